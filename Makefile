@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+#
+# make help lists what there is. Everything is built below build/.
+
+VERSION := $(shell cat VERSION)
+ARCH ?= $(shell uname -m)
+CC ?= cc
+CXX ?= g++
+AR ?= ar
+O := build
+
+prefix ?= /usr/local
+libdir ?= $(prefix)/lib
+includedir ?= $(prefix)/include
+mandir ?= $(prefix)/share/man
+bindir ?= $(prefix)/bin
+
+CFLAGS ?= -O2 -g
+WARN := -Wall -Wextra -Wmissing-prototypes -Wpointer-arith -Wshadow
+WARN += $(if $(CI),-Werror)
+BASE := -std=gnu11 -D_GNU_SOURCE -fno-omit-frame-pointer $(WARN)
+BASE += -Ilib/include -isystem kmod/uapi -Iasm -Iasm/$(ARCH) -I$(O)
+LIBFLAGS := $(BASE) -fPIC -fvisibility=hidden -fno-plt
+DEPFLAGS = -MMD -MP
+# Quiet unless V=1.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
+
+KERNELS := 6.1 6.1-rt 6.12
+
+LIB_SRC :=			\
+	lib/call/call.c		\
+	lib/core/cpus.c		\
+	lib/core/fiber.c	\
+	lib/core/proc.c		\
+	lib/core/runq.c		\
+	lib/core/runtime.c	\
+	lib/core/sched.c	\
+	lib/core/stack.c	\
+	lib/core/worker.c	\
+	lib/tier/kmod.c		\
+	lib/tier/poll.c		\
+	# EOL
+LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o) $(O)/asm/$(ARCH)/switch.o
+TOOLS := baton-bench baton-sum
+HEADERS := $(wildcard lib/include/baton/*.h)
+KMOD_SRC := Kbuild VERSION $(wildcard kmod/*.[ch] kmod/*/*.h kmod/*/*/*.h)
+
+all: $(O)/libbaton.a $(O)/libbaton.so $(TOOLS:%=$(O)/%)
+
+ifeq ($(wildcard asm/$(ARCH)),)
+$(error no port for $(ARCH): see "a new architecture" in HACKING.md)
+endif
+
+# --- library --------------------------------------------------------------
+
+$(O)/asm-offsets.h: asm/offsets.c asm/$(ARCH)/ctx.h
+	$(call say,GEN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(BASE) -S -o $@.s $<
+	$(Q)sed -n 's/^->\([A-Z_]*\) [$$#]*\([0-9]*\).*/#define \1 \2/p' \
+		$@.s >$@.tmp && mv $@.tmp $@
+
+$(O)/lib/%.o: lib/%.c Makefile
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LIBFLAGS) $(CFLAGS) $(DEPFLAGS) -c -o $@ $<
+
+$(O)/asm/%.o: asm/%.S asm/common.h $(O)/asm-offsets.h
+	$(call say,AS,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(BASE) -g -c -o $@ $<
+
+$(O)/libbaton.a: $(LIB_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(O)/libbaton.so: $(LIB_OBJ) lib/libbaton.map
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared -Wl,-soname,libbaton.so.0 -Wl,-z,defs \
+		-Wl,-z,relro,-z,now -Wl,--version-script,lib/libbaton.map \
+		$(LDFLAGS) -o $@ $(LIB_OBJ) -pthread
+
+# --- tools ----------------------------------------------------------------
+
+tool_obj = $(patsubst %.c,$(O)/%.o,$(wildcard tools/$(1)/*.c))
+
+$(O)/tools/%.o: tools/%.c Makefile
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(BASE) $(CFLAGS) $(DEPFLAGS) -pthread -c -o $@ $<
+
+$(O)/baton-bench: $(call tool_obj,baton-bench) $(O)/libbaton.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -pthread
+
+$(O)/baton-sum: $(call tool_obj,baton-sum) $(O)/libbaton.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcrypto -pthread
+
+# --- module ---------------------------------------------------------------
+# Built in a copy: several kernels' objects side by side, the tree left clean.
+
+kmod: $(O)/kmod/$(or $(K),6.1)/baton.ko
+
+$(O)/kmod/%/baton.ko: $(KMOD_SRC)
+	$(call say,KMOD,$@)
+	$(Q)rm -rf $(@D) && mkdir -p $(@D)
+	$(Q)cp -r Kbuild VERSION kmod $(@D)
+	$(Q)kdir=$$(selftests/vm/kernel $* | sed -n 's/^kdir=//p') && \
+	$(MAKE) -s -C "$$kdir" M=$(abspath $(@D)) $(if $(CI),KCFLAGS=-Werror) \
+		modules >$(@D)/log 2>&1 || { cat $(@D)/log; exit 1; }
+	$(Q)grep -i warning $(@D)/log | grep -v 'skipping BTF\|unavailable' || :
+
+# The running kernel's own, for HOST=1 and for installing.
+$(O)/kmod/host/baton.ko: $(KMOD_SRC)
+	$(call say,KMOD,$@)
+	$(Q)rm -rf $(@D) && mkdir -p $(@D)
+	$(Q)cp -r Kbuild VERSION kmod $(@D)
+	$(Q)$(MAKE) -s -C /lib/modules/$$(uname -r)/build \
+		M=$(abspath $(@D)) modules
+
+# --- tests ----------------------------------------------------------------
+
+deps:
+	@selftests/vm/deps
+
+selftests: all
+	@$(MAKE) -s -C selftests/lib
+	@$(MAKE) -s -C selftests/kmod
+
+check: deps
+	@$(MAKE) -s all selftests $(KERNELS:%=$(O)/kmod/%/baton.ko)
+	@selftests/check $(KERNELS)
+
+demo: deps
+	@$(MAKE) -s all $(O)/kmod/$(if $(HOST),host,6.1)/baton.ko
+	@tools/demo
+
+bench: all
+	@$(O)/baton-bench
+
+style:
+	@selftests/style
+
+# --- install --------------------------------------------------------------
+
+install: all
+	install -d $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(bindir)
+	install -d $(DESTDIR)$(includedir)/baton
+	install -d $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man3
+	install -d $(DESTDIR)$(mandir)/man8
+	install -m 644 $(HEADERS) $(DESTDIR)$(includedir)/baton
+	install -m 644 $(O)/libbaton.a $(DESTDIR)$(libdir)
+	install -m 755 $(O)/libbaton.so $(DESTDIR)$(libdir)/libbaton.so.$(VERSION)
+	ln -sf libbaton.so.$(VERSION) $(DESTDIR)$(libdir)/libbaton.so.0
+	ln -sf libbaton.so.0 $(DESTDIR)$(libdir)/libbaton.so
+	sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(libdir)|' \
+	    -e 's|@includedir@|$(includedir)|' -e 's|@version@|$(VERSION)|' \
+	    lib/libbaton.pc.in >$(DESTDIR)$(libdir)/pkgconfig/baton.pc
+	install -m 755 $(TOOLS:%=$(O)/%) $(DESTDIR)$(bindir)
+	install -m 644 lib/man/*.3 $(DESTDIR)$(mandir)/man3
+	install -m 644 tools/*/*.1 $(DESTDIR)$(mandir)/man1
+	install -m 644 tools/*/*.8 $(DESTDIR)$(mandir)/man8
+
+help:
+	@echo 'make             libbaton.a, libbaton.so and the tools, in build/'
+	@echo 'make demo        the main job, with and without the module, in a VM'
+	@echo '                 (HOST=1: load the module on this machine instead)'
+	@echo 'make check       all tests: here, and in a VM on each kernel'
+	@echo 'make bench       the benchmarks, here'
+	@echo 'make kmod K=6.12 baton.ko for one of: $(KERNELS)'
+	@echo 'make selftests   build the tests'
+	@echo 'make style       what the style checks find'
+	@echo 'make deps        install the packages that all this needs'
+	@echo 'make install     DESTDIR, prefix, libdir, includedir, mandir, bindir'
+	@echo 'make clean'
+	@echo 'V=1 shows commands; CI=1 makes warnings errors'
+
+clean:
+	rm -rf $(O)
+
+.PHONY: all bench check clean demo deps help install kmod selftests style
+.DELETE_ON_ERROR:
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * common.h - what every architecture's switch.S needs: how a function begins
+ * and ends, how call frames are described, and the notes of the object file.
+ */
+#ifndef BATON_ASM_COMMON_H
+#define BATON_ASM_COMMON_H
+
+#include "asm-offsets.h"	/* generated from offsets.c */
+
+/* A hidden function: aligned for the fetcher, typed and sized for tools. */
+#define FUNC(name)			\
+	.text;				\
+	.p2align 5;			\
+	.globl name;			\
+	.hidden name;			\
+	.type name, %function;		\
+name:					\
+	.cfi_startproc;			\
+	ASM_LANDING
+
+#define END(name)			\
+	.cfi_endproc;			\
+	.size name, . - name
+
+/*
+ * gdb takes a caller's frame that lies below its callee's for a corrupt stack
+ * and stops, unless the caller's return address is in a function of the name
+ * that gcc's split stacks use. Two stacks have no order, so the instruction
+ * after each call that changes stacks gets that name, as a local symbol: the
+ * frame is still shown by the name of the routine, whose call comes before.
+ */
+#define STACK_CHANGED_HERE		\
+	.local __morestack;		\
+	.type __morestack, %function;	\
+__morestack:				\
+	.size __morestack, 1
+
+/* The code here never needs an executable stack. */
+#define END_OF_FILE			\
+	.section .note.GNU-stack, "", %progbits
+
+#endif /* BATON_ASM_COMMON_H */

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * switch.S - changing stacks, x86_64 System V. PSEUDOCODE.md says what each
+ * routine does on any architecture.
+ *
+ * Saved: rbx rbp r12-r15, the stack pointer, and the control bits of mxcsr and
+ * of the x87 unit, as the ABI has it. Not saved: the signal mask, thread-local
+ * storage, mxcsr's status bits, and the shadow stack, which is why the note at
+ * the end claims branch tracking but no shadow stack.
+ *
+ * Frames: every routine keeps rbp chained, and its CFI is exact at every
+ * instruction, on both sides of the change.
+ */
+#define ASM_LANDING	endbr64
+
+#include "common.h"
+
+/* mxcsr: the bits that a function must preserve (masks, rounding, FZ, DAZ) */
+#define MXCSR_CONTROL	0xffc0
+
+	.macro save_registers
+	pushq	%rbp
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset rbp, 0
+	movq	%rsp, %rbp
+	pushq	%rbx
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset rbx, 0
+	pushq	%r12
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset r12, 0
+	pushq	%r13
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset r13, 0
+	pushq	%r14
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset r14, 0
+	pushq	%r15
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset r15, 0
+	.endm
+
+	.macro restore_registers
+	popq	%r15
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore r15
+	popq	%r14
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore r14
+	popq	%r13
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore r13
+	popq	%r12
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore r12
+	popq	%rbx
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore rbx
+	popq	%rbp
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore rbp
+	.endm
+
+/*
+ * void baton_asm_switch(struct baton_ctx *from, struct baton_ctx *to)
+ *	rdi from, rsi to; eax, ecx scratch
+ */
+FUNC(baton_asm_switch)
+	save_registers
+	stmxcsr	CTX_MXCSR(%rdi)
+	fnstcw	CTX_FPUCW(%rdi)
+	movq	%rsp, CTX_SP(%rdi)
+	/* Loading a control word stalls, comparing does not. */
+	movl	CTX_MXCSR(%rdi), %eax
+	xorl	CTX_MXCSR(%rsi), %eax
+	movzwl	CTX_FPUCW(%rdi), %ecx
+	xorw	CTX_FPUCW(%rsi), %cx
+	andl	$MXCSR_CONTROL, %eax
+	movq	CTX_SP(%rsi), %rsp
+	/* Nothing of @from is used from here on: it may be resumed. A plain
+	 * store is a release; pairs with sched_resume() in core/sched.h. */
+	movl	$0, CTX_ON_STACK(%rdi)
+	orl	%ecx, %eax
+	jne	1f
+0:
+	.cfi_remember_state
+	restore_registers
+	ret
+	.cfi_restore_state
+1:
+	ldmxcsr	CTX_MXCSR(%rsi)
+	fldcw	CTX_FPUCW(%rsi)
+	jmp	0b
+END(baton_asm_switch)
+
+/*
+ * void baton_asm_leave(struct baton_ctx *from, void *sp,
+ *			void (*fn)(void *), void *arg)
+ *	rdi from, rsi sp, rdx fn, rcx arg
+ */
+FUNC(baton_asm_leave)
+	save_registers
+	stmxcsr	CTX_MXCSR(%rdi)
+	fnstcw	CTX_FPUCW(%rdi)
+	movq	%rsp, CTX_SP(%rdi)
+	/* The scheduler's frames have no caller: it was not called. */
+	.cfi_undefined rip
+	.cfi_def_cfa rsp, 8
+	movq	%rsi, %rsp
+	xorl	%ebp, %ebp
+	movl	$0, CTX_ON_STACK(%rdi)	/* release; as in baton_asm_switch */
+	movq	%rcx, %rdi
+	call	*%rdx
+	ud2
+END(baton_asm_leave)
+
+/*
+ * void baton_asm_enter(struct baton_ctx *to)
+ *	rdi to
+ */
+FUNC(baton_asm_enter)
+	ldmxcsr	CTX_MXCSR(%rdi)
+	fldcw	CTX_FPUCW(%rdi)
+	movq	CTX_SP(%rdi), %rsp
+	.cfi_def_cfa rsp, 56
+	.cfi_rel_offset rbp, 40
+	.cfi_rel_offset rbx, 32
+	.cfi_rel_offset r12, 24
+	.cfi_rel_offset r13, 16
+	.cfi_rel_offset r14, 8
+	.cfi_rel_offset r15, 0
+	restore_registers
+	ret
+END(baton_asm_enter)
+
+/*
+ * Where baton_asm_switch() returns to in a new fiber.
+ *	r12 fn, r13 arg; rbp 0
+ */
+FUNC(baton_asm_entry)
+	.cfi_undefined rip
+	movq	%r13, %rdi
+	call	*%r12
+	ud2
+END(baton_asm_entry)
+
+/*
+ * void baton_asm_call(void (*fn)(void *), void *arg, void *sp, void **save)
+ *	rdi fn, rsi arg, rdx sp, rcx save; rax scratch
+ *
+ * Both directions, call and callback. rbp, which fn preserves, leads back to
+ * the old stack: for us, for the frame-pointer chain and for the CFI.
+ */
+FUNC(baton_asm_call)
+	pushq	%rbp
+	.cfi_def_cfa_offset 16
+	.cfi_offset rbp, -16
+	movq	%rsp, %rbp
+	.cfi_def_cfa_register rbp
+	movq	%rsp, (%rcx)
+	movq	%rdi, %rax
+	movq	%rsi, %rdi
+	movq	%rdx, %rsp
+	call	*%rax
+STACK_CHANGED_HERE
+	movq	%rbp, %rsp
+	popq	%rbp
+	.cfi_def_cfa rsp, 8
+	.cfi_restore rbp
+	ret
+END(baton_asm_call)
+
+/*
+ * void baton_asm_start(void (*fn)(void *), void *arg, void **save)
+ *	rdi fn, rsi arg, rdx save; rax scratch
+ */
+FUNC(baton_asm_start)
+	save_registers
+	subq	$8, %rsp
+	.cfi_adjust_cfa_offset 8
+	stmxcsr	(%rsp)
+	fnstcw	4(%rsp)
+	movq	%rsp, (%rdx)
+	movq	%rdi, %rax
+	movq	%rsi, %rdi
+	call	*%rax
+	ud2
+END(baton_asm_start)
+
+/*
+ * void baton_asm_finish(void *sp)
+ *	rdi sp, as baton_asm_start() saved it
+ */
+FUNC(baton_asm_finish)
+	movq	%rdi, %rsp
+	.cfi_def_cfa rsp, 64
+	.cfi_rel_offset rbp, 48
+	.cfi_rel_offset rbx, 40
+	.cfi_rel_offset r12, 32
+	.cfi_rel_offset r13, 24
+	.cfi_rel_offset r14, 16
+	.cfi_rel_offset r15, 8
+	ldmxcsr	(%rsp)
+	fldcw	4(%rsp)
+	addq	$8, %rsp
+	.cfi_adjust_cfa_offset -8
+	restore_registers
+	ret
+END(baton_asm_finish)
+
+/* GNU_PROPERTY_X86_FEATURE_1_AND: IBT. */
+	.section .note.gnu.property, "a"
+	.p2align 3
+	.long	1f - 0f
+	.long	4f - 1f
+	.long	5
+0:	.string	"GNU"
+1:	.p2align 3
+	.long	0xc0000002
+	.long	3f - 2f
+2:	.long	1
+3:	.p2align 3
+4:
+
+END_OF_FILE

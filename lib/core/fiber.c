@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* fiber.c - a fiber's life: spawn, park, ready, join, its end. */
+#include "fiber.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "sched.h"
+
+struct baton_attr {
+	size_t stack_size;
+};
+
+int baton_attr_create(struct baton_attr **attr)
+{
+	*attr = calloc(1, sizeof(**attr));
+	return *attr ? 0 : -ENOMEM;
+}
+
+void baton_attr_destroy(struct baton_attr *attr)
+{
+	free(attr);
+}
+
+int baton_attr_set_stack_size(struct baton_attr *attr, size_t bytes)
+{
+	size_t size = bytes ? stack_size_check(bytes) : 0;
+
+	if (bytes && !size)
+		return reason(-EINVAL, "stack of %zu bytes: not 16 KiB to 1 GiB",
+			      bytes);
+	attr->stack_size = size;
+	return 0;
+}
+
+/*
+ * Free @f once its last worker has left its stack. @p is the caller's
+ * processor, or NULL.
+ */
+static void fiber_free(struct baton_rt *rt, struct baton_proc *p,
+		       struct baton_fiber *f)
+{
+	/* Acquire; pairs with the store of on_stack in switch.S. */
+	while (__atomic_load_n(&f->ctx.on_stack, __ATOMIC_ACQUIRE))
+		baton_cpu_relax();
+	if (unlikely(f->size))
+		stack_unmap(&rt->stacks, f);
+	else if (likely(p))
+		proc_fiber_put(rt, p, f);
+	else
+		stack_pool_put(&rt->stacks, f, f);
+}
+
+/* The last thing that runs on a fiber's stack. */
+static _Noreturn void fiber_exit(struct baton_fiber *f)
+{
+	struct baton_worker *w = sched_enter();
+	struct baton_rt *rt = w->rt;
+	struct baton_fiber *joiner;
+
+	if (f == rt->main)
+		sched_stop(rt);
+	/* Release: the result. Acquire: the joiner. */
+	joiner = __atomic_exchange_n(&f->joiner, JOIN_DONE, __ATOMIC_ACQ_REL);
+	if (joiner == JOIN_DETACHED) {
+		/* For reuse while we are on it: who takes it waits for
+		 * on_stack to clear, as any resumer does. */
+		if (unlikely(f->size))
+			stack_bury(&rt->stacks, f);
+		else
+			proc_fiber_put(rt, w->proc, f);
+	} else if (joiner != JOIN_NONE) {
+		sched_ready(rt, w, joiner);
+	}
+	sched_block(w);
+	__builtin_unreachable();
+}
+
+static void fiber_main(void *arg)
+{
+	struct baton_fiber *f = arg;
+
+	sched_exit(f->worker);
+	f->result = f->fn(f->arg);
+	fiber_exit(f);
+}
+
+struct baton_fiber *fiber_create(struct baton_rt *rt, struct baton_proc *p,
+				 size_t stack_size, baton_fn fn, void *arg)
+{
+	struct baton_fiber *f;
+
+	if (unlikely(stack_size && stack_size != rt->stacks.size))
+		f = stack_map(&rt->stacks, stack_size);
+	else if (likely(p))
+		f = proc_fiber_get(rt, p);
+	else
+		f = stack_pool_get(&rt->stacks, 1);
+	if (unlikely(!f))
+		return NULL;
+	/* Acquire; pairs with switch.S: a detached fiber may be leaving it. */
+	while (unlikely(__atomic_load_n(&f->ctx.on_stack, __ATOMIC_ACQUIRE)))
+		baton_cpu_relax();
+	f->permit = PERMIT_NONE;
+	f->pin = NULL;
+	f->joiner = JOIN_NONE;
+	f->queued = false;
+	f->fn = fn;
+	f->arg = arg;
+	baton_ctx_init(&f->ctx, (void *)((uintptr_t)f & ~(uintptr_t)15),
+		       fiber_main, f);
+	return f;
+}
+
+int baton_spawn(struct baton_fiber **fiber, const struct baton_attr *attr,
+		baton_fn fn, void *arg)
+{
+	size_t size = attr ? attr->stack_size : 0;
+	struct baton_worker *w = sched_enter();
+	struct baton_rt *rt = w ? w->rt : rt_running();
+	struct baton_fiber *f;
+	int err = 0;
+
+	if (unlikely(!rt))
+		return reason(-ESRCH, "no scheduler runs");
+	if (unlikely(!fn)) {
+		err = reason(-EINVAL, "no function to run");
+		goto out;
+	}
+	f = fiber_create(rt, w ? w->proc : NULL, size, fn, arg);
+	if (unlikely(!f)) {
+		err = reason(-ENOMEM, "no memory for a stack");
+		goto out;
+	}
+	if (fiber)
+		*fiber = f;
+	else
+		f->joiner = JOIN_DETACHED;
+	if (likely(w))
+		count(&w->proc->spawns);
+	else
+		__atomic_fetch_add(&rt->spawns, 1, __ATOMIC_RELAXED);
+	sched_ready(rt, w, f);
+out:
+	if (w)
+		sched_exit(w);
+	return err;
+}
+
+int baton_join(struct baton_fiber *fiber, void **result)
+{
+	struct baton_fiber *none = JOIN_NONE;
+	struct baton_worker *w;
+	int err = 0;
+
+	if (!fiber)
+		return -EINVAL;
+	w = sched_enter();
+	if (!w)
+		return -EPERM;
+	if (fiber == w->fiber) {
+		err = -EDEADLK;
+		goto out;
+	}
+	/* Release: our context. Acquire: the result, if it has ended. */
+	if (__atomic_compare_exchange_n(&fiber->joiner, &none, w->fiber, false,
+					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+		w = sched_block(w);
+	} else if (none != JOIN_DONE) {
+		err = -EINVAL;
+		goto out;
+	}
+	if (result)
+		*result = fiber->result;
+	fiber_free(w->rt, w->proc, fiber);
+out:
+	sched_exit(w);
+	return err;
+}
+
+int baton_detach(struct baton_fiber *fiber)
+{
+	struct baton_fiber *none = JOIN_NONE;
+	struct baton_rt *rt = rt_running();
+
+	if (!fiber || !rt)
+		return -EINVAL;
+	if (__atomic_compare_exchange_n(&fiber->joiner, &none, JOIN_DETACHED,
+					false, __ATOMIC_ACQ_REL,
+					__ATOMIC_ACQUIRE))
+		return 0;
+	if (none != JOIN_DONE)
+		return -EINVAL;
+	fiber_free(rt, NULL, fiber);
+	return 0;
+}
+
+int baton_yield(void)
+{
+	struct baton_worker *w = sched_enter();
+
+	if (unlikely(!w))
+		return -EPERM;
+	sched_exit(sched_yield_fiber(w));
+	return 0;
+}
+
+int baton_park(void)
+{
+	struct baton_worker *w = sched_enter();
+	struct baton_fiber *f;
+	uint32_t permit = PERMIT_NONE;
+
+	if (unlikely(!w))
+		return -EPERM;
+	f = w->fiber;
+	/* Acquire: what came before the baton_ready() whose permit it is. */
+	if (__atomic_compare_exchange_n(&f->permit, &permit, PERMIT_WAITED,
+					false, __ATOMIC_ACQ_REL,
+					__ATOMIC_ACQUIRE))
+		w = sched_block(w);
+	else
+		__atomic_store_n(&f->permit, PERMIT_NONE, __ATOMIC_RELAXED);
+	sched_exit(w);
+	return 0;
+}
+
+int baton_ready(struct baton_fiber *fiber)
+{
+	struct baton_worker *w;
+	struct baton_rt *rt;
+	uint32_t old;
+
+	if (!fiber)
+		return -EINVAL;
+	w = sched_enter();
+	rt = w ? w->rt : rt_running();
+	if (!rt)
+		return -ESRCH;
+	/* Release: what the caller wrote. Acquire: the fiber's context. */
+	old = __atomic_load_n(&fiber->permit, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(
+		&fiber->permit, &old,
+		old == PERMIT_WAITED ? PERMIT_NONE : PERMIT_GIVEN,
+		false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		;
+	if (old == PERMIT_WAITED)
+		sched_ready(rt, w, fiber);
+	if (w)
+		sched_exit(w);
+	return 0;
+}
+
+struct baton_fiber *baton_self(void)
+{
+	struct baton_worker *w = baton_worker_self();
+
+	return sched_on_fiber(w) ? w->fiber : NULL;
+}

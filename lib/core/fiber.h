@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * fiber.h - a fiber: its context, whom it wakes, whom it is bound to.
+ *
+ * It lies at the top of its own stack, so that an idle fiber costs one page
+ * and a new one no second allocation. Letters: who may touch a field.
+ *
+ *  O  the fiber itself, or who holds it while it is off every queue
+ *  Q  the queue it is on (the processor's holder, or the global lock)
+ *  A  anybody, atomically
+ */
+#ifndef BATON_CORE_FIBER_H
+#define BATON_CORE_FIBER_H
+
+#include <baton/fiber.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ctx.h"
+
+struct baton_worker;
+
+/* baton_fiber.permit */
+enum {
+	PERMIT_NONE	= 0,
+	PERMIT_GIVEN	= 1,	/* baton_ready() came first */
+	PERMIT_WAITED	= 2,	/* the fiber is parked */
+};
+
+/* baton_fiber.joiner: one of these, or the fiber that waits in join */
+#define JOIN_NONE	((struct baton_fiber *)0)
+#define JOIN_DETACHED	((struct baton_fiber *)1)
+#define JOIN_DONE	((struct baton_fiber *)2)
+
+struct baton_fiber {
+	struct baton_ctx ctx;		/* O; on_stack: A */
+	uint32_t permit;		/* A */
+	struct baton_worker *worker;	/* O: where it runs or ran last */
+	struct baton_worker *pin;	/* O: it may run there alone */
+	struct baton_fiber *next;	/* Q; free lists */
+	struct baton_fiber *prev;	/* Q: global queue */
+	struct baton_fiber *joiner;	/* A */
+	bool queued;			/* Q: on the global queue */
+	baton_fn fn;			/* O */
+	void *arg;			/* O */
+	void *result;			/* O; after JOIN_DONE the joiner's */
+	void *base;			/* lowest byte of the mapping */
+	uint32_t size;			/* bytes of stack, in pages; 0: pooled */
+};
+
+struct baton_rt;
+struct baton_proc;
+
+/*
+ * A fiber that will run @fn(@arg), on no queue yet. @p is the caller's
+ * processor or NULL; @stack_size in bytes, or 0. NULL without memory.
+ */
+struct baton_fiber *fiber_create(struct baton_rt *rt, struct baton_proc *p,
+				 size_t stack_size, baton_fn fn, void *arg);
+
+#endif /* BATON_CORE_FIBER_H */

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* proc.c - processors: who may have one, and how a worker gets it back. */
+#include "proc.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "../tier/tier.h"
+#include "fiber.h"
+#include "worker.h"
+
+int procs_create(struct baton_rt *rt)
+{
+	rt->procs = aligned_alloc(_Alignof(struct baton_proc),
+				  rt->nprocs * sizeof(*rt->procs));
+	if (!rt->procs)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < rt->nprocs; i++)
+		rt->procs[i] = (struct baton_proc){
+			.runq.rec = &rt->recs[i],
+			.runq.shared = rt->nprocs > 1,
+			.index = i,
+			.random = i + 1,
+		};
+	return 0;
+}
+
+void procs_destroy(struct baton_rt *rt)
+{
+	free(rt->procs);
+}
+
+void proc_attach(struct baton_worker *w, unsigned int p)
+{
+	struct baton_slot *s = w->slot;
+
+	w->proc = &w->rt->procs[p];
+	__atomic_store_n(&s->proc, p, __ATOMIC_RELAXED);
+	__atomic_store_n(&w->rt->recs[p].worker, w->index, __ATOMIC_RELAXED);
+	/* A taker that has only begun withdraws by itself: not our word. */
+	if (__atomic_load_n(&s->taken, __ATOMIC_RELAXED) == BATON_TAKEN)
+		__atomic_store_n(&s->taken, BATON_KEPT, __ATOMIC_RELEASE);
+}
+
+bool proc_regain(struct baton_worker *w)
+{
+	struct baton_rt *rt = w->rt;
+	uint32_t taking = BATON_TAKING;
+	int p = (int)w->slot->proc;
+
+	/* Pairs with take() in tier/poll.c: one of the two swaps wins. */
+	if (__atomic_compare_exchange_n(&w->slot->taken, &taking, BATON_KEPT,
+					false, __ATOMIC_ACQ_REL,
+					__ATOMIC_ACQUIRE))
+		return true;
+	if (!idle_claim(rt->hdr, (unsigned int)p)) {
+		p = idle_claim_any(rt->hdr, rt->nprocs);
+		if (p < 0)
+			return false;
+	}
+	proc_attach(w, (unsigned int)p);
+	count(&w->regained);
+	if (rt->tier->busy)
+		rt->tier->busy(rt);
+	return true;
+}
+
+struct baton_fiber *proc_fiber_get(struct baton_rt *rt, struct baton_proc *p)
+{
+	struct baton_fiber *f = p->cached;
+
+	if (unlikely(!f)) {
+		f = stack_pool_get(&rt->stacks, PROC_CACHE / 2);
+		if (!f)
+			return NULL;
+		for (struct baton_fiber *i = f; i; i = i->next)
+			p->ncached++;
+	}
+	p->ncached--;
+	p->cached = f->next;
+	return f;
+}
+
+void proc_fiber_put(struct baton_rt *rt, struct baton_proc *p,
+		    struct baton_fiber *f)
+{
+	f->next = p->cached;
+	p->cached = f;
+	if (likely(++p->ncached < PROC_CACHE))
+		return;
+	for (unsigned int i = 1; i < PROC_CACHE / 2; i++)
+		f = f->next;
+	struct baton_fiber *first = p->cached;
+
+	p->cached = f->next;
+	p->ncached -= PROC_CACHE / 2;
+	stack_pool_put(&rt->stacks, first, f);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * proc.h - processors: who may have one, and how a worker gets it back.
+ *
+ * All fields belong to the processor's holder, but for the run queue's ends,
+ * see runq.h.
+ */
+#ifndef BATON_CORE_PROC_H
+#define BATON_CORE_PROC_H
+
+#include "rt.h"
+#include "runq.h"
+
+/* Fibers kept at a processor for the next spawn; half go back when full. */
+#define PROC_CACHE	64u
+
+struct baton_proc {
+	struct runq runq;
+	unsigned int index;
+	unsigned int tick;		/* scheduling decisions */
+	uint32_t random;		/* whom to steal from first */
+	unsigned int ncached;
+	struct baton_fiber *cached;
+	uint64_t steals;
+	uint64_t spawns;
+} __attribute__((aligned(128)));
+
+/* The processors of @rt, per rt->nprocs. 0, -ENOMEM. */
+int procs_create(struct baton_rt *rt);
+void procs_destroy(struct baton_rt *rt);
+
+/* @w has @p from now on. */
+void proc_attach(struct baton_worker *w, unsigned int p);
+
+/*
+ * @w found its processor taken: settle with a taker that has only begun, or
+ * claim the old processor, or another that is idle, without a system call.
+ * False when none is free.
+ */
+bool proc_regain(struct baton_worker *w);
+
+/* A fiber with a stack to start one on; NULL without memory. Of @p's cache. */
+struct baton_fiber *proc_fiber_get(struct baton_rt *rt, struct baton_proc *p);
+void proc_fiber_put(struct baton_rt *rt, struct baton_proc *p,
+		    struct baton_fiber *f);
+
+#endif /* BATON_CORE_PROC_H */

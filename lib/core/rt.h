@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * rt.h - one scheduler: what its processors, workers and fibers share.
+ *
+ * Letters: who may touch a field.
+ *
+ *  C  constant while the scheduler runs
+ *  G  under global.lock
+ *  W  the watcher thread, and baton_run() before and after it lives
+ *  A  anybody, atomically
+ */
+#ifndef BATON_CORE_RT_H
+#define BATON_CORE_RT_H
+
+#include <baton/runtime.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+
+#include "slot.h"
+#include "stack.h"
+
+struct baton_fiber;
+struct baton_proc;
+struct baton_worker;
+struct tier_ops;
+
+/* Fibers that are nobody's yet, and all that are pinned. First in, first out. */
+struct global_queue {
+	pthread_mutex_t lock;
+	struct baton_fiber *head;	/* G */
+	struct baton_fiber *tail;	/* G; its length is hdr->nglobal */
+};
+
+struct baton_rt {
+	struct baton_header *hdr;	/* C */
+	struct baton_proc_rec *recs;	/* C */
+	struct baton_slot *slots;	/* C */
+	unsigned int nprocs;		/* C */
+	unsigned int max_workers;	/* C */
+	bool fence;			/* C: no membarrier(), see slot.h */
+	const struct tier_ops *tier;	/* C */
+	void *tier_data;		/* C: the tier's own */
+	char why[192];			/* C: why no better tier */
+
+	struct baton_proc *procs;	/* C */
+	struct baton_worker **workers;	/* W: by slot; entries A */
+	unsigned int nworkers;		/* A */
+	sigset_t sigmask;		/* C: the workers' */
+
+	struct global_queue global;
+	struct stack_pool stacks;
+
+	struct baton_fiber *main;	/* C: its end is the end */
+	uint64_t spawns;		/* A: by no processor */
+	int stopping;			/* A */
+};
+
+/* The running scheduler, or NULL. */
+extern struct baton_rt *baton_rt_running;
+
+static inline struct baton_rt *rt_running(void)
+{
+	return __atomic_load_n(&baton_rt_running, __ATOMIC_ACQUIRE);
+}
+
+static inline bool rt_stopping(const struct baton_rt *rt)
+{
+	return __atomic_load_n(&rt->stopping, __ATOMIC_ACQUIRE);
+}
+
+static inline bool rt_has_work(const struct baton_rt *rt)
+{
+	return region_has_work(rt->hdr, rt->recs, rt->nprocs);
+}
+
+/* A counter that one thread writes and any may read. */
+static inline void count(uint64_t *counter)
+{
+	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
+}
+
+/* For baton_reason(). Returns @err. */
+int reason(int err, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif /* BATON_CORE_RT_H */

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * runq.h - a processor's run queue: a ring that its holder fills and everybody
+ * may empty, after Go's runqput, runqget and runqgrab.
+ *
+ * The indices are in the shared region, for the kernel to see whether there
+ * is work; the entries are private. head is moved by compare-and-swap, tail by
+ * the holder alone. Both run on and wrap at 2^32.
+ */
+#ifndef BATON_CORE_RUNQ_H
+#define BATON_CORE_RUNQ_H
+
+#include <linux/baton.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define RUNQ_SIZE	256u
+
+struct baton_fiber;
+
+/**
+ * struct runq - the ring
+ * @rec:    its indices
+ * @shared: others may steal; without them no locked instruction is needed
+ * @ring:   entries head to tail - 1, modulo the size
+ */
+struct runq {
+	struct baton_proc_rec *rec;
+	bool shared;
+	struct baton_fiber *ring[RUNQ_SIZE];
+};
+
+/* By the holder. False when full. Release: pairs with the load in take(). */
+static inline bool runq_push(struct runq *q, struct baton_fiber *f)
+{
+	__u32 tail = q->rec->tail;
+	__u32 head = __atomic_load_n(&q->rec->head, __ATOMIC_ACQUIRE);
+
+	if (__builtin_expect(tail - head >= RUNQ_SIZE, 0))
+		return false;
+	__atomic_store_n(&q->ring[tail % RUNQ_SIZE], f, __ATOMIC_RELAXED);
+	__atomic_store_n(&q->rec->tail, tail + 1, __ATOMIC_RELEASE);
+	return true;
+}
+
+/* By the holder. NULL when empty. */
+static inline struct baton_fiber *runq_pop(struct runq *q)
+{
+	__u32 head = __atomic_load_n(&q->rec->head, __ATOMIC_ACQUIRE);
+	struct baton_fiber *f;
+
+	do {
+		if (head == q->rec->tail)
+			return NULL;
+		f = __atomic_load_n(&q->ring[head % RUNQ_SIZE],
+				    __ATOMIC_RELAXED);
+		if (!q->shared) {
+			__atomic_store_n(&q->rec->head, head + 1,
+					 __ATOMIC_RELAXED);
+			return f;
+		}
+	} while (!__atomic_compare_exchange_n(&q->rec->head, &head, head + 1,
+					      false, __ATOMIC_ACQ_REL,
+					      __ATOMIC_ACQUIRE));
+	return f;
+}
+
+/* By the holder. Up to half of the entries, at least one if there is any. */
+unsigned int runq_pop_half(struct runq *q, struct baton_fiber **out);
+
+/*
+ * By the holder of @q, which is empty: half of @victim's fibers. Returns one,
+ * the others are in @q; NULL when there was none.
+ */
+struct baton_fiber *runq_steal(struct runq *q, struct runq *victim);
+
+#endif /* BATON_CORE_RUNQ_H */

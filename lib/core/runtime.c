@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* runtime.c - start, stop, options, and what the scheduler tells about itself. */
+#include <baton/runtime.h>
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../tier/tier.h"
+#include "cpus.h"
+#include "fiber.h"
+#include "proc.h"
+#include "sched.h"
+#include "worker.h"
+
+#define MAX_WORKERS_DEFAULT	1024u
+
+struct baton_rt *baton_rt_running;
+
+/* Only ever used between calls that may change threads. */
+static __thread char reason_text[160];
+
+int reason(int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(reason_text, sizeof(reason_text), fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+const char *baton_reason(void)
+{
+	return reason_text;
+}
+
+/* --- options ----------------------------------------------------------- */
+
+struct baton_config {
+	unsigned int nprocs;
+	unsigned int max_workers;
+	size_t stack_size;
+	enum baton_tier tier;
+};
+
+int baton_config_create(struct baton_config **cfg)
+{
+	*cfg = calloc(1, sizeof(**cfg));
+	return *cfg ? 0 : -ENOMEM;
+}
+
+void baton_config_destroy(struct baton_config *cfg)
+{
+	free(cfg);
+}
+
+int baton_config_set_nprocs(struct baton_config *cfg, unsigned int n)
+{
+	if (n > BATON_PROCS_MAX)
+		return reason(-EINVAL, "%u processors: not 1 to %u", n,
+			      BATON_PROCS_MAX);
+	cfg->nprocs = n;
+	return 0;
+}
+
+int baton_config_set_max_workers(struct baton_config *cfg, unsigned int n)
+{
+	if (n > BATON_WORKERS_MAX)
+		return reason(-EINVAL, "%u workers: not 1 to %u", n,
+			      BATON_WORKERS_MAX);
+	cfg->max_workers = n;
+	return 0;
+}
+
+int baton_config_set_stack_size(struct baton_config *cfg, size_t bytes)
+{
+	size_t size = bytes ? stack_size_check(bytes) : 0;
+
+	if (bytes && !size)
+		return reason(-EINVAL, "stack of %zu bytes: not 16 KiB to 1 GiB",
+			      bytes);
+	cfg->stack_size = size;
+	return 0;
+}
+
+int baton_config_set_tier(struct baton_config *cfg, enum baton_tier tier)
+{
+	if (tier != BATON_TIER_AUTO && tier != BATON_TIER_POLL &&
+	    tier != BATON_TIER_KMOD)
+		return reason(-EINVAL, "tier %d: not auto, poll or kmod", tier);
+	cfg->tier = tier;
+	return 0;
+}
+
+const char *baton_tier_name(enum baton_tier tier)
+{
+	static const char *const names[] = { "auto", "poll", "perf", "kmod" };
+
+	return tier <= BATON_TIER_KMOD ? names[tier] : NULL;
+}
+
+/* An environment variable that is a number. 0 when unset or good. */
+static int env_number(const char *name, unsigned long long *value, bool *set)
+{
+	const char *text = getenv(name);
+	char *end;
+
+	*set = text && *text;
+	if (!*set)
+		return 0;
+	errno = 0;
+	*value = strtoull(text, &end, 0);
+	if (*end || errno || *text == '-' || *value > SIZE_MAX)
+		return reason(-EINVAL, "%s=%s: not a number", name, text);
+	return 0;
+}
+
+static int env_tier(struct baton_config *cfg)
+{
+	const char *text = getenv("BATON_TIER");
+
+	if (!text || !*text)
+		return 0;
+	for (int t = BATON_TIER_AUTO; t <= BATON_TIER_KMOD; t++)
+		if (t != BATON_TIER_PERF &&
+		    !strcmp(text, baton_tier_name((enum baton_tier)t)))
+			return baton_config_set_tier(cfg, (enum baton_tier)t);
+	return reason(-EINVAL, "BATON_TIER=%s: not auto, poll or kmod", text);
+}
+
+/* The environment over what the program has set. */
+static int config_env(struct baton_config *cfg)
+{
+	unsigned long long v;
+	bool set;
+	int err;
+
+	err = env_number("BATON_NPROCS", &v, &set);
+	if (!err && set)
+		err = baton_config_set_nprocs(cfg, v > UINT32_MAX ?
+					      UINT32_MAX : (unsigned int)v);
+	if (err)
+		return err;
+	err = env_number("BATON_MAX_WORKERS", &v, &set);
+	if (!err && set)
+		err = baton_config_set_max_workers(cfg, v > UINT32_MAX ?
+						   UINT32_MAX :
+						   (unsigned int)v);
+	if (err)
+		return err;
+	err = env_number("BATON_STACK_SIZE", &v, &set);
+	if (!err && set)
+		err = baton_config_set_stack_size(cfg, (size_t)v);
+	return err ? err : env_tier(cfg);
+}
+
+static void config_defaults(struct baton_config *cfg)
+{
+	if (!cfg->nprocs)
+		cfg->nprocs = cpus_allowed();
+	if (cfg->nprocs > BATON_PROCS_MAX)
+		cfg->nprocs = BATON_PROCS_MAX;
+	if (!cfg->max_workers)
+		cfg->max_workers = MAX_WORKERS_DEFAULT;
+	if (!cfg->stack_size)
+		cfg->stack_size = STACK_SIZE_DEFAULT;
+}
+
+/* --- start and stop ---------------------------------------------------- */
+
+static int tier_open(struct baton_rt *rt, enum baton_tier tier)
+{
+	int err;
+
+	if (tier != BATON_TIER_POLL) {
+		rt->tier = &tier_kmod;
+		err = tier_kmod.open(rt);
+		if (!err || tier == BATON_TIER_KMOD)
+			return err;
+		snprintf(rt->why, sizeof(rt->why), "no kmod: %s",
+			 baton_reason());
+	} else {
+		snprintf(rt->why, sizeof(rt->why), "poll was asked for");
+	}
+	rt->tier = &tier_poll;
+	return tier_poll.open(rt);
+}
+
+/*
+ * The watcher: starts a worker whenever the last standby was used, so that one
+ * is always ahead of need. In the poll tier its wait is the monitor.
+ */
+static void *watcher(void *arg)
+{
+	struct baton_rt *rt = arg;
+
+	do
+		if (rt->nworkers >= rt->max_workers || worker_start(rt))
+			sched_rescue(rt);
+	while (rt->tier->watch(rt) > 0);
+	return NULL;
+}
+
+static int watcher_start(struct baton_rt *rt, pthread_t *thread)
+{
+	sigset_t all;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &rt->sigmask);
+	err = -pthread_create(thread, NULL, watcher, rt);
+	pthread_sigmask(SIG_SETMASK, &rt->sigmask, NULL);
+	return err ? reason(err, "no thread: %s", strerror(-err)) : 0;
+}
+
+/* The first fiber, at the head of the queue of processor 0. */
+static int first_fiber(struct baton_rt *rt, baton_fn fn, void *arg)
+{
+	rt->main = fiber_create(rt, &rt->procs[0], 0, fn, arg);
+	if (!rt->main)
+		return reason(-ENOMEM, "no memory for a stack");
+	runq_push(&rt->procs[0].runq, rt->main);
+	return 0;
+}
+
+/* Run it on this thread. The other threads are gone when this returns. */
+static int run_threads(struct baton_rt *rt)
+{
+	struct baton_worker *first = worker_create(rt);
+	pthread_t thread;
+	int err;
+
+	if (!first)
+		return reason(-ENOMEM, "no memory");
+	err = watcher_start(rt, &thread);
+	if (err)
+		goto out;
+	err = worker_run_first(first);
+	if (err) {
+		reason(err, "not a worker: %s", strerror(-err));
+		sched_stop(rt);
+	}
+	pthread_join(thread, NULL);
+	workers_join(rt, first);
+out:
+	worker_destroy(first);
+	return err;
+}
+
+static int run(struct baton_rt *rt, const struct baton_config *cfg,
+	       baton_fn fn, void *arg, void **result)
+{
+	int err;
+
+	rt->nprocs = cfg->nprocs;
+	rt->max_workers = cfg->max_workers;
+	pthread_mutex_init(&rt->global.lock, NULL);
+	stack_pool_init(&rt->stacks, cfg->stack_size);
+	rt->workers = calloc(rt->max_workers, sizeof(*rt->workers));
+	if (!rt->workers) {
+		err = reason(-ENOMEM, "no memory");
+		goto out_pool;
+	}
+	err = tier_open(rt, cfg->tier);
+	if (err)
+		goto out_workers;
+	err = procs_create(rt);
+	if (err) {
+		reason(err, "no memory");
+		goto out_tier;
+	}
+	err = first_fiber(rt, fn, arg);
+	if (!err) {
+		__atomic_store_n(&baton_rt_running, rt, __ATOMIC_RELEASE);
+		err = run_threads(rt);
+		__atomic_store_n(&baton_rt_running, NULL, __ATOMIC_RELEASE);
+	}
+	if (!err && result)
+		*result = rt->main->result;
+	procs_destroy(rt);
+out_tier:
+	rt->tier->close(rt);
+out_workers:
+	free(rt->workers);
+out_pool:
+	stack_pool_uninit(&rt->stacks);
+	pthread_mutex_destroy(&rt->global.lock);
+	return err;
+}
+
+int baton_run(const struct baton_config *cfg, baton_fn fn, void *arg,
+	      void **result)
+{
+	static bool busy;
+	struct baton_config c = { 0 };
+	struct baton_rt *rt;
+	int err;
+
+	if (!fn)
+		return reason(-EINVAL, "no function to run");
+	if (cfg)
+		c = *cfg;
+	err = config_env(&c);
+	if (err)
+		return err;
+	config_defaults(&c);
+	if (__atomic_exchange_n(&busy, true, __ATOMIC_ACQUIRE))
+		return reason(-EBUSY, "a scheduler runs already");
+	rt = calloc(1, sizeof(*rt));
+	err = rt ? run(rt, &c, fn, arg, result) : reason(-ENOMEM, "no memory");
+	free(rt);
+	__atomic_store_n(&busy, false, __ATOMIC_RELEASE);
+	return err;
+}
+
+/* --- what it tells about itself ---------------------------------------- */
+
+enum baton_tier baton_tier(const char **why)
+{
+	struct baton_rt *rt = rt_running();
+
+	if (why)
+		*why = rt ? rt->why : "no scheduler runs";
+	return rt ? rt->tier->id : BATON_TIER_AUTO;
+}
+
+unsigned int baton_nprocs(void)
+{
+	struct baton_rt *rt = rt_running();
+
+	return rt ? rt->nprocs : 0;
+}
+
+static uint64_t get(const void *counter)
+{
+	return __atomic_load_n((const uint64_t *)counter, __ATOMIC_RELAXED);
+}
+
+static void stats_workers(struct baton_rt *rt, struct baton_stats *st)
+{
+	for (unsigned int i = 0; i < rt->max_workers; i++) {
+		/* Acquire; pairs with attach() in worker.c. */
+		const struct baton_worker *w =
+			__atomic_load_n(&rt->workers[i], __ATOMIC_ACQUIRE);
+
+		if (!w)
+			continue;
+		st->calls += get(&w->slot->calls);
+		st->callbacks += get(&w->callbacks);
+		st->regained += get(&w->regained);
+		st->requeued += get(&w->requeued);
+		st->parks += get(&w->parks);
+	}
+}
+
+int baton_stats(struct baton_stats *st, size_t size)
+{
+	struct baton_rt *rt = rt_running();
+	struct baton_stats s = { 0 };
+
+	if (!st)
+		return -EINVAL;
+	if (!rt)
+		return -ESRCH;
+	stats_workers(rt, &s);
+	s.spawns = __atomic_load_n(&rt->spawns, __ATOMIC_RELAXED);
+	for (unsigned int i = 0; i < rt->nprocs; i++) {
+		s.handoffs += get(&rt->recs[i].handoffs);
+		s.idled += get(&rt->recs[i].idled);
+		s.steals += get(&rt->procs[i].steals);
+		s.spawns += get(&rt->procs[i].spawns);
+	}
+	s.workers = __atomic_load_n(&rt->nworkers, __ATOMIC_RELAXED);
+	s.workers_max = s.workers;	/* none ends before the scheduler */
+	memset(st, 0, size);
+	memcpy(st, &s, size < sizeof(s) ? size : sizeof(s));
+	return 0;
+}

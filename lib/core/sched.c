@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * sched.c - what runs next.
+ *
+ * Protocol. A fiber that gives up its worker first makes itself findable (on a
+ * queue, or in the word that its waker looks at), then leaves its stack; its
+ * on_stack flag keeps the next worker off until it has left. If another fiber
+ * is at hand it switches there directly, otherwise to sched_loop(), which is
+ * not a suspended context but a function begun anew at sys_sp, below whatever
+ * foreign calls have left on the system stack (Go's mcall).
+ *
+ * No wake-up is lost: who makes a fiber runnable queues it, fences, and looks
+ * for an idle processor; who lets a processor go sets its idle bit (a full
+ * barrier), and then looks for work, in tier->park(). With nspinning counted,
+ * the maker may leave the work to a worker that is looking already: it stops
+ * counting itself before it parks, and looks again in park.
+ *
+ * Pinned fibers (in a callback) are only ever on the global queue, from where
+ * they can be taken out of turn. A worker that pops another's pinned fiber
+ * gives it its processor: tier->swap().
+ *
+ * REJECTED: a saved context for the scheduler. Callbacks nest; see above.
+ * REJECTED: one global queue, or a mutex per queue: a locked instruction per
+ * switch is a third of its price.
+ * REJECTED: counting a worker that was just woken as one that is looking
+ * already, as Go does: if no standby is left, nobody would ever uncount it.
+ */
+#include "sched.h"
+
+#include <errno.h>
+
+#include "../tier/tier.h"
+
+/* The global queue, and stopping, get a look at least every so often. */
+#define FAIRNESS	64u
+
+/* Rounds over all processors before a worker parks: 1 to 2 us. */
+#define SPINS		20u
+
+/* --- the global queue -------------------------------------------------- */
+
+static void global_push(struct baton_rt *rt, struct baton_fiber **f,
+			unsigned int n)
+{
+	struct global_queue *g = &rt->global;
+
+	pthread_mutex_lock(&g->lock);
+	for (unsigned int i = 0; i < n; i++) {
+		f[i]->queued = true;
+		f[i]->next = NULL;
+		f[i]->prev = g->tail;
+		if (g->tail)
+			g->tail->next = f[i];
+		else
+			g->head = f[i];
+		g->tail = f[i];
+	}
+	__atomic_store_n(&rt->hdr->nglobal, rt->hdr->nglobal + n,
+			 __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&g->lock);
+}
+
+/* Under the lock. */
+static void global_unlink(struct baton_rt *rt, struct baton_fiber *f)
+{
+	struct global_queue *g = &rt->global;
+
+	if (f->prev)
+		f->prev->next = f->next;
+	else
+		g->head = f->next;
+	if (f->next)
+		f->next->prev = f->prev;
+	else
+		g->tail = f->prev;
+	f->queued = false;
+	__atomic_store_n(&rt->hdr->nglobal, rt->hdr->nglobal - 1,
+			 __ATOMIC_RELAXED);
+}
+
+static bool global_remove(struct baton_rt *rt, struct baton_fiber *f)
+{
+	bool queued;
+
+	pthread_mutex_lock(&rt->global.lock);
+	queued = f->queued;
+	if (queued)
+		global_unlink(rt, f);
+	pthread_mutex_unlock(&rt->global.lock);
+	return queued;
+}
+
+/* The first fiber, and this processor's share of the others to its queue. */
+static struct baton_fiber *global_pop(struct baton_rt *rt, struct baton_proc *p,
+				      unsigned int share)
+{
+	struct baton_fiber *first, *f;
+
+	/* Work pushed from now on comes with a wake-up, or a later look. */
+	if (!__atomic_load_n(&rt->hdr->nglobal, __ATOMIC_RELAXED))
+		return NULL;
+	pthread_mutex_lock(&rt->global.lock);
+	first = rt->global.head;
+	if (first)
+		global_unlink(rt, first);
+	if (share > RUNQ_SIZE / 2)
+		share = RUNQ_SIZE / 2;
+	while (share-- > 1 && (f = rt->global.head) && !f->pin &&
+	       runq_push(&p->runq, f))
+		global_unlink(rt, f);
+	pthread_mutex_unlock(&rt->global.lock);
+	return first;
+}
+
+/* --- making fibers runnable -------------------------------------------- */
+
+/* After a queue was filled: somebody to run it, if a processor is free. */
+static void wake_one(struct baton_rt *rt)
+{
+	int p;
+
+	/* Queue before idle[] and nspinning; pairs with idle_set(). */
+	full_barrier();
+	if (__atomic_load_n(&rt->hdr->nspinning, __ATOMIC_RELAXED) ||
+	    !idle_any(rt->hdr, rt->nprocs))
+		return;
+	p = idle_claim_any(rt->hdr, rt->nprocs);
+	if (p >= 0)
+		rt->tier->wake(rt, (unsigned int)p, TIER_ANY);
+}
+
+static void ready_local(struct baton_rt *rt, struct baton_proc *p,
+			struct baton_fiber *f)
+{
+	struct baton_fiber *batch[RUNQ_SIZE / 2 + 1];
+	unsigned int n;
+
+	if (likely(runq_push(&p->runq, f)))
+		return;
+	n = runq_pop_half(&p->runq, batch);
+	batch[n++] = f;
+	global_push(rt, batch, n);
+}
+
+/* Either a processor for its worker, or the queue. */
+static void ready_pinned(struct baton_rt *rt, struct baton_fiber *f)
+{
+	unsigned int index = f->pin->index;
+	int p;
+
+	global_push(rt, &f, 1);
+	full_barrier();		/* as in wake_one() */
+	p = idle_claim_any(rt->hdr, rt->nprocs);
+	if (p < 0)
+		return;
+	if (!global_remove(rt, f))
+		index = TIER_ANY;	/* somebody has found it by now */
+	rt->tier->wake(rt, (unsigned int)p, index);
+}
+
+void sched_ready(struct baton_rt *rt, struct baton_worker *w,
+		 struct baton_fiber *f)
+{
+	if (unlikely(f->pin)) {
+		ready_pinned(rt, f);
+		return;
+	}
+	if (likely(w)) {
+		ready_local(rt, w->proc, f);
+		/* The only processor is the caller's: none can be idle. */
+		if (rt->nprocs > 1)
+			wake_one(rt);
+		return;
+	}
+	global_push(rt, &f, 1);
+	wake_one(rt);
+}
+
+void sched_rescue(struct baton_rt *rt)
+{
+	struct baton_fiber *f;
+	int p = -1;
+
+	pthread_mutex_lock(&rt->global.lock);
+	for (f = rt->global.head; f && !f->pin; f = f->next)
+		;
+	if (f) {
+		p = idle_claim_any(rt->hdr, rt->nprocs);
+		if (p >= 0)
+			global_unlink(rt, f);
+	}
+	pthread_mutex_unlock(&rt->global.lock);
+	if (p >= 0)
+		rt->tier->wake(rt, (unsigned int)p, f->pin->index);
+}
+
+/* --- giving up the worker ---------------------------------------------- */
+
+/* To the scheduler; back when the fiber is resumed, perhaps elsewhere. */
+static struct baton_worker *leave(struct baton_worker *w, struct baton_fiber *f)
+{
+	baton_asm_leave(&f->ctx, w->sys_sp, (void (*)(void *))sched_loop, w);
+	return f->worker;
+}
+
+static struct baton_worker *change(struct baton_worker *w,
+				   struct baton_fiber *f,
+				   struct baton_fiber *next)
+{
+	sched_resume(w, next);
+	baton_asm_switch(&f->ctx, &next->ctx);
+	return f->worker;
+}
+
+struct baton_worker *sched_block(struct baton_worker *w)
+{
+	struct baton_fiber *f = w->fiber, *next;
+
+	if (unlikely(w->pinned || ++w->proc->tick % FAIRNESS == 0 ||
+		     rt_stopping(w->rt)))
+		return leave(w, f);
+	next = runq_pop(&w->proc->runq);
+	return likely(next) ? change(w, f, next) : leave(w, f);
+}
+
+struct baton_worker *sched_yield_fiber(struct baton_worker *w)
+{
+	struct baton_rt *rt = w->rt;
+	struct baton_fiber *f = w->fiber, *next;
+
+	if (unlikely(w->pinned)) {
+		if (!rt_has_work(rt) && !rt_stopping(rt))
+			return w;
+		sched_ready(rt, NULL, f);
+		return leave(w, f);
+	}
+	if (unlikely(++w->proc->tick % FAIRNESS == 0 || rt_stopping(rt))) {
+		ready_local(rt, w->proc, f);
+		return leave(w, f);
+	}
+	next = runq_pop(&w->proc->runq);
+	if (unlikely(!next)) {
+		if (!__atomic_load_n(&rt->hdr->nglobal, __ATOMIC_RELAXED))
+			return w;
+		global_push(rt, &f, 1);
+		return leave(w, f);
+	}
+	runq_push(&w->proc->runq, f);	/* one was just taken: there is room */
+	return change(w, f, next);
+}
+
+struct baton_worker *sched_lost(struct baton_worker *w)
+{
+	struct baton_fiber *f = w->fiber;
+
+	if (proc_regain(w))
+		return w;
+	count(&w->requeued);
+	w->proc = NULL;
+	sched_ready(w->rt, NULL, f);
+	return leave(w, f);
+}
+
+bool sched_wait_here(struct baton_worker *w)
+{
+	if (proc_regain(w))
+		return true;
+	w->proc = NULL;
+	sched_ready(w->rt, NULL, w->pinned);
+	return worker_park(w, TIER_PINNED);
+}
+
+void sched_stop(struct baton_rt *rt)
+{
+	__atomic_store_n(&rt->stopping, 1, __ATOMIC_RELEASE);
+	rt->tier->stop(rt);
+}
+
+/* --- the loop ---------------------------------------------------------- */
+
+static struct baton_fiber *steal(struct baton_rt *rt, struct baton_proc *p)
+{
+	unsigned int first;
+
+	p->random = p->random * 1664525u + 1013904223u;
+	first = p->random >> 8;
+	for (unsigned int i = 0; i < rt->nprocs; i++) {
+		struct baton_proc *victim =
+			&rt->procs[(first + i) % rt->nprocs];
+		struct baton_fiber *f;
+
+		if (victim == p)
+			continue;
+		f = runq_steal(&p->runq, &victim->runq);
+		if (f) {
+			count(&p->steals);
+			return f;
+		}
+	}
+	return NULL;
+}
+
+/* Look at everything for a while, so that a short gap costs no park. */
+static struct baton_fiber *spin(struct baton_rt *rt, struct baton_proc *p)
+{
+	struct baton_fiber *f = NULL;
+
+	__atomic_fetch_add(&rt->hdr->nspinning, 1, __ATOMIC_SEQ_CST);
+	for (unsigned int i = 0; i < SPINS && !f && !rt_stopping(rt); i++) {
+		f = global_pop(rt, p, 1);
+		if (!f)
+			f = steal(rt, p);
+		if (!f)
+			baton_cpu_relax();
+	}
+	/*
+	 * Full barrier: whoever relied on our looking queued its fiber before
+	 * this, and tier->park() looks after it. If we found one, there may
+	 * be more that nobody was woken for.
+	 */
+	if (__atomic_fetch_sub(&rt->hdr->nspinning, 1, __ATOMIC_SEQ_CST) == 1 &&
+	    f && rt_has_work(rt))
+		wake_one(rt);
+	return f;
+}
+
+static struct baton_fiber *find(struct baton_worker *w)
+{
+	struct baton_rt *rt = w->rt;
+	struct baton_proc *p = w->proc;
+	struct baton_fiber *f = NULL;
+
+	if (++p->tick % (FAIRNESS - 3) == 0)
+		f = global_pop(rt, p, 1);
+	if (!f)
+		f = runq_pop(&p->runq);
+	if (!f)
+		f = global_pop(rt, p, rt->hdr->nglobal / rt->nprocs + 1);
+	return f ? f : spin(rt, p);
+}
+
+/* Give the processor away, and wait until somebody serves the pinned fiber. */
+static void wait_pinned(struct baton_worker *w)
+{
+	struct baton_rt *rt = w->rt;
+	int p;
+
+	if (w->proc) {
+		p = (int)w->proc->index;
+		w->proc = NULL;
+		idle_set(rt->hdr, (unsigned int)p);
+		if (rt_has_work(rt))
+			wake_one(rt);
+	}
+	worker_park(w, TIER_PINNED);
+}
+
+_Noreturn void sched_loop(void *arg)
+{
+	struct baton_worker *w = arg;
+	struct baton_rt *rt = w->rt;
+	struct baton_fiber *f;
+
+	for (;;) {
+		if (rt_stopping(rt))
+			baton_asm_finish(w->base_sp);
+		if (w->pinned) {
+			wait_pinned(w);
+			f = w->pinned;
+			if (!w->proc)
+				continue;
+			break;
+		}
+		if (!w->proc && !worker_park(w, 0))
+			continue;
+		f = find(w);
+		if (!f) {
+			unsigned int p = w->proc->index;
+
+			w->proc = NULL;
+			idle_set(rt->hdr, p);
+		} else if (f->pin) {
+			unsigned int p = w->proc->index;
+
+			worker_swap(w, p, f->pin->index);
+		} else {
+			break;
+		}
+	}
+	sched_resume(w, f);
+	baton_asm_enter(&f->ctx);
+}

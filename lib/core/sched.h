@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * sched.h - what runs next: into scheduler code and out of it, making fibers
+ * runnable, giving up the worker.
+ *
+ * A function that fiber code calls does
+ *
+ *	w = sched_enter();	NULL: not on a fiber
+ *	...			w has a processor, and keeps it
+ *	sched_exit(w);		w: where the fiber is now
+ */
+#ifndef BATON_CORE_SCHED_H
+#define BATON_CORE_SCHED_H
+
+#include <sched.h>
+
+#include "fiber.h"
+#include "proc.h"
+#include "worker.h"
+
+/* The scheduler, on the system stack of worker @arg. Ends the worker. */
+_Noreturn void sched_loop(void *arg);
+
+/*
+ * The current fiber's processor is gone: regain one, or queue up for one.
+ * Returns the worker that the fiber is on then.
+ */
+struct baton_worker *sched_lost(struct baton_worker *w);
+
+/* The current fiber, published to whoever resumes it, waits for that. */
+struct baton_worker *sched_block(struct baton_worker *w);
+
+/* The current fiber lets the others go first. */
+struct baton_worker *sched_yield_fiber(struct baton_worker *w);
+
+/*
+ * @f may run. @w is the calling worker if it is in scheduler code and has a
+ * processor, or NULL on any other thread.
+ */
+void sched_ready(struct baton_rt *rt, struct baton_worker *w,
+		 struct baton_fiber *f);
+
+/*
+ * In a foreign call of @w, whose pinned fiber must go on here: wait for a
+ * processor. False when the scheduler is stopping.
+ */
+bool sched_wait_here(struct baton_worker *w);
+
+/* The first fiber has ended: stop. */
+void sched_stop(struct baton_rt *rt);
+
+/* All workers there may be exist: serve a pinned fiber that waits in vain. */
+void sched_rescue(struct baton_rt *rt);
+
+static inline bool sched_on_fiber(const struct baton_worker *w)
+{
+	return w && slot_state(w->slot) == BATON_FIBER;
+}
+
+static inline struct baton_worker *sched_enter(void)
+{
+	struct baton_worker *w = baton_worker_self();
+
+	if (unlikely(!sched_on_fiber(w)))
+		return NULL;
+	if (unlikely(slot_enter_runtime(w->slot, w->rt->fence)))
+		w = sched_lost(w);
+	return w;
+}
+
+static inline void sched_exit(struct baton_worker *w)
+{
+	slot_set_state(w->slot, BATON_FIBER);
+}
+
+/*
+ * @w is about to run @f. A fiber is put on a queue before its last worker has
+ * left its stack: wait for that. Acquire; pairs with the store of on_stack in
+ * switch.S. The other worker is a few instructions away, unless preempted.
+ */
+static inline void sched_resume(struct baton_worker *w, struct baton_fiber *f)
+{
+	unsigned int spins = 0;
+
+	while (unlikely(__atomic_load_n(&f->ctx.on_stack, __ATOMIC_ACQUIRE))) {
+		baton_cpu_relax();
+		if (++spins % 128 == 0)
+			sched_yield();
+	}
+	f->ctx.on_stack = 1;
+	f->worker = w;
+	w->fiber = f;
+}
+
+#endif /* BATON_CORE_SCHED_H */

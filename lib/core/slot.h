@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * slot.h - the region shared with the kernel, as the library reads and writes
+ * it: a worker's state, and which processors are free.
+ *
+ * The words and their rules are those of <linux/baton.h>; in the tiers without
+ * a module the region is plain memory of the same layout.
+ */
+#ifndef BATON_CORE_SLOT_H
+#define BATON_CORE_SLOT_H
+
+#include <linux/baton.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define likely(x)	__builtin_expect(!!(x), 1)
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+
+/* Orders against a hook that runs on this CPU, between two instructions. */
+#define compiler_barrier()	__atomic_signal_fence(__ATOMIC_SEQ_CST)
+#define full_barrier()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
+
+/*
+ * Written by the worker alone. Release: what it did to its processor's queue
+ * must be seen by whoever takes the processor because of this state.
+ */
+static inline void slot_set_state(struct baton_slot *s, uint32_t state)
+{
+	__atomic_store_n(&s->state, state, __ATOMIC_RELEASE);
+}
+
+/* By the worker itself: nobody else writes it. */
+static inline uint32_t slot_state(const struct baton_slot *s)
+{
+	return __atomic_load_n(&s->state, __ATOMIC_RELAXED);
+}
+
+/*
+ * Into scheduler code. Returns whether the processor may be gone.
+ *
+ * Store state, then load taken. The kernel's hook runs on this CPU, so the
+ * compiler's order is enough. A taker in user space stores taken, runs
+ * membarrier() and reads state: one of the two sees the other's store. @fence
+ * replaces membarrier() where there is none. Pairs with take() in tier/poll.c.
+ */
+static inline bool slot_enter_runtime(struct baton_slot *s, bool fence)
+{
+	slot_set_state(s, BATON_RUNTIME);
+	if (unlikely(fence))
+		full_barrier();
+	else
+		compiler_barrier();
+	return __atomic_load_n(&s->taken, __ATOMIC_RELAXED) != BATON_KEPT;
+}
+
+/* The right to processor @p: true if it was free, and is now the caller's. */
+static inline bool idle_claim(struct baton_header *h, unsigned int p)
+{
+	uint64_t bit = UINT64_C(1) << (p % 64);
+
+	/* Not free is the common case on the way home: look before locking. */
+	if (!(__atomic_load_n(&h->idle[p / 64], __ATOMIC_RELAXED) & bit))
+		return false;
+	return __atomic_fetch_and(&h->idle[p / 64], ~bit,
+				  __ATOMIC_SEQ_CST) & bit;
+}
+
+/* Any free processor, or -1. */
+static inline int idle_claim_any(struct baton_header *h, unsigned int nprocs)
+{
+	for (unsigned int i = 0; i < nprocs; i += 64) {
+		uint64_t word;
+
+		while ((word = __atomic_load_n(&h->idle[i / 64],
+					       __ATOMIC_RELAXED))) {
+			unsigned int p = i + (unsigned int)__builtin_ctzll(word);
+
+			if (p >= nprocs)
+				return -1;
+			if (idle_claim(h, p))
+				return (int)p;
+		}
+	}
+	return -1;
+}
+
+/* Let go of @p. Full barrier: the caller looks for work afterwards. */
+static inline void idle_set(struct baton_header *h, unsigned int p)
+{
+	__atomic_fetch_or(&h->idle[p / 64], UINT64_C(1) << (p % 64),
+			  __ATOMIC_SEQ_CST);
+}
+
+static inline bool idle_any(struct baton_header *h, unsigned int nprocs)
+{
+	for (unsigned int i = 0; i < nprocs; i += 64)
+		if (__atomic_load_n(&h->idle[i / 64], __ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
+/* Fibers wait somewhere: what the kernel's hook looks at, too. */
+static inline bool region_has_work(struct baton_header *h,
+				   struct baton_proc_rec *recs,
+				   unsigned int nprocs)
+{
+	if (__atomic_load_n(&h->nglobal, __ATOMIC_RELAXED))
+		return true;
+	for (unsigned int i = 0; i < nprocs; i++)
+		if (__atomic_load_n(&recs[i].tail, __ATOMIC_RELAXED) !=
+		    __atomic_load_n(&recs[i].head, __ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
+#endif /* BATON_CORE_SLOT_H */

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * stack.c - memory for fibers.
+ *
+ * Stacks come in slabs of one mapping each, a guard at the low end of every
+ * stack. A guard is a marker in the page table where the kernel has those
+ * (MADV_GUARD_INSTALL, Linux 6.13), otherwise a PROT_NONE page, which costs
+ * two mappings of the 65,530 a process may have.
+ *
+ * REJECTED: growing or moving stacks. C code keeps pointers into them.
+ */
+#include "stack.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "fiber.h"
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+
+#define SLAB_STACKS	32u
+
+/* At the start of its mapping, which has a page for it before the stacks. */
+struct stack_slab {
+	struct stack_slab *next;
+	struct stack_slab **pprev;
+	size_t bytes;
+};
+
+static size_t page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+size_t stack_size_check(size_t bytes)
+{
+	size_t page = page_size();
+
+	if (bytes < STACK_SIZE_MIN || bytes > STACK_SIZE_MAX)
+		return 0;
+	return (bytes + page - 1) & ~(page - 1);
+}
+
+/*
+ * Equal addresses modulo the page size share the sets of a first-level cache:
+ * a few hundred fibers whose hot lines all lay at the same offset would evict
+ * one another. So each starts at one of 16 offsets.
+ */
+static struct baton_fiber *fiber_at(char *base, size_t size, unsigned int n)
+{
+	uintptr_t top = (uintptr_t)base + size - (n % 16) * 128;
+
+	top = (top - sizeof(struct baton_fiber)) & ~(uintptr_t)63;
+	return (struct baton_fiber *)top;
+}
+
+static int guard(char *addr, size_t page)
+{
+	if (!madvise(addr, page, MADV_GUARD_INSTALL))
+		return 0;
+	return mprotect(addr, page, PROT_NONE);
+}
+
+/* One mapping of @n stacks of @size bytes, chained; 0 in size marks pooled. */
+static struct baton_fiber *slab_map(struct stack_pool *pool, size_t size,
+				    unsigned int n, bool pooled)
+{
+	size_t page = page_size(), step = size + page;
+	size_t bytes = page + n * step;
+	struct baton_fiber *chain = NULL;
+	struct stack_slab *slab;
+
+	slab = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (slab == MAP_FAILED)
+		return NULL;
+	/* One small page touched must not become a huge one. */
+	madvise(slab, bytes, MADV_NOHUGEPAGE);
+	for (unsigned int i = n; i-- > 0;) {
+		char *base = (char *)slab + page + i * step;
+		struct baton_fiber *f = fiber_at(base + page, size, i);
+
+		if (guard(base, page)) {
+			munmap(slab, bytes);
+			return NULL;
+		}
+		f->base = base + page;
+		f->size = pooled ? 0 : (uint32_t)(size / page);
+		f->next = chain;
+		chain = f;
+	}
+	slab->bytes = bytes;
+	slab->next = pool->slabs;
+	slab->pprev = &pool->slabs;
+	if (slab->next)
+		slab->next->pprev = &slab->next;
+	pool->slabs = slab;
+	return chain;
+}
+
+static void slab_unmap(struct stack_slab *slab)
+{
+	*slab->pprev = slab->next;
+	if (slab->next)
+		slab->next->pprev = slab->pprev;
+	munmap(slab, slab->bytes);
+}
+
+void stack_pool_init(struct stack_pool *pool, size_t size)
+{
+	pthread_mutex_init(&pool->lock, NULL);
+	pool->size = size;
+	pool->free = NULL;
+	pool->buried = NULL;
+	pool->slabs = NULL;
+}
+
+void stack_pool_uninit(struct stack_pool *pool)
+{
+	while (pool->slabs)
+		slab_unmap(pool->slabs);
+	pthread_mutex_destroy(&pool->lock);
+}
+
+struct baton_fiber *stack_pool_get(struct stack_pool *pool, unsigned int want)
+{
+	struct baton_fiber *first, *last;
+
+	pthread_mutex_lock(&pool->lock);
+	if (!pool->free)
+		pool->free = slab_map(pool, pool->size, SLAB_STACKS, true);
+	/* The last mappings a process may have are better small. */
+	if (!pool->free)
+		pool->free = slab_map(pool, pool->size, 1, true);
+	first = last = pool->free;
+	while (last && --want && last->next)
+		last = last->next;
+	if (last) {
+		pool->free = last->next;
+		last->next = NULL;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return first;
+}
+
+void stack_pool_put(struct stack_pool *pool, struct baton_fiber *first,
+		    struct baton_fiber *last)
+{
+	pthread_mutex_lock(&pool->lock);
+	last->next = pool->free;
+	pool->free = first;
+	pthread_mutex_unlock(&pool->lock);
+}
+
+static void unmap(struct baton_fiber *f)
+{
+	size_t page = page_size();
+
+	slab_unmap((struct stack_slab *)((char *)f->base - 2 * page));
+}
+
+/* Under the lock: those of the buried that are off their stacks. */
+static void unmap_buried(struct stack_pool *pool)
+{
+	struct baton_fiber **link = &pool->buried, *f;
+
+	while ((f = *link)) {
+		/* Acquire; pairs with switch.S. */
+		if (__atomic_load_n(&f->ctx.on_stack, __ATOMIC_ACQUIRE)) {
+			link = &f->next;
+		} else {
+			*link = f->next;
+			unmap(f);
+		}
+	}
+}
+
+struct baton_fiber *stack_map(struct stack_pool *pool, size_t size)
+{
+	struct baton_fiber *f;
+
+	pthread_mutex_lock(&pool->lock);
+	unmap_buried(pool);
+	f = slab_map(pool, size, 1, false);
+	pthread_mutex_unlock(&pool->lock);
+	return f;
+}
+
+void stack_unmap(struct stack_pool *pool, struct baton_fiber *f)
+{
+	pthread_mutex_lock(&pool->lock);
+	unmap(f);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void stack_bury(struct stack_pool *pool, struct baton_fiber *f)
+{
+	pthread_mutex_lock(&pool->lock);
+	f->next = pool->buried;
+	pool->buried = f;
+	pthread_mutex_unlock(&pool->lock);
+}

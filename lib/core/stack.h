@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* stack.h - memory for fibers: fixed size, touched lazily, guarded, reused. */
+#ifndef BATON_CORE_STACK_H
+#define BATON_CORE_STACK_H
+
+#include <pthread.h>
+#include <stddef.h>
+
+#define STACK_SIZE_MIN		((size_t)16 << 10)
+#define STACK_SIZE_MAX		((size_t)1 << 30)
+#define STACK_SIZE_DEFAULT	((size_t)64 << 10)
+
+struct baton_fiber;
+struct stack_slab;
+
+/**
+ * struct stack_pool - the stacks of one scheduler
+ * @lock:  protects all below
+ * @size:  of a pooled stack, in bytes; constant
+ * @free:  fibers that nobody uses, through next
+ * @buried: fibers whose stacks are to be unmapped once off them, through next
+ * @slabs: mappings to undo at the end
+ */
+struct stack_pool {
+	pthread_mutex_t lock;
+	size_t size;
+	struct baton_fiber *free;
+	struct baton_fiber *buried;
+	struct stack_slab *slabs;
+};
+
+void stack_pool_init(struct stack_pool *pool, size_t size);
+
+/* Unmap everything. No fiber may be on a stack. */
+void stack_pool_uninit(struct stack_pool *pool);
+
+/*
+ * A chain of up to @want fibers with pooled stacks, at least one; NULL without
+ * memory. Only their base and size fields mean anything.
+ */
+struct baton_fiber *stack_pool_get(struct stack_pool *pool, unsigned int want);
+
+/* Give back a chain, @last being its end. */
+void stack_pool_put(struct stack_pool *pool, struct baton_fiber *first,
+		    struct baton_fiber *last);
+
+/* A fiber with a stack of its own size, outside of the pool's reuse. */
+struct baton_fiber *stack_map(struct stack_pool *pool, size_t size);
+void stack_unmap(struct stack_pool *pool, struct baton_fiber *f);
+
+/* stack_unmap(), later: the caller is on that stack. */
+void stack_bury(struct stack_pool *pool, struct baton_fiber *f);
+
+/* @bytes in whole pages, or 0 when out of bounds. */
+size_t stack_size_check(size_t bytes);
+
+#endif /* BATON_CORE_STACK_H */

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * worker.h - a worker: a thread that runs fibers while it has a processor.
+ *
+ * Its pthread stack is the *system stack*: the scheduler and foreign calls run
+ * there. All fields belong to the worker itself but the constant ones and the
+ * counters, which anybody may read.
+ */
+#ifndef BATON_CORE_WORKER_H
+#define BATON_CORE_WORKER_H
+
+#include "arch.h"
+#include "rt.h"
+
+/**
+ * struct baton_worker - a worker
+ * @slot:    its words in the shared region; constant
+ * @fiber:   the fiber it runs, or ran last
+ * @proc:    the processor it holds; NULL without. Stale, and not to be used,
+ *           between the loss of it and slot_enter_runtime()'s saying so.
+ * @sys_sp:  where the next user of the system stack begins, below the frames
+ *           of the foreign calls in progress
+ * @base_sp: where baton_asm_start() began
+ * @errnop:  this thread's errno; constant
+ * @rt:      constant
+ * @pinned:  the only fiber that it may run now, or NULL. Set while a callback
+ *           is in progress: other fibers' foreign calls would lie below this
+ *           one's on the system stack, and be overwritten when it returns.
+ */
+struct baton_worker {
+	struct baton_slot *slot;
+	struct baton_fiber *fiber;
+	struct baton_proc *proc;
+	void *sys_sp;
+	int *errnop;
+	struct baton_rt *rt;
+	struct baton_fiber *pinned;
+	void *base_sp;
+	unsigned int index;
+	pthread_t thread;
+	uint64_t callbacks;
+	uint64_t regained;
+	uint64_t requeued;
+	uint64_t parks;
+} __attribute__((aligned(128)));
+
+/*
+ * Wait for a processor; false when the scheduler is stopping. TIER_PINNED in
+ * @flags: one that is meant for this worker's pinned fiber.
+ */
+bool worker_park(struct baton_worker *w, unsigned int flags);
+
+/* worker_park() once processor @p has gone to worker @index. */
+bool worker_swap(struct baton_worker *w, unsigned int p, unsigned int index);
+
+struct baton_worker *worker_create(struct baton_rt *rt);
+void worker_destroy(struct baton_worker *w);
+
+/*
+ * Be the first worker, which has processor 0, on this thread, until the
+ * scheduler stops. 0; or -errno, and nothing was run.
+ */
+int worker_run_first(struct baton_worker *w);
+
+/* One more thread, parked until it is needed. 0 or -errno. By the watcher. */
+int worker_start(struct baton_rt *rt);
+
+/* Wait for all threads that worker_start() made, and free their workers. */
+void workers_join(struct baton_rt *rt, struct baton_worker *first);
+
+#endif /* BATON_CORE_WORKER_H */

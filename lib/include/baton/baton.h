@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* baton.h - all of libbaton's interface. */
+#ifndef BATON_BATON_H
+#define BATON_BATON_H
+
+#include <baton/runtime.h>
+#include <baton/fiber.h>
+#include <baton/call.h>
+
+#endif /* BATON_BATON_H */

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * call.h - foreign calls: ordinary C on the worker's own stack, outside the
+ * limit of nprocs; and callbacks from there into fiber code. After Go's
+ * cgocall and cgocallback.
+ */
+#ifndef BATON_CALL_H
+#define BATON_CALL_H
+
+#include <baton/fiber.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * baton_call() - run @fn(@arg) on the worker's system stack
+ * @fn:  any C function: it may use much stack, block in the kernel, take locks
+ * @arg: its argument
+ *
+ * If the thread blocks, its processor runs other fibers meanwhile. Until the
+ * call returns the fiber stays on this worker; afterwards it may go on on
+ * another one.
+ *
+ * Return: errno as @fn left it, starting from 0: 0 says that nothing set it;
+ * negative when @fn was not run: -EINVAL @fn NULL, -EPERM not from a fiber
+ * (nor, from foreign code, without a callback in between). Blocks the fiber.
+ */
+int baton_call(void (*fn)(void *arg), void *arg);
+
+/**
+ * baton_callback() - from foreign code: run @fn(@arg) as fiber code
+ * @fn:  runs on the stack of the fiber that made the foreign call; it may
+ *       yield, park, spawn, and make foreign calls that call back, to any
+ *       depth that the two stacks have room for
+ * @arg: its argument
+ *
+ * Waits for a processor if the fiber's was taken meanwhile. While @fn is in
+ * progress its fiber resumes on this worker alone.
+ *
+ * Return: 0; -EINVAL @fn NULL; -EPERM not from a foreign call (a thread that
+ * runs no foreign call, or fiber code). Blocks the worker.
+ */
+int baton_callback(void (*fn)(void *arg), void *arg);
+
+/*
+ * struct baton_args, baton_call_args() - what BATON_CALL() is made of: the
+ * integer registers' worth of arguments, the function, and its result.
+ */
+struct baton_args {
+	void (*fn)(void);
+	uintptr_t arg[6];
+	uintptr_t ret;
+};
+
+int baton_call_args(struct baton_args *args);
+
+/**
+ * BATON_CALL() - a foreign call of a C function with its own arguments
+ * @err: an int lvalue for what baton_call() returns, errno in short
+ * @fn:  a function of up to six parameters, each an integer or a pointer, that
+ *       returns an integer or a pointer (use baton_call() for others)
+ *
+ * The arguments are checked against the prototype of @fn and converted as in
+ * a plain call. Value: what @fn returned, in its own type; 0 if it was not run.
+ *
+ *	ssize_t n = BATON_CALL(err, read, fd, buf, sizeof(buf));
+ */
+#ifndef __cplusplus
+#define BATON_CALL(err, f, ...) __extension__ ({			\
+	struct baton_args __baton_a = {					\
+		.fn = (void (*)(void))(f),				\
+		.arg = { __BATON_EACH(__VA_ARGS__) },			\
+	};								\
+	(void)sizeof(f(__VA_ARGS__));					\
+	(err) = baton_call_args(&__baton_a);				\
+	(__typeof__(f(__VA_ARGS__)))__baton_a.ret; })
+
+/*
+ * The conversion a plain call makes is what the prototype asks for; integers
+ * narrower than a register are sign- or zero-extended by their own type here,
+ * and the callee reads only the part it declared.
+ */
+#define __BATON_NTH(_1, _2, _3, _4, _5, _6, n, ...) n
+#define __BATON_EACH(...) __VA_OPT__(__BATON_NTH(__VA_ARGS__,		\
+	__BATON_6, __BATON_5, __BATON_4, __BATON_3, __BATON_2, __BATON_1, \
+	)(__VA_ARGS__))
+#define __BATON_1(a)		(uintptr_t)(a)
+#define __BATON_2(a, ...)	(uintptr_t)(a), __BATON_1(__VA_ARGS__)
+#define __BATON_3(a, ...)	(uintptr_t)(a), __BATON_2(__VA_ARGS__)
+#define __BATON_4(a, ...)	(uintptr_t)(a), __BATON_3(__VA_ARGS__)
+#define __BATON_5(a, ...)	(uintptr_t)(a), __BATON_4(__VA_ARGS__)
+#define __BATON_6(a, ...)	(uintptr_t)(a), __BATON_5(__VA_ARGS__)
+#endif
+
+#ifdef __cplusplus
+}
+
+template <typename R, typename... P, typename... A>
+static inline R baton_call_typed(int *err, R (*fn)(P...), A... a)
+{
+	static_assert(sizeof...(P) == sizeof...(A), "number of arguments");
+	static_assert(sizeof...(A) <= 6, "at most six arguments");
+	struct baton_args args = {
+		reinterpret_cast<void (*)(void)>(fn),
+		{ (uintptr_t)(P)(a)... }, 0
+	};
+
+	*err = baton_call_args(&args);
+	return (R)args.ret;
+}
+#define BATON_CALL(err, ...) baton_call_typed(&(err), __VA_ARGS__)
+#endif
+
+#endif /* BATON_CALL_H */

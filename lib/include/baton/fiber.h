@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * fiber.h - start fibers, wait for them, let others run.
+ *
+ * A fiber may resume on another thread after any call here that says "blocks
+ * the fiber", and after baton_call(): no address of a thread-local variable
+ * (errno among them) may be kept across one.
+ */
+#ifndef BATON_FIBER_H
+#define BATON_FIBER_H
+
+#include <baton/runtime.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A user-mode thread with a stack of its own; opaque. */
+struct baton_fiber;
+
+/** How to start a fiber; opaque. One thread at a time may use it. */
+struct baton_attr;
+
+/** baton_attr_create() - attributes at their defaults. Return: 0, -ENOMEM. */
+int baton_attr_create(struct baton_attr **attr);
+
+/** baton_attr_destroy() - free @attr, which may be NULL. */
+void baton_attr_destroy(struct baton_attr *attr);
+
+/**
+ * baton_attr_set_stack_size() - a stack other than the configured one
+ * @attr:  the attributes
+ * @bytes: as for baton_config_set_stack_size(); 0 for the configured size.
+ *         Stacks of another size are not kept for reuse.
+ *
+ * Return: 0, -EINVAL.
+ */
+int baton_attr_set_stack_size(struct baton_attr *attr, size_t bytes);
+
+/**
+ * baton_spawn() - start a fiber
+ * @fiber: where to put its handle, to be given to baton_join() or
+ *         baton_detach() once; or NULL to start it detached
+ * @attr:  attributes, or NULL; not kept
+ * @fn:    what it runs
+ * @arg:   the argument of @fn
+ *
+ * It is put at the end of the caller's processor's queue. From a fiber, or
+ * from any thread of the process while the scheduler runs.
+ *
+ * Return: 0; -EINVAL @fn NULL; -ENOMEM no stack; -ESRCH no scheduler runs.
+ * Blocks neither (it may map memory). Not async-signal-safe.
+ */
+int baton_spawn(struct baton_fiber **fiber, const struct baton_attr *attr,
+		baton_fn fn, void *arg);
+
+/**
+ * baton_join() - wait until a fiber has ended, and free it
+ * @fiber:  the handle, invalid afterwards
+ * @result: where to put what its function returned, or NULL
+ *
+ * Return: 0; -EDEADLK for the caller itself; -EINVAL NULL, detached or joined
+ * by another already; -EPERM not from a fiber. Blocks the fiber. What the
+ * fiber wrote is visible to the caller afterwards.
+ */
+int baton_join(struct baton_fiber *fiber, void **result);
+
+/**
+ * baton_detach() - nobody will join it; it is freed when it ends
+ * @fiber: the handle, invalid afterwards
+ *
+ * Return: 0; -EINVAL NULL, or detached or joined already. Any thread. Blocks
+ * neither.
+ */
+int baton_detach(struct baton_fiber *fiber);
+
+/**
+ * baton_yield() - let the other fibers of this processor run first
+ *
+ * Return: 0; -EPERM not from a fiber. Blocks the fiber, which stays runnable.
+ */
+int baton_yield(void);
+
+/**
+ * baton_park() - wait for baton_ready()
+ *
+ * Each fiber has one permit, at first absent. Takes it if present, otherwise
+ * waits for it, like a binary semaphore (the token of Java's LockSupport). A
+ * permit may be left over from an earlier ready: test what you wait for in a
+ * loop.
+ *
+ * Return: 0; -EPERM not from a fiber. Blocks the fiber. What was written
+ * before the matching baton_ready() is visible afterwards.
+ */
+int baton_park(void);
+
+/**
+ * baton_ready() - give a fiber its permit, and let it run if it waits for one
+ * @fiber: a fiber that has not been joined, nor ended detached
+ *
+ * Return: 0; -EINVAL NULL; -ESRCH no scheduler runs. Any thread of the
+ * process; not async-signal-safe. Blocks neither.
+ */
+int baton_ready(struct baton_fiber *fiber);
+
+/** baton_self() - the calling fiber; NULL when not on a fiber. */
+struct baton_fiber *baton_self(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* BATON_FIBER_H */

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * runtime.h - start the scheduler, choose how blocking is found out, ask what
+ * it did.
+ *
+ * Every function returns 0 or a positive result, or a negative errno; none
+ * sets errno. "Blocks" says who waits: the fiber (its worker runs others), the
+ * worker (the whole thread), or neither.
+ */
+#ifndef BATON_RUNTIME_H
+#define BATON_RUNTIME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What a fiber runs: its argument in, its result out (see baton_join()). */
+typedef void *(*baton_fn)(void *arg);
+
+/**
+ * enum baton_tier - how a blocked worker is found out
+ * @BATON_TIER_AUTO: the best that works here
+ * @BATON_TIER_POLL: a monitor thread looks now and then; pure user space
+ * @BATON_TIER_PERF: reserved
+ * @BATON_TIER_KMOD: baton.ko hands the processor over in the kernel
+ */
+enum baton_tier {
+	BATON_TIER_AUTO = 0,
+	BATON_TIER_POLL = 1,
+	BATON_TIER_PERF = 2,
+	BATON_TIER_KMOD = 3,
+};
+
+/** A set of start-up options; opaque. One thread at a time may use it. */
+struct baton_config;
+
+/**
+ * baton_config_create() - options, each at its default
+ * @cfg: where to put it; the caller owns it
+ *
+ * Return: 0, -ENOMEM. MT-safe. Blocks neither.
+ */
+int baton_config_create(struct baton_config **cfg);
+
+/** baton_config_destroy() - free @cfg, which may be NULL. Blocks neither. */
+void baton_config_destroy(struct baton_config *cfg);
+
+/**
+ * baton_config_set_nprocs() - how many fibers run at once
+ * @cfg: the options
+ * @n:   1 to 256, or 0 for the default: the CPUs this process may use, by
+ *       affinity and by its cgroup's quota, whichever is fewer
+ *
+ * BATON_NPROCS in the environment overrides it. Return: 0, -EINVAL.
+ */
+int baton_config_set_nprocs(struct baton_config *cfg, unsigned int n);
+
+/**
+ * baton_config_set_max_workers() - most threads that may exist at once
+ * @cfg: the options
+ * @n:   1 to 16384, or 0 for the default of 1024. At the limit a hand-off
+ *       waits for the next worker that comes back; nothing fails.
+ *
+ * BATON_MAX_WORKERS overrides it. Return: 0, -EINVAL.
+ */
+int baton_config_set_max_workers(struct baton_config *cfg, unsigned int n);
+
+/**
+ * baton_config_set_stack_size() - of fibers spawned without an attribute
+ * @cfg:   the options
+ * @bytes: rounded up to whole pages; 16 KiB to 1 GiB, or 0 for the default of
+ *         64 KiB. A guard page comes on top; pages are taken when touched.
+ *
+ * BATON_STACK_SIZE overrides it. Return: 0, -EINVAL.
+ */
+int baton_config_set_stack_size(struct baton_config *cfg, size_t bytes);
+
+/**
+ * baton_config_set_tier() - insist on a tier
+ * @cfg:  the options
+ * @tier: BATON_TIER_AUTO (the default), or one that baton_run() then either
+ *        gets or fails for
+ *
+ * BATON_TIER=auto|poll|kmod overrides it. Return: 0, -EINVAL.
+ */
+int baton_config_set_tier(struct baton_config *cfg, enum baton_tier tier);
+
+/**
+ * baton_run() - start the scheduler, run @fn as its first fiber
+ * @cfg:    the options, or NULL for the defaults; not kept
+ * @fn:     the first fiber
+ * @arg:    its argument
+ * @result: where to put what @fn returned, or NULL
+ *
+ * The calling thread becomes the first worker, and its stack that worker's
+ * system stack. Returns when @fn has returned: no fiber is resumed from then
+ * on, workers in a foreign call or in fiber code are waited for until their
+ * next scheduling point, and fibers that had not ended are gone, without their
+ * stacks being unwound. Join what must finish.
+ *
+ * Return: 0; -EINVAL for @fn NULL or a bad value in the environment; -EBUSY
+ * when a scheduler runs in this process already; -ENODEV, -EACCES, ... when
+ * the tier insisted on cannot be had; -ENOMEM, -EAGAIN. baton_reason() tells
+ * more. MT-safe; not async-signal-safe. Blocks the calling thread.
+ */
+int baton_run(const struct baton_config *cfg, baton_fn fn, void *arg,
+	      void **result);
+
+/**
+ * baton_reason() - why the last call on this thread that failed did
+ *
+ * Return: a sentence, valid until the next failure on this thread; "" when
+ * there is none. Set by baton_config_*(), baton_run(), baton_spawn() and
+ * baton_attr_*(). Blocks neither.
+ */
+const char *baton_reason(void);
+
+/**
+ * baton_tier() - which tier is in use, and why not a better one
+ * @why: where to put the reason ("" for the best tier), or NULL. Valid until
+ *       baton_run() returns.
+ *
+ * Return: BATON_TIER_POLL or BATON_TIER_KMOD while a scheduler runs,
+ * otherwise BATON_TIER_AUTO. Any thread. Blocks neither.
+ */
+enum baton_tier baton_tier(const char **why);
+
+/** baton_tier_name() - "auto", "poll", "perf", "kmod"; NULL for any other. */
+const char *baton_tier_name(enum baton_tier tier);
+
+/** baton_nprocs() - processors of the running scheduler; 0 without one. */
+unsigned int baton_nprocs(void);
+
+/**
+ * struct baton_stats - counters since baton_run()
+ * @calls:       foreign calls made
+ * @callbacks:   callbacks made
+ * @handoffs:    processors taken from a blocked worker and given to another
+ * @idled:       processors taken from a blocked worker while no fiber waited
+ * @regained:    processors got back by a returning worker, no system call made
+ * @requeued:    times a returning worker found none and its fiber queued up
+ * @parks:       times a worker waited for a processor
+ * @steals:      times a processor took fibers from another one's queue
+ * @spawns:      fibers started
+ * @workers:     workers now
+ * @workers_max: most workers at once
+ *
+ * Fields are only ever added at the end.
+ */
+struct baton_stats {
+	uint64_t calls;
+	uint64_t callbacks;
+	uint64_t handoffs;
+	uint64_t idled;
+	uint64_t regained;
+	uint64_t requeued;
+	uint64_t parks;
+	uint64_t steals;
+	uint64_t spawns;
+	uint64_t workers;
+	uint64_t workers_max;
+};
+
+/**
+ * baton_stats() - read the counters
+ * @st:   where to put them
+ * @size: sizeof(*st) as the caller was compiled; what lies beyond the
+ *        library's own is zeroed
+ *
+ * Each is exact, though not all of one instant. Return: 0; -EINVAL @st NULL;
+ * -ESRCH no scheduler runs. Any thread. Blocks neither.
+ */
+int baton_stats(struct baton_stats *st, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* BATON_RUNTIME_H */

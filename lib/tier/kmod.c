@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * kmod.c - the tier of baton.ko: each operation is one call on /dev/baton,
+ * whose rules are in <linux/baton.h>.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../core/worker.h"
+#include "tier.h"
+
+#define DEVICE	"/dev/baton"
+
+struct kmod {
+	int fd;
+	int stop;		/* eventfd: ends watch */
+	size_t bytes;
+};
+
+static struct kmod *kmod_of(struct baton_rt *rt)
+{
+	return rt->tier_data;
+}
+
+/* ioctl() as the kernel has it: a result or -errno. */
+static int call(struct baton_rt *rt, unsigned long cmd, void *arg)
+{
+	int ret = ioctl(kmod_of(rt)->fd, cmd, arg);
+
+	return ret < 0 ? -errno : ret;
+}
+
+static int create(struct baton_rt *rt, struct kmod *k)
+{
+	struct baton_create c = {
+		.size = sizeof(c),
+		.nprocs = rt->nprocs,
+		.max_workers = rt->max_workers,
+	};
+	void *region;
+
+	if (ioctl(k->fd, BATON_IOC_CREATE, &c))
+		return reason(-errno, DEVICE ": no instance: %s",
+			      strerror(errno));
+	k->bytes = c.region_size;
+	region = mmap(NULL, k->bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+		      k->fd, 0);
+	if (region == MAP_FAILED)
+		return reason(-errno, DEVICE ": no region: %s",
+			      strerror(errno));
+	rt->hdr = region;
+	if (rt->hdr->abi != BATON_ABI) {
+		munmap(region, k->bytes);
+		return reason(-EPROTO, DEVICE ": ABI %u, need %u",
+			      rt->hdr->abi, BATON_ABI);
+	}
+	rt->recs = (void *)((char *)region + rt->hdr->proc_offset);
+	rt->slots = (void *)((char *)region + rt->hdr->slot_offset);
+	return 0;
+}
+
+static int kmod_open(struct baton_rt *rt)
+{
+	struct kmod *k = calloc(1, sizeof(*k));
+	int err;
+
+	if (!k)
+		return reason(-ENOMEM, "no memory");
+	k->fd = open(DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (k->fd < 0) {
+		err = reason(-errno, DEVICE ": %s", strerror(errno));
+		goto err_free;
+	}
+	k->stop = eventfd(0, EFD_CLOEXEC);
+	if (k->stop < 0) {
+		err = reason(-errno, "eventfd: %s", strerror(errno));
+		goto err_close;
+	}
+	err = create(rt, k);
+	if (err)
+		goto err_stop;
+	rt->tier_data = k;
+	return 0;
+
+err_stop:
+	close(k->stop);
+err_close:
+	close(k->fd);
+err_free:
+	free(k);
+	return err;
+}
+
+static void kmod_close(struct baton_rt *rt)
+{
+	struct kmod *k = kmod_of(rt);
+
+	munmap(rt->hdr, k->bytes);
+	close(k->stop);
+	close(k->fd);
+	free(k);
+}
+
+static int kmod_attach(struct baton_worker *w)
+{
+	struct baton_register r = { .size = sizeof(r) };
+	int ret = call(w->rt, BATON_IOC_REGISTER, &r);
+
+	if (ret < 0)
+		return ret;
+	w->index = r.slot;
+	w->slot = &w->rt->slots[r.slot];
+	return 0;
+}
+
+static void kmod_detach(struct baton_worker *w)
+{
+	call(w->rt, BATON_IOC_UNREGISTER, NULL);
+}
+
+static int kmod_park(struct baton_worker *w, unsigned int flags)
+{
+	struct baton_park p = { .size = sizeof(p), .flags = flags };
+	int ret;
+
+	do
+		ret = call(w->rt, BATON_IOC_PARK, &p);
+	while (ret == -EINTR);
+	return ret;
+}
+
+static int kmod_wake(struct baton_rt *rt, unsigned int proc,
+		     unsigned int index)
+{
+	struct baton_wake a = {
+		.size = sizeof(a),
+		.proc = proc,
+		.worker = index,
+	};
+
+	return call(rt, BATON_IOC_WAKE, &a);
+}
+
+static int kmod_swap(struct baton_worker *w, unsigned int proc,
+		     unsigned int index, unsigned int flags)
+{
+	struct baton_swap a = {
+		.size = sizeof(a),
+		.flags = flags,
+		.proc = proc,
+		.worker = index,
+	};
+	int ret = call(w->rt, BATON_IOC_SWAP, &a);
+
+	/* Given, and interrupted while waiting. */
+	return ret == -EINTR ? kmod_park(w, flags) : ret;
+}
+
+static void kmod_stop(struct baton_rt *rt)
+{
+	uint64_t one = 1;
+
+	call(rt, BATON_IOC_STOP, NULL);
+	while (write(kmod_of(rt)->stop, &one, sizeof(one)) < 0 &&
+	       errno == EINTR)
+		;
+}
+
+static int kmod_watch(struct baton_rt *rt)
+{
+	struct kmod *k = kmod_of(rt);
+	struct pollfd fds[] = {
+		{ .fd = k->fd, .events = POLLIN },
+		{ .fd = k->stop, .events = POLLIN },
+	};
+	uint64_t wanted;
+
+	for (;;) {
+		if (poll(fds, 2, -1) < 0)
+			continue;
+		if (fds[1].revents)
+			return -1;
+		if (read(k->fd, &wanted, sizeof(wanted)) == sizeof(wanted))
+			return 1;
+	}
+}
+
+const struct tier_ops tier_kmod = {
+	.id = BATON_TIER_KMOD,
+	.open = kmod_open,
+	.close = kmod_close,
+	.attach = kmod_attach,
+	.detach = kmod_detach,
+	.park = kmod_park,
+	.wake = kmod_wake,
+	.swap = kmod_swap,
+	.stop = kmod_stop,
+	.watch = kmod_watch,
+};

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * tier.h - how a blocked worker is found out and a waiting one is woken: the
+ * one interface that the scheduler sees. kmod.c and poll.c are behind it.
+ */
+#ifndef BATON_TIER_TIER_H
+#define BATON_TIER_TIER_H
+
+#include <baton/runtime.h>
+
+struct baton_rt;
+struct baton_worker;
+
+#define TIER_ANY		BATON_ANY
+#define TIER_PINNED		BATON_PARK_PINNED
+
+/**
+ * struct tier_ops - a tier
+ * @id:     which
+ * @open:   make the region and fill in rt->hdr, recs and slots; processor 0 is
+ *          the caller's, the others are idle. 0, or -errno and rt->why set.
+ * @close:  undo it; no worker is attached any more
+ * @attach: the calling thread becomes worker @w: fills in w->index, w->slot
+ * @detach: it is one no more
+ * @park:   wait for a processor, return its number, or -ESHUTDOWN. Before it
+ *          sleeps it claims an idle one itself if there is work, unless flags
+ *          has TIER_PINNED: then only a wake or swap naming @w ends the wait.
+ * @wake:   give @proc, which the caller holds, to worker @index or, TIER_ANY,
+ *          to any standby. 0; or 1 when there was none: it is idle now, and
+ *          watch returns. Any thread.
+ * @swap:   wake(@proc, @index) and park(@w, @flags) at once
+ * @stop:   every park returns -ESHUTDOWN, and watch -1, from now on
+ * @watch:  what the watcher thread waits in: 1 when one more worker would be
+ *          of use, -1 after stop
+ * @busy:   a processor that was idle is in use; NULL if nobody needs to know
+ */
+struct tier_ops {
+	enum baton_tier id;
+	int (*open)(struct baton_rt *rt);
+	void (*close)(struct baton_rt *rt);
+	int (*attach)(struct baton_worker *w);
+	void (*detach)(struct baton_worker *w);
+	int (*park)(struct baton_worker *w, unsigned int flags);
+	int (*wake)(struct baton_rt *rt, unsigned int proc, unsigned int index);
+	int (*swap)(struct baton_worker *w, unsigned int proc,
+		    unsigned int index, unsigned int flags);
+	void (*stop)(struct baton_rt *rt);
+	int (*watch)(struct baton_rt *rt);
+	void (*busy)(struct baton_rt *rt);
+};
+
+extern const struct tier_ops tier_kmod;
+extern const struct tier_ops tier_poll;
+
+/* Bytes of a region, and where its parts begin. */
+size_t region_layout(struct baton_rt *rt, void *region);
+
+#endif /* BATON_TIER_TIER_H */
