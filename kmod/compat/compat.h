@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * compat.h - what differs between the kernels we build for, 6.1 to 6.12 and,
+ * untested, later. Nothing else in kmod/ asks for a version.
+ */
+#ifndef BATON_COMPAT_H
+#define BATON_COMPAT_H
+
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "baton.ko needs Linux 6.1 or later"
+#endif
+
+#ifndef CONFIG_PREEMPT_NOTIFIERS
+#error "baton.ko needs CONFIG_PREEMPT_NOTIFIERS, which KVM selects"
+#endif
+
+/*
+ * Is @p, being scheduled out, asleep rather than preempted? Since delayed
+ * dequeue a sleeping task can stay on the run queue. Upstream: cd9626e9ebc7
+ * ("sched/fair: Fix external p->on_rq users"), 6.12.
+ */
+static inline bool baton_task_blocked(struct task_struct *p)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+	return !task_is_runnable(p);
+#else
+	return !READ_ONCE(p->on_rq);
+#endif
+}
+
+/* Upstream: bc292ab00f6c ("mm: introduce vma->vm_flags wrapper functions"). */
+static inline void baton_vma_flags(struct vm_area_struct *vma,
+				   unsigned long set, unsigned long clear)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	vm_flags_mod(vma, set, clear);
+#else
+	vma->vm_flags = (vma->vm_flags | set) & ~clear;
+#endif
+}
+
+#endif /* BATON_COMPAT_H */

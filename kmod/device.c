@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * device.c - /dev/baton: open, ioctl, mmap, poll, read, close.
+ *
+ * The instance is in file->private_data from CREATE on. Every operation that
+ * touches it is for the address space of CREATE alone: a region that two
+ * processes wrote would be nobody's, and a notifier follows its thread.
+ */
+#include "device.h"
+
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+
+#include "instance.h"
+#include "park.h"
+#include "worker.h"
+
+static struct baton_instance *file_instance(struct file *file)
+{
+	/* Acquire: a whole instance; pairs with ioctl_create(). */
+	struct baton_instance *inst = smp_load_acquire(&file->private_data);
+
+	if (!inst)
+		return ERR_PTR(-ENXIO);
+	return inst->mm == current->mm ? inst : ERR_PTR(-EPERM);
+}
+
+/*
+ * An argument that starts with its own size: at least @min bytes, and zero
+ * beyond what we know.
+ */
+static int get_arg(void *arg, size_t ksize, size_t min, const void __user *from)
+{
+	u32 size;
+	int err;
+
+	if (get_user(size, (const u32 __user *)from))
+		return -EFAULT;
+	if (size < min)
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	err = copy_struct_from_user(arg, ksize, from, size);
+	if (err)
+		return err;
+	/* It may have changed since it was read. */
+	*(u32 *)arg = size;
+	return 0;
+}
+
+/* No version of any argument has been extended yet. */
+#define GET_ARG(arg, from) get_arg(arg, sizeof(*(arg)), sizeof(*(arg)), from)
+
+static long ioctl_create(struct file *file, struct baton_create __user *from)
+{
+	struct baton_instance *inst;
+	struct baton_create a;
+	int err;
+
+	err = GET_ARG(&a, from);
+	if (err)
+		return err;
+	if (a.flags || a.region_size ||
+	    !a.nprocs || a.nprocs > BATON_PROCS_MAX ||
+	    !a.max_workers || a.max_workers > BATON_WORKERS_MAX)
+		return -EINVAL;
+	if (smp_load_acquire(&file->private_data))
+		return -EBUSY;
+	inst = baton_instance_create(a.nprocs, a.max_workers);
+	if (IS_ERR(inst))
+		return PTR_ERR(inst);
+	if (put_user((u64)inst->bytes, &from->region_size)) {
+		err = -EFAULT;
+		goto err_put;
+	}
+	/* Release; two at once: one wins. Pairs with file_instance(). */
+	if (cmpxchg_release(&file->private_data, NULL, inst)) {
+		err = -EBUSY;
+		goto err_put;
+	}
+	return 0;
+
+err_put:
+	baton_instance_put(inst);
+	return err;
+}
+
+static long ioctl_register(struct baton_instance *inst,
+			   struct baton_register __user *from)
+{
+	struct baton_register a;
+	int slot, err;
+
+	err = GET_ARG(&a, from);
+	if (err)
+		return err;
+	if (a.flags || a.slot || a.reserved)
+		return -EINVAL;
+	slot = baton_worker_register(inst);
+	if (slot < 0)
+		return slot;
+	if (put_user((u32)slot, &from->slot)) {
+		baton_worker_unregister(baton_worker_current(inst));
+		return -EFAULT;
+	}
+	return 0;
+}
+
+static long ioctl_park(struct baton_instance *inst,
+		       struct baton_park __user *from)
+{
+	struct baton_worker *w = baton_worker_current(inst);
+	struct baton_park a;
+	int err;
+
+	err = GET_ARG(&a, from);
+	if (err)
+		return err;
+	if (a.flags & ~BATON_PARK_PINNED)
+		return -EINVAL;
+	return w ? baton_park(w, a.flags) : -ESRCH;
+}
+
+static long ioctl_wake(struct baton_instance *inst,
+		       struct baton_wake __user *from)
+{
+	struct baton_wake a;
+	int err;
+
+	err = GET_ARG(&a, from);
+	if (err)
+		return err;
+	return a.flags ? -EINVAL : baton_wake(inst, a.proc, a.worker);
+}
+
+static long ioctl_swap(struct baton_instance *inst,
+		       struct baton_swap __user *from)
+{
+	struct baton_worker *w = baton_worker_current(inst);
+	struct baton_swap a;
+	int err;
+
+	err = GET_ARG(&a, from);
+	if (err)
+		return err;
+	if (a.flags & ~BATON_PARK_PINNED)
+		return -EINVAL;
+	return w ? baton_swap(w, a.proc, a.worker, a.flags) : -ESRCH;
+}
+
+static long ioctl_counts(struct baton_instance *inst,
+			 struct baton_counts __user *from)
+{
+	struct baton_counts a;
+	int err;
+
+	err = GET_ARG(&a, from);
+	if (err)
+		return err;
+	if (a.flags)
+		return -EINVAL;
+	raw_spin_lock_irq(&inst->lock);
+	a.handoffs = inst->handoffs;
+	a.starved = inst->starved;
+	a.parks = inst->parks;
+	a.wakes = inst->wakes;
+	a.swaps = inst->swaps;
+	raw_spin_unlock_irq(&inst->lock);
+	a.idled = atomic64_read(&inst->idled);
+	a.size = sizeof(a);
+	return copy_to_user(from, &a, sizeof(a)) ? -EFAULT : 0;
+}
+
+static long ioctl_unregister(struct baton_instance *inst)
+{
+	struct baton_worker *w = baton_worker_current(inst);
+
+	if (!w)
+		return -ESRCH;
+	baton_worker_unregister(w);
+	return 0;
+}
+
+static long baton_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *from = (void __user *)arg;
+	struct baton_instance *inst;
+
+	if (cmd == BATON_IOC_CREATE)
+		return ioctl_create(file, from);
+	if (_IOC_TYPE(cmd) != BATON_IOC_MAGIC)
+		return -ENOTTY;
+	inst = file_instance(file);
+	if (IS_ERR(inst))
+		return PTR_ERR(inst);
+	switch (cmd) {
+	case BATON_IOC_REGISTER:
+		return ioctl_register(inst, from);
+	case BATON_IOC_PARK:
+		return ioctl_park(inst, from);
+	case BATON_IOC_WAKE:
+		return ioctl_wake(inst, from);
+	case BATON_IOC_SWAP:
+		return ioctl_swap(inst, from);
+	case BATON_IOC_COUNTS:
+		return ioctl_counts(inst, from);
+	case BATON_IOC_UNREGISTER:
+		return ioctl_unregister(inst);
+	case BATON_IOC_STOP:
+		baton_stop(inst);
+		return 0;
+	}
+	return -ENOTTY;
+}
+
+static int baton_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct baton_instance *inst = file_instance(file);
+
+	if (IS_ERR(inst))
+		return PTR_ERR(inst);
+	if (vma->vm_pgoff || vma->vm_end - vma->vm_start != inst->bytes ||
+	    !(vma->vm_flags & VM_SHARED) || (vma->vm_flags & VM_EXEC))
+		return -EINVAL;
+	/* A child is not a user of the instance. */
+	baton_vma_flags(vma, VM_DONTCOPY, VM_MAYEXEC);
+	/* The pages are counted: they outlive the instance if need be. */
+	return remap_vmalloc_range(vma, inst->hdr, 0);
+}
+
+static __poll_t baton_poll(struct file *file, poll_table *wait)
+{
+	struct baton_instance *inst = file_instance(file);
+
+	if (IS_ERR(inst))
+		return EPOLLERR;
+	poll_wait(file, &inst->wait, wait);
+	return atomic64_read(&inst->wanted) ? EPOLLIN | EPOLLRDNORM : 0;
+}
+
+static ssize_t baton_read(struct file *file, char __user *buf, size_t count,
+			  loff_t *pos)
+{
+	struct baton_instance *inst = file_instance(file);
+	u64 wanted;
+	int err;
+
+	if (IS_ERR(inst))
+		return PTR_ERR(inst);
+	if (count < sizeof(wanted))
+		return -EINVAL;
+	while (!(wanted = atomic64_xchg(&inst->wanted, 0))) {
+		if (file->f_flags & O_NONBLOCK)
+			return -EAGAIN;
+		err = wait_event_interruptible(inst->wait,
+					       atomic64_read(&inst->wanted));
+		if (err)
+			return err;
+	}
+	if (copy_to_user(buf, &wanted, sizeof(wanted))) {
+		atomic64_add(wanted, &inst->wanted);
+		return -EFAULT;
+	}
+	return sizeof(wanted);
+}
+
+static int baton_open(struct inode *inode, struct file *file)
+{
+	/* The misc layer leaves its own pointer there. */
+	file->private_data = NULL;
+	return stream_open(inode, file);
+}
+
+static int baton_release(struct inode *inode, struct file *file)
+{
+	struct baton_instance *inst = file->private_data;
+
+	/*
+	 * Neither a call nor a mapping is left. Workers may be: they hold the
+	 * instance until they die, and the hook has nothing more to do.
+	 */
+	if (inst) {
+		baton_stop(inst);
+		baton_instance_put(inst);
+	}
+	return 0;
+}
+
+static const struct file_operations baton_fops = {
+	.owner		= THIS_MODULE,
+	.open		= baton_open,
+	.release	= baton_release,
+	.unlocked_ioctl	= baton_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+	.mmap		= baton_mmap,
+	.poll		= baton_poll,
+	.read		= baton_read,
+};
+
+static struct miscdevice baton_misc = {
+	.minor	= MISC_DYNAMIC_MINOR,
+	.name	= "baton",
+	.fops	= &baton_fops,
+	.mode	= 0666,
+};
+
+int baton_device_init(void)
+{
+	return misc_register(&baton_misc);
+}
+
+void baton_device_uninit(void)
+{
+	misc_deregister(&baton_misc);
+}

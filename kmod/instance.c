@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * instance.c - one scheduler's kernel side.
+ *
+ * Lifetime: the file holds a reference, and so does every worker until it is
+ * retired. A worker can outlive the file, a file its workers.
+ */
+#include "instance.h"
+
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/preempt.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+static unsigned int user_instances = 64;
+module_param(user_instances, uint, 0644);
+MODULE_PARM_DESC(user_instances,
+		 "Instances that one user may have (default 64; not for CAP_SYS_RESOURCE)");
+
+/* --- limits ------------------------------------------------------------- */
+
+struct baton_user {
+	struct list_head	list;		/* users_lock */
+	kuid_t			uid;
+	unsigned int		instances;	/* users_lock; 0: to be freed */
+};
+
+static LIST_HEAD(users);
+static DEFINE_MUTEX(users_lock);
+
+static struct baton_user *user_find(kuid_t uid)
+{
+	struct baton_user *user;
+
+	list_for_each_entry(user, &users, list)
+		if (uid_eq(user->uid, uid))
+			return user;
+	user = kzalloc(sizeof(*user), GFP_KERNEL_ACCOUNT);
+	if (!user)
+		return NULL;
+	user->uid = uid;
+	list_add(&user->list, &users);
+	return user;
+}
+
+static void user_release(struct baton_user *user)
+{
+	if (user->instances)
+		return;
+	list_del(&user->list);
+	kfree(user);
+}
+
+static struct baton_user *user_charge(void)
+{
+	struct baton_user *user;
+
+	mutex_lock(&users_lock);
+	user = user_find(current_uid());
+	if (!user) {
+		user = ERR_PTR(-ENOMEM);
+	} else if (user->instances >= READ_ONCE(user_instances) &&
+		   !capable(CAP_SYS_RESOURCE)) {
+		user_release(user);
+		user = ERR_PTR(-EUSERS);
+	} else {
+		user->instances++;
+	}
+	mutex_unlock(&users_lock);
+	return user;
+}
+
+static void user_uncharge(struct baton_user *user)
+{
+	mutex_lock(&users_lock);
+	user->instances--;
+	user_release(user);
+	mutex_unlock(&users_lock);
+}
+
+/* --- wants a worker ------------------------------------------------------ */
+
+/*
+ * Waking a poller takes locks that sleep on PREEMPT_RT, and rq->lock: so from
+ * the hook to an interrupt, and from there to a work item.
+ */
+static void event_work(struct work_struct *work)
+{
+	struct baton_instance *inst =
+		container_of(work, struct baton_instance, event_work);
+
+	wake_up_interruptible_poll(&inst->wait, EPOLLIN | EPOLLRDNORM);
+}
+
+static void event_irq(struct irq_work *work)
+{
+	struct baton_instance *inst =
+		container_of(work, struct baton_instance, event);
+
+	queue_work(baton_wq, &inst->event_work);
+}
+
+void baton_instance_want(struct baton_instance *inst)
+{
+	atomic64_inc(&inst->wanted);
+	irq_work_queue(&inst->event);
+}
+
+/* --- the region ---------------------------------------------------------- */
+
+bool baton_instance_has_work(const struct baton_instance *inst)
+{
+	u32 i;
+
+	if (READ_ONCE(inst->hdr->nglobal))
+		return true;
+	for (i = 0; i < inst->nprocs; i++)
+		if (READ_ONCE(inst->recs[i].head) !=
+		    READ_ONCE(inst->recs[i].tail))
+			return true;
+	return false;
+}
+
+/* User space changes these words with instructions of its own. */
+static atomic64_t *idle_word(struct baton_instance *inst, u32 p)
+{
+	return (atomic64_t *)&inst->hdr->idle[p / 64];
+}
+
+void baton_idle_set(struct baton_instance *inst, u32 p)
+{
+	/* A value-returning atomic is a full barrier; pairs with wake_one()
+	 * in the library's sched.c: one of the two sees the other's half. */
+	atomic64_fetch_or(BIT_ULL(p % 64), idle_word(inst, p));
+}
+
+bool baton_idle_claim_one(struct baton_instance *inst, u32 p)
+{
+	u64 bit = BIT_ULL(p % 64);
+
+	return atomic64_fetch_andnot(bit, idle_word(inst, p)) & bit;
+}
+
+int baton_idle_claim(struct baton_instance *inst)
+{
+	u32 p;
+
+	for (p = 0; p < inst->nprocs; p++) {
+		u64 word = atomic64_read(idle_word(inst, p));
+
+		if (!word)
+			p |= 63;
+		else if ((word & BIT_ULL(p % 64)) &&
+			 baton_idle_claim_one(inst, p))
+			return p;
+	}
+	return -1;
+}
+
+static int region_create(struct baton_instance *inst)
+{
+	struct baton_header *hdr;
+	size_t procs = sizeof(*hdr);
+	size_t slots = procs + inst->nprocs * sizeof(*inst->recs);
+	u32 p;
+
+	BUILD_BUG_ON(sizeof(struct baton_header) != 256);
+	BUILD_BUG_ON(sizeof(struct baton_proc_rec) != 64);
+	BUILD_BUG_ON(sizeof(struct baton_slot) != 64);
+
+	inst->bytes = PAGE_ALIGN(slots + inst->max_workers *
+				 sizeof(*inst->slots));
+	hdr = vmalloc_user(inst->bytes);
+	if (!hdr)
+		return -ENOMEM;
+	inst->hdr = hdr;
+	inst->recs = (void *)hdr + procs;
+	inst->slots = (void *)hdr + slots;
+	hdr->abi = BATON_ABI;
+	hdr->nprocs = inst->nprocs;
+	hdr->max_workers = inst->max_workers;
+	hdr->proc_offset = procs;
+	hdr->slot_offset = slots;
+	for (p = 1; p < inst->nprocs; p++)
+		baton_idle_set(inst, p);
+	return 0;
+}
+
+/* --- life ---------------------------------------------------------------- */
+
+struct baton_instance *baton_instance_create(u32 nprocs, u32 max_workers)
+{
+	struct baton_instance *inst;
+	int err = -ENOMEM;
+
+	inst = kzalloc(sizeof(*inst), GFP_KERNEL_ACCOUNT);
+	if (!inst)
+		return ERR_PTR(err);
+	kref_init(&inst->ref);
+	raw_spin_lock_init(&inst->lock);
+	INIT_LIST_HEAD(&inst->standby);
+	init_waitqueue_head(&inst->wait);
+	inst->event = IRQ_WORK_INIT_HARD(event_irq);
+	INIT_WORK(&inst->event_work, event_work);
+	inst->nprocs = nprocs;
+	inst->max_workers = max_workers;
+
+	inst->user = user_charge();
+	if (IS_ERR(inst->user)) {
+		err = PTR_ERR(inst->user);
+		goto err_free;
+	}
+	inst->workers = kvcalloc(max_workers, sizeof(*inst->workers),
+				 GFP_KERNEL_ACCOUNT);
+	if (!inst->workers)
+		goto err_user;
+	err = region_create(inst);
+	if (err)
+		goto err_workers;
+	/* Compared with, never used: the struct must not be another's. */
+	inst->mm = current->mm;
+	mmgrab(inst->mm);
+	preempt_notifier_inc();
+	return inst;
+
+err_workers:
+	kvfree(inst->workers);
+err_user:
+	user_uncharge(inst->user);
+err_free:
+	kfree(inst);
+	return ERR_PTR(err);
+}
+
+static void instance_free(struct kref *ref)
+{
+	struct baton_instance *inst =
+		container_of(ref, struct baton_instance, ref);
+
+	/* No hook is left to raise it, no file to poll. */
+	irq_work_sync(&inst->event);
+	cancel_work_sync(&inst->event_work);
+	preempt_notifier_dec();
+	mmdrop(inst->mm);
+	vfree(inst->hdr);
+	kvfree(inst->workers);
+	user_uncharge(inst->user);
+	kfree(inst);
+}
+
+void baton_instance_put(struct baton_instance *inst)
+{
+	kref_put(&inst->ref, instance_free);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * instance.h - one scheduler's kernel side: the region, its workers, limits.
+ *
+ * Letters: who may touch a field.
+ *
+ *  C  constant once the instance is published in the file
+ *  L  under lock
+ *  A  atomically, by anybody
+ *
+ * Order of locks: rq->lock -> baton_instance.lock. The hook runs under the
+ * first, so nothing that takes it (any wake-up) is called under the second.
+ */
+#ifndef BATON_INSTANCE_H
+#define BATON_INSTANCE_H
+
+#include <linux/irq_work.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <uapi/linux/baton.h>
+
+struct baton_user;
+struct baton_worker;
+
+struct baton_instance {
+	struct kref		ref;
+	struct baton_header	*hdr;		/* C: the region, shared */
+	struct baton_proc_rec	*recs;		/* C */
+	struct baton_slot	*slots;		/* C */
+	u32			nprocs;		/* C: not the region's copy */
+	u32			max_workers;	/* C */
+	size_t			bytes;		/* C: of the region, in pages */
+	struct mm_struct	*mm;		/* C: whom it belongs to */
+	struct baton_user	*user;		/* C */
+
+	raw_spinlock_t		lock;
+	bool			stopped;	/* L; read without by the hook */
+	u32			nworkers;	/* L */
+	u32			slot_hint;	/* L: where to look for a slot */
+	struct list_head	standby;	/* L: last parked first */
+	u32			nstandby;	/* L */
+	struct baton_worker	**workers;	/* C; entries L */
+
+	u64			handoffs;	/* L */
+	u64			starved;	/* L */
+	u64			parks;		/* L */
+	u64			wakes;		/* L */
+	u64			swaps;		/* L */
+	atomic64_t		idled;		/* A */
+
+	atomic64_t		wanted;		/* A: see poll() in the uapi */
+	wait_queue_head_t	wait;
+	struct irq_work		event;		/* hook -> event_work */
+	struct work_struct	event_work;	/* wakes @wait */
+};
+
+/* Returns a strong reference, or an ERR_PTR. May sleep. */
+struct baton_instance *baton_instance_create(u32 nprocs, u32 max_workers);
+
+/* May sleep: the last one frees. */
+void baton_instance_put(struct baton_instance *inst);
+
+static inline struct baton_instance *
+baton_instance_get(struct baton_instance *inst)
+{
+	kref_get(&inst->ref);
+	return inst;
+}
+
+/* Raise POLLIN. Any context, also under rq->lock. */
+void baton_instance_want(struct baton_instance *inst);
+
+/* Does a fiber wait anywhere? Region's words, hence a hint. Any context. */
+bool baton_instance_has_work(const struct baton_instance *inst);
+
+/* Processor @p < nprocs is free. Full barrier, before a look for work. */
+void baton_idle_set(struct baton_instance *inst, u32 p);
+
+/* Any free processor, the caller's now; or -1. Full barrier if claimed. */
+int baton_idle_claim(struct baton_instance *inst);
+
+/* The same for @p. */
+bool baton_idle_claim_one(struct baton_instance *inst, u32 p);
+
+extern struct workqueue_struct *baton_wq;
+
+#endif /* BATON_INSTANCE_H */

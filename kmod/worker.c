@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * worker.c - a registered thread.
+ *
+ * Two ways out. UNREGISTER: the thread takes its notifier off and frees at
+ * once. Death: the last sched_out of a thread finds it TASK_DEAD; nobody
+ * unregisters for it and the list with our notifier on it is still being
+ * walked, so an interrupt queues a work item, which waits until the thread is
+ * off its CPU for good, and frees.
+ *
+ * Each worker holds the module, for the hook is code of ours that can run
+ * after the file is closed; the reference goes back in the work item, and
+ * module exit drains those.
+ */
+#include "worker.h"
+
+#include <linux/module.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+
+#include "handoff.h"
+#include "instance.h"
+
+static void wake_irq(struct irq_work *work)
+{
+	struct baton_worker *w = container_of(work, struct baton_worker, wake);
+
+	/* If it has left the wait by itself it has seen the grant. */
+	if (READ_ONCE(w->parked))
+		wake_up_process(w->task);
+}
+
+static void worker_free(struct baton_worker *w)
+{
+	irq_work_sync(&w->wake);
+	put_task_struct(w->task);
+	baton_instance_put(w->inst);
+	kfree(w);
+	module_put(THIS_MODULE);
+}
+
+static void retire_work(struct work_struct *work)
+{
+	struct baton_worker *w = container_of(work, struct baton_worker,
+					      retire);
+
+	/*
+	 * The thread is in its last context switch, perhaps walking the list
+	 * of notifiers still. Acquire: pairs with finish_task() in the kernel.
+	 */
+	smp_cond_load_acquire(&w->task->on_cpu, !VAL);
+	irq_work_sync(&w->die);
+	worker_free(w);
+}
+
+static void die_irq(struct irq_work *work)
+{
+	struct baton_worker *w = container_of(work, struct baton_worker, die);
+
+	queue_work(baton_wq, &w->retire);
+}
+
+/* Under the lock: a free slot for @w. */
+static int slot_get_locked(struct baton_instance *inst, struct baton_worker *w)
+{
+	u32 i, n = inst->max_workers;
+
+	if (inst->stopped)
+		return -ESHUTDOWN;
+	if (inst->nworkers == n)
+		return -EAGAIN;
+	for (i = inst->slot_hint; inst->workers[i]; i = (i + 1) % n)
+		;
+	inst->slot_hint = (i + 1) % n;
+	inst->workers[i] = w;
+	w->index = i;
+	WRITE_ONCE(inst->hdr->nworkers, ++inst->nworkers);
+	return i;
+}
+
+/* Under the lock: out of every list; what it was given goes to another. */
+static struct baton_worker *slot_put_locked(struct baton_worker *w)
+{
+	struct baton_instance *inst = w->inst;
+	struct baton_worker *heir = NULL;
+
+	baton_standby_del(w);
+	inst->workers[w->index] = NULL;
+	WRITE_ONCE(inst->hdr->nworkers, --inst->nworkers);
+	WRITE_ONCE(inst->slots[w->index].state, BATON_DEAD);
+	if (w->granted)
+		heir = baton_give_locked(inst, w->granted - 1);
+	w->granted = 0;
+	return heir;
+}
+
+/* The notifier that is ours, if any: current alone changes this list. */
+static struct baton_worker *current_worker(void)
+{
+	struct baton_worker *w = NULL;
+	struct preempt_notifier *pn;
+
+	preempt_disable();
+	hlist_for_each_entry(pn, &current->preempt_notifiers, link) {
+		if (pn->ops == &baton_hook_ops) {
+			w = container_of(pn, struct baton_worker, pn);
+			break;
+		}
+	}
+	preempt_enable();
+	return w;
+}
+
+struct baton_worker *baton_worker_current(const struct baton_instance *inst)
+{
+	struct baton_worker *w = current_worker();
+
+	return w && w->inst == inst ? w : NULL;
+}
+
+static void slot_reset(struct baton_instance *inst, u32 i)
+{
+	struct baton_slot *slot = &inst->slots[i];
+
+	memset(slot, 0, sizeof(*slot));
+	slot->tid = task_pid_vnr(current);
+}
+
+int baton_worker_register(struct baton_instance *inst)
+{
+	struct baton_worker *w = current_worker();
+	int slot;
+
+	/* One from before an exec() was another program's. */
+	if (w && w->inst->mm != current->mm)
+		baton_worker_unregister(w);
+	else if (w)
+		return -EBUSY;
+	w = kzalloc(sizeof(*w), GFP_KERNEL_ACCOUNT);
+	if (!w)
+		return -ENOMEM;
+	INIT_LIST_HEAD(&w->standby);
+	INIT_WORK(&w->retire, retire_work);
+	w->wake = IRQ_WORK_INIT_HARD(wake_irq);
+	w->die = IRQ_WORK_INIT_HARD(die_irq);
+	w->inst = inst;
+	w->task = current;
+
+	raw_spin_lock_irq(&inst->lock);
+	slot = slot_get_locked(inst, w);
+	raw_spin_unlock_irq(&inst->lock);
+	if (slot < 0) {
+		kfree(w);
+		return slot;
+	}
+	slot_reset(inst, slot);
+
+	/* Can't fail: the file that the caller holds open holds the module. */
+	__module_get(THIS_MODULE);
+	baton_instance_get(inst);
+	get_task_struct(current);
+	preempt_notifier_init(&w->pn, &baton_hook_ops);
+	preempt_disable();
+	preempt_notifier_register(&w->pn);
+	preempt_enable();
+	return slot;
+}
+
+void baton_worker_unregister(struct baton_worker *w)
+{
+	struct baton_instance *inst = w->inst;
+	struct baton_worker *heir;
+
+	preempt_disable();
+	preempt_notifier_unregister(&w->pn);
+	preempt_enable();
+
+	raw_spin_lock_irq(&inst->lock);
+	heir = slot_put_locked(w);
+	/* Queued under the lock: @heir cannot be freed before this runs. */
+	if (heir)
+		irq_work_queue(&heir->wake);
+	raw_spin_unlock_irq(&inst->lock);
+	worker_free(w);
+}
+
+void baton_worker_dead(struct baton_worker *w)
+{
+	struct baton_instance *inst = w->inst;
+	struct baton_worker *heir;
+
+	raw_spin_lock(&inst->lock);
+	heir = slot_put_locked(w);
+	if (heir)
+		irq_work_queue(&heir->wake);
+	raw_spin_unlock(&inst->lock);
+	irq_work_queue(&w->die);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* worker.h - a registered thread, and how long what we know of it lives. */
+#ifndef BATON_WORKER_H
+#define BATON_WORKER_H
+
+#include <linux/irq_work.h>
+#include <linux/list.h>
+#include <linux/preempt.h>
+#include <linux/workqueue.h>
+
+struct baton_instance;
+
+/**
+ * struct baton_worker - a registered thread
+ * @pn:      its preempt notifier; on current's list, touched by it alone
+ * @inst:    strong reference; constant
+ * @task:    strong reference; constant
+ * @index:   its slot; constant
+ * @standby: on inst->standby, or empty; under inst->lock
+ * @granted: processor number plus one, or 0; under inst->lock, read without by
+ *           its own wait
+ * @parked:  in baton_park(); under inst->lock, read without by wake_irq()
+ * @wake:    wakes @task; what the hook queues
+ * @die:     queues @retire; what the hook of a dead thread queues
+ * @retire:  frees
+ */
+struct baton_worker {
+	struct preempt_notifier	pn;
+	struct baton_instance	*inst;
+	struct task_struct	*task;
+	u32			index;
+	struct list_head	standby;
+	u32			granted;
+	bool			parked;
+	struct irq_work		wake;
+	struct irq_work		die;
+	struct work_struct	retire;
+};
+
+/* current becomes a worker. Its slot, or -errno. */
+int baton_worker_register(struct baton_instance *inst);
+
+/* current's worker of @inst, NULL if it is none. Valid while current lives. */
+struct baton_worker *baton_worker_current(const struct baton_instance *inst);
+
+/* @w is current's. It is gone on return. */
+void baton_worker_unregister(struct baton_worker *w);
+
+/* From the hook, a last time: @w's thread is dead. */
+void baton_worker_dead(struct baton_worker *w);
+
+#endif /* BATON_WORKER_H */
