@@ -12,7 +12,9 @@
 
 /**
  * struct baton_ctx - where a fiber goes on
- * @sp:       stack pointer while suspended
+ * @sp:       stack pointer while suspended; of a new fiber, the top
+ * @entry:    what a new fiber runs; NULL once it has started. It gets this
+ *            struct, and returns the fiber to go on with.
  * @mxcsr:    SSE control and status
  * @fpucw:    x87 control word
  * @on_stack: 1 while a worker is on this stack. Cleared by switch.S after sp
@@ -20,6 +22,7 @@
  */
 struct baton_ctx {
 	void *sp;
+	struct baton_ctx *(*entry)(struct baton_ctx *self);
 	uint32_t mxcsr;
 	uint16_t fpucw;
 	uint16_t reserved;
@@ -28,6 +31,7 @@ struct baton_ctx {
 
 #define BATON_CTX_OFFSETS(X)				\
 	X(CTX_SP, struct baton_ctx, sp);		\
+	X(CTX_ENTRY, struct baton_ctx, entry);		\
 	X(CTX_MXCSR, struct baton_ctx, mxcsr);		\
 	X(CTX_FPUCW, struct baton_ctx, fpucw);		\
 	X(CTX_ON_STACK, struct baton_ctx, on_stack)
@@ -51,27 +55,15 @@ void baton_asm_start(void (*fn)(void *), void *arg, void **save);
 /* Drop the current frames and return from the baton_asm_start() of @sp. */
 _Noreturn void baton_asm_finish(void *sp);
 
-/* Where a new fiber starts; not to be called. */
-void baton_asm_entry(void);
-
 /*
- * Lay out a new fiber's stack as baton_asm_switch() leaves one: it will run
- * @fn(@arg), which must not return, with the control words of the caller.
- * @top is aligned to 16.
+ * A new fiber, which will run @entry on the stack that ends at @top, aligned
+ * to 16, with the control words of the caller.
  */
 static inline void baton_ctx_init(struct baton_ctx *ctx, void *top,
-				  void (*fn)(void *), void *arg)
+				  struct baton_ctx *(*entry)(struct baton_ctx *))
 {
-	uintptr_t *sp = (uintptr_t *)top - 7;
-
-	sp[0] = 0;				/* r15 */
-	sp[1] = 0;				/* r14 */
-	sp[2] = (uintptr_t)arg;			/* r13 */
-	sp[3] = (uintptr_t)fn;			/* r12 */
-	sp[4] = 0;				/* rbx */
-	sp[5] = 0;				/* rbp: the end of the chain */
-	sp[6] = (uintptr_t)baton_asm_entry;
-	ctx->sp = sp;
+	ctx->sp = top;
+	ctx->entry = entry;
 	__asm__("stmxcsr %0" : "=m"(ctx->mxcsr));
 	__asm__("fnstcw %0" : "=m"(ctx->fpucw));
 }

@@ -64,12 +64,16 @@
 /*
  * void baton_asm_switch(struct baton_ctx *from, struct baton_ctx *to)
  *	rdi from, rsi to; eax, ecx scratch
+ *
+ * Ends in ret rather than in an indirect jump: two fibers that change places
+ * at the same depth of calls keep the CPU's stack of return addresses right.
  */
 FUNC(baton_asm_switch)
 	save_registers
 	stmxcsr	CTX_MXCSR(%rdi)
 	fnstcw	CTX_FPUCW(%rdi)
 	movq	%rsp, CTX_SP(%rdi)
+.Lgo_on:
 	/* Loading a control word stalls, comparing does not. */
 	movl	CTX_MXCSR(%rdi), %eax
 	xorl	CTX_MXCSR(%rsi), %eax
@@ -83,6 +87,8 @@ FUNC(baton_asm_switch)
 	orl	%ecx, %eax
 	jne	1f
 0:
+	cmpq	$0, CTX_ENTRY(%rsi)
+	jne	baton_asm_entry
 	.cfi_remember_state
 	restore_registers
 	ret
@@ -92,6 +98,29 @@ FUNC(baton_asm_switch)
 	fldcw	CTX_FPUCW(%rsi)
 	jmp	0b
 END(baton_asm_switch)
+
+/*
+ * A new fiber's first frame, on its empty stack. Jumped to.
+ *	rsi its context
+ *
+ * Nothing here unbalances the CPU's stack of return addresses: a fiber that
+ * is started by a switch and ends by going back costs no misprediction.
+ */
+FUNC(baton_asm_entry)
+	.cfi_undefined rip
+	xorl	%ebp, %ebp
+	movq	CTX_ENTRY(%rsi), %rax
+	movq	$0, CTX_ENTRY(%rsi)
+	movq	%rsi, %rbx
+	movq	%rsi, %rdi
+	call	*%rax
+	/* The end of the fiber; rax is whom to go on with. */
+	movq	%rbx, %rdi
+	movq	%rax, %rsi
+	stmxcsr	CTX_MXCSR(%rdi)
+	fnstcw	CTX_FPUCW(%rdi)
+	jmp	.Lgo_on
+END(baton_asm_entry)
 
 /*
  * void baton_asm_leave(struct baton_ctx *from, void *sp,
@@ -122,6 +151,9 @@ FUNC(baton_asm_enter)
 	ldmxcsr	CTX_MXCSR(%rdi)
 	fldcw	CTX_FPUCW(%rdi)
 	movq	CTX_SP(%rdi), %rsp
+	movq	%rdi, %rsi
+	cmpq	$0, CTX_ENTRY(%rdi)
+	jne	baton_asm_entry
 	.cfi_def_cfa rsp, 56
 	.cfi_rel_offset rbp, 40
 	.cfi_rel_offset rbx, 32
@@ -132,17 +164,6 @@ FUNC(baton_asm_enter)
 	restore_registers
 	ret
 END(baton_asm_enter)
-
-/*
- * Where baton_asm_switch() returns to in a new fiber.
- *	r12 fn, r13 arg; rbp 0
- */
-FUNC(baton_asm_entry)
-	.cfi_undefined rip
-	movq	%r13, %rdi
-	call	*%r12
-	ud2
-END(baton_asm_entry)
 
 /*
  * void baton_asm_call(void (*fn)(void *), void *arg, void *sp, void **save)

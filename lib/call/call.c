@@ -48,7 +48,7 @@ int baton_call(void (*fn)(void *), void *arg)
 	baton_asm_call(fn, arg, w->sys_sp, &w->fiber->ctx.sp);
 	/* The same thread: a call does not change it, see sched_lost(). */
 	err = *w->errnop;
-	if (unlikely(slot_enter_runtime(s, w->rt->fence)))
+	if (unlikely(slot_enter_runtime(s, w->fence)))
 		w = sched_lost(w);
 	sched_exit(w);
 	return err;
@@ -87,7 +87,7 @@ int baton_callback(void (*fn)(void *), void *arg)
 	pinned = w->pinned;
 	w->pinned = f;
 	f->pin = w;
-	if (unlikely(slot_enter_runtime(w->slot, w->rt->fence)) &&
+	if (unlikely(slot_enter_runtime(w->slot, w->fence)) &&
 	    unlikely(!sched_wait_here(w))) {
 		slot_set_state(w->slot, BATON_FOREIGN);
 		return -ESHUTDOWN;

@@ -3,6 +3,7 @@
 #include "fiber.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -52,14 +53,13 @@ static void fiber_free(struct baton_rt *rt, struct baton_proc *p,
 		stack_pool_put(&rt->stacks, f, f);
 }
 
-/* The last thing that runs on a fiber's stack. */
-static _Noreturn void fiber_exit(struct baton_fiber *f)
+/* Tell whoever waits that @f has ended. */
+static void fiber_end(struct baton_worker *w, struct baton_fiber *f)
 {
-	struct baton_worker *w = sched_enter();
 	struct baton_rt *rt = w->rt;
 	struct baton_fiber *joiner;
 
-	if (f == rt->main)
+	if (unlikely(f == rt->main))
 		sched_stop(rt);
 	/* Release: the result. Acquire: the joiner. */
 	joiner = __atomic_exchange_n(&f->joiner, JOIN_DONE, __ATOMIC_ACQ_REL);
@@ -73,17 +73,24 @@ static _Noreturn void fiber_exit(struct baton_fiber *f)
 	} else if (joiner != JOIN_NONE) {
 		sched_ready(rt, w, joiner);
 	}
-	sched_block(w);
-	__builtin_unreachable();
 }
 
-static void fiber_main(void *arg)
+/* All of a fiber's life. Returns whom to go on with; see baton_asm_entry. */
+static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 {
-	struct baton_fiber *f = arg;
+	struct baton_fiber *f = (struct baton_fiber *)ctx, *next;
+	struct baton_worker *w;
 
+	_Static_assert(!offsetof(struct baton_fiber, ctx), "ctx comes first");
 	sched_exit(f->worker);
 	f->result = f->fn(f->arg);
-	fiber_exit(f);
+	w = sched_enter();
+	fiber_end(w, f);
+	next = sched_next(w);
+	if (unlikely(!next))
+		sched_leave(w, f);	/* does not return */
+	sched_resume(w, next);
+	return &next->ctx;
 }
 
 struct baton_fiber *fiber_create(struct baton_rt *rt, struct baton_proc *p,
@@ -109,7 +116,7 @@ struct baton_fiber *fiber_create(struct baton_rt *rt, struct baton_proc *p,
 	f->fn = fn;
 	f->arg = arg;
 	baton_ctx_init(&f->ctx, (void *)((uintptr_t)f & ~(uintptr_t)15),
-		       fiber_main, f);
+		       fiber_main);
 	return f;
 }
 

@@ -31,9 +31,6 @@
 
 #include "../tier/tier.h"
 
-/* The global queue, and stopping, get a look at least every so often. */
-#define FAIRNESS	64u
-
 /* Rounds over all processors before a worker parks: 1 to 2 us. */
 #define SPINS		20u
 
@@ -196,57 +193,24 @@ void sched_rescue(struct baton_rt *rt)
 
 /* --- giving up the worker ---------------------------------------------- */
 
-/* To the scheduler; back when the fiber is resumed, perhaps elsewhere. */
-static struct baton_worker *leave(struct baton_worker *w, struct baton_fiber *f)
+struct baton_worker *sched_leave(struct baton_worker *w, struct baton_fiber *f)
 {
 	baton_asm_leave(&f->ctx, w->sys_sp, (void (*)(void *))sched_loop, w);
 	return f->worker;
 }
 
-static struct baton_worker *change(struct baton_worker *w,
-				   struct baton_fiber *f,
-				   struct baton_fiber *next)
-{
-	sched_resume(w, next);
-	baton_asm_switch(&f->ctx, &next->ctx);
-	return f->worker;
-}
-
-struct baton_worker *sched_block(struct baton_worker *w)
-{
-	struct baton_fiber *f = w->fiber, *next;
-
-	if (unlikely(w->pinned || ++w->proc->tick % FAIRNESS == 0 ||
-		     rt_stopping(w->rt)))
-		return leave(w, f);
-	next = runq_pop(&w->proc->runq);
-	return likely(next) ? change(w, f, next) : leave(w, f);
-}
-
-struct baton_worker *sched_yield_fiber(struct baton_worker *w)
+struct baton_worker *sched_yield_slow(struct baton_worker *w,
+				      struct baton_fiber *f)
 {
 	struct baton_rt *rt = w->rt;
-	struct baton_fiber *f = w->fiber, *next;
 
-	if (unlikely(w->pinned)) {
-		if (!rt_has_work(rt) && !rt_stopping(rt))
-			return w;
+	if (!rt_has_work(rt) && !rt_stopping(rt))
+		return w;
+	if (w->pinned)
 		sched_ready(rt, NULL, f);
-		return leave(w, f);
-	}
-	if (unlikely(++w->proc->tick % FAIRNESS == 0 || rt_stopping(rt))) {
+	else
 		ready_local(rt, w->proc, f);
-		return leave(w, f);
-	}
-	next = runq_pop(&w->proc->runq);
-	if (unlikely(!next)) {
-		if (!__atomic_load_n(&rt->hdr->nglobal, __ATOMIC_RELAXED))
-			return w;
-		global_push(rt, &f, 1);
-		return leave(w, f);
-	}
-	runq_push(&w->proc->runq, f);	/* one was just taken: there is room */
-	return change(w, f, next);
+	return sched_leave(w, f);
 }
 
 struct baton_worker *sched_lost(struct baton_worker *w)
@@ -258,7 +222,7 @@ struct baton_worker *sched_lost(struct baton_worker *w)
 	count(&w->requeued);
 	w->proc = NULL;
 	sched_ready(w->rt, NULL, f);
-	return leave(w, f);
+	return sched_leave(w, f);
 }
 
 bool sched_wait_here(struct baton_worker *w)
@@ -330,7 +294,7 @@ static struct baton_fiber *find(struct baton_worker *w)
 	struct baton_proc *p = w->proc;
 	struct baton_fiber *f = NULL;
 
-	if (++p->tick % (FAIRNESS - 3) == 0)
+	if (++p->tick % (SCHED_FAIRNESS - 3) == 0)
 		f = global_pop(rt, p, 1);
 	if (!f)
 		f = runq_pop(&p->runq);

@@ -18,6 +18,9 @@
 #include "proc.h"
 #include "worker.h"
 
+/* The global queue, and stopping, get a look at least every so often. */
+#define SCHED_FAIRNESS	64u
+
 /* The scheduler, on the system stack of worker @arg. Ends the worker. */
 _Noreturn void sched_loop(void *arg);
 
@@ -27,11 +30,16 @@ _Noreturn void sched_loop(void *arg);
  */
 struct baton_worker *sched_lost(struct baton_worker *w);
 
-/* The current fiber, published to whoever resumes it, waits for that. */
-struct baton_worker *sched_block(struct baton_worker *w);
+/*
+ * The current fiber @f, which whoever is to resume it can find, leaves @w to
+ * the scheduler. Returns the worker on which it was resumed.
+ */
+struct baton_worker *sched_leave(struct baton_worker *w,
+				 struct baton_fiber *f);
 
-/* The current fiber lets the others go first. */
-struct baton_worker *sched_yield_fiber(struct baton_worker *w);
+/* Yield, in the cases that sched_yield_fiber() leaves over. */
+struct baton_worker *sched_yield_slow(struct baton_worker *w,
+				      struct baton_fiber *f);
 
 /*
  * @f may run. @w is the calling worker if it is in scheduler code and has a
@@ -63,7 +71,7 @@ static inline struct baton_worker *sched_enter(void)
 
 	if (unlikely(!sched_on_fiber(w)))
 		return NULL;
-	if (unlikely(slot_enter_runtime(w->slot, w->rt->fence)))
+	if (unlikely(slot_enter_runtime(w->slot, w->fence)))
 		w = sched_lost(w);
 	return w;
 }
@@ -90,6 +98,46 @@ static inline void sched_resume(struct baton_worker *w, struct baton_fiber *f)
 	f->ctx.on_stack = 1;
 	f->worker = w;
 	w->fiber = f;
+}
+
+/*
+ * A fiber to go on with directly, from the processor's own queue; NULL where
+ * the scheduler must be asked, as it is now and then in any case.
+ */
+static inline struct baton_fiber *sched_next(struct baton_worker *w)
+{
+	if (unlikely(w->pinned || ++w->proc->tick % SCHED_FAIRNESS == 0 ||
+		     rt_stopping(w->rt)))
+		return NULL;
+	return runq_pop(&w->proc->runq);
+}
+
+static inline struct baton_worker *sched_change(struct baton_worker *w,
+						struct baton_fiber *f,
+						struct baton_fiber *next)
+{
+	sched_resume(w, next);
+	baton_asm_switch(&f->ctx, &next->ctx);
+	return f->worker;
+}
+
+/* The current fiber, published to whoever resumes it, waits for that. */
+static inline struct baton_worker *sched_block(struct baton_worker *w)
+{
+	struct baton_fiber *f = w->fiber, *next = sched_next(w);
+
+	return likely(next) ? sched_change(w, f, next) : sched_leave(w, f);
+}
+
+/* The current fiber lets the others go first. */
+static inline struct baton_worker *sched_yield_fiber(struct baton_worker *w)
+{
+	struct baton_fiber *f = w->fiber, *next = sched_next(w);
+
+	if (unlikely(!next))
+		return sched_yield_slow(w, f);
+	runq_push(&w->proc->runq, f);	/* one was just taken: there is room */
+	return sched_change(w, f, next);
 }
 
 #endif /* BATON_CORE_SCHED_H */

@@ -46,7 +46,7 @@ struct baton_worker *worker_create(struct baton_rt *rt)
 
 	w = aligned_alloc(_Alignof(struct baton_worker), sizeof(*w));
 	if (w)
-		*w = (struct baton_worker){ .rt = rt };
+		*w = (struct baton_worker){ .rt = rt, .fence = rt->fence };
 	return w;
 }
 

@@ -23,6 +23,7 @@
  * @base_sp: where baton_asm_start() began
  * @errnop:  this thread's errno; constant
  * @rt:      constant
+ * @fence:   rt->fence, near at hand; constant
  * @pinned:  the only fiber that it may run now, or NULL. Set while a callback
  *           is in progress: other fibers' foreign calls would lie below this
  *           one's on the system stack, and be overwritten when it returns.
@@ -37,6 +38,7 @@ struct baton_worker {
 	struct baton_fiber *pinned;
 	void *base_sp;
 	unsigned int index;
+	bool fence;
 	pthread_t thread;
 	uint64_t callbacks;
 	uint64_t regained;
