@@ -78,11 +78,14 @@ int baton_callback(void (*fn)(void *), void *arg)
 	struct baton_worker *w = baton_worker_self();
 	struct baton_fiber *f, *pinned;
 	void *sys_sp, *fiber_sp;
+	int err;
 
 	if (unlikely(!w || slot_state(w->slot) != BATON_FOREIGN))
 		return -EPERM;
 	if (unlikely(!fn))
 		return -EINVAL;
+	/* The foreign code's, which our system calls must not change. */
+	err = *w->errnop;
 	f = w->fiber;
 	pinned = w->pinned;
 	w->pinned = f;
@@ -90,6 +93,7 @@ int baton_callback(void (*fn)(void *), void *arg)
 	if (unlikely(slot_enter_runtime(w->slot, w->fence)) &&
 	    unlikely(!sched_wait_here(w))) {
 		slot_set_state(w->slot, BATON_FOREIGN);
+		*w->errnop = err;
 		return -ESHUTDOWN;
 	}
 	/* Nested calls, and switches, leave their own marks in both. */
@@ -104,5 +108,6 @@ int baton_callback(void (*fn)(void *), void *arg)
 	w->pinned = pinned;
 	if (!pinned)
 		f->pin = NULL;
+	*w->errnop = err;
 	return 0;
 }

@@ -78,7 +78,7 @@ static void fiber_end(struct baton_worker *w, struct baton_fiber *f)
 /* All of a fiber's life. Returns whom to go on with; see baton_asm_entry. */
 static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 {
-	struct baton_fiber *f = (struct baton_fiber *)ctx, *next;
+	struct baton_fiber *f = (struct baton_fiber *)ctx, *next = NULL;
 	struct baton_worker *w;
 
 	_Static_assert(!offsetof(struct baton_fiber, ctx), "ctx comes first");
@@ -86,7 +86,8 @@ static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 	f->result = f->fn(f->arg);
 	w = sched_enter();
 	fiber_end(w, f);
-	next = sched_next(w);
+	if (likely(f != w->rt->main))
+		next = sched_next(w);
 	if (unlikely(!next))
 		sched_leave(w, f);	/* does not return */
 	sched_resume(w, next);

@@ -40,6 +40,10 @@ void proc_attach(struct baton_worker *w, unsigned int p)
 	/* A taker that has only begun withdraws by itself: not our word. */
 	if (__atomic_load_n(&s->taken, __ATOMIC_RELAXED) == BATON_TAKEN)
 		__atomic_store_n(&s->taken, BATON_KEPT, __ATOMIC_RELEASE);
+	/* taken before stopping; sched_stop() has it the other way round. */
+	full_barrier();
+	if (unlikely(rt_stopping(w->rt)))
+		__atomic_store_n(&s->taken, BATON_TAKEN, __ATOMIC_RELEASE);
 }
 
 bool proc_regain(struct baton_worker *w)
@@ -48,6 +52,8 @@ bool proc_regain(struct baton_worker *w)
 	uint32_t taking = BATON_TAKING;
 	int p = (int)w->slot->proc;
 
+	if (unlikely(rt_stopping(rt)))
+		return false;
 	/* Pairs with take() in tier/poll.c: one of the two swaps wins. */
 	if (__atomic_compare_exchange_n(&w->slot->taken, &taking, BATON_KEPT,
 					false, __ATOMIC_ACQ_REL,

@@ -102,19 +102,32 @@ const char *baton_tier_name(enum baton_tier tier)
 	return tier <= BATON_TIER_KMOD ? names[tier] : NULL;
 }
 
-/* An environment variable that is a number. 0 when unset or good. */
-static int env_number(const char *name, unsigned long long *value, bool *set)
+/* 0, or -EINVAL: the text of variable @name will not do, because of @what. */
+static int env_check(int err, const char *name, const char *what)
+{
+	return err ? reason(err, "%s=%.40s: %s", name, getenv(name), what) : 0;
+}
+
+/*
+ * The number in variable @name, at most @max; @value is left as it is when it
+ * is unset or empty. 0, -EINVAL.
+ */
+static int env_number(const char *name, unsigned long long max,
+		      unsigned long long *value)
 {
 	const char *text = getenv(name);
+	unsigned long long v;
 	char *end;
 
-	*set = text && *text;
-	if (!*set)
+	if (!text || !*text)
 		return 0;
 	errno = 0;
-	*value = strtoull(text, &end, 0);
-	if (*end || errno || *text == '-' || *value > SIZE_MAX)
-		return reason(-EINVAL, "%s=%s: not a number", name, text);
+	v = strtoull(text, &end, 0);
+	if (*end || errno || *text == '-')
+		return env_check(-EINVAL, name, "not a number");
+	if (v > max)
+		return env_check(-EINVAL, name, "too large");
+	*value = v;
 	return 0;
 }
 
@@ -128,32 +141,28 @@ static int env_tier(struct baton_config *cfg)
 		if (t != BATON_TIER_PERF &&
 		    !strcmp(text, baton_tier_name((enum baton_tier)t)))
 			return baton_config_set_tier(cfg, (enum baton_tier)t);
-	return reason(-EINVAL, "BATON_TIER=%s: not auto, poll or kmod", text);
+	return env_check(-EINVAL, "BATON_TIER", "not auto, poll or kmod");
 }
 
 /* The environment over what the program has set. */
 static int config_env(struct baton_config *cfg)
 {
-	unsigned long long v;
-	bool set;
+	unsigned long long procs = cfg->nprocs, workers = cfg->max_workers;
+	unsigned long long stack = cfg->stack_size;
 	int err;
 
-	err = env_number("BATON_NPROCS", &v, &set);
-	if (!err && set)
-		err = baton_config_set_nprocs(cfg, v > UINT32_MAX ?
-					      UINT32_MAX : (unsigned int)v);
+	err = env_number("BATON_NPROCS", BATON_PROCS_MAX, &procs);
+	if (!err)
+		err = env_number("BATON_MAX_WORKERS", BATON_WORKERS_MAX,
+				 &workers);
+	if (!err)
+		err = env_number("BATON_STACK_SIZE", STACK_SIZE_MAX, &stack);
 	if (err)
 		return err;
-	err = env_number("BATON_MAX_WORKERS", &v, &set);
-	if (!err && set)
-		err = baton_config_set_max_workers(cfg, v > UINT32_MAX ?
-						   UINT32_MAX :
-						   (unsigned int)v);
-	if (err)
-		return err;
-	err = env_number("BATON_STACK_SIZE", &v, &set);
-	if (!err && set)
-		err = baton_config_set_stack_size(cfg, (size_t)v);
+	cfg->nprocs = (unsigned int)procs;
+	cfg->max_workers = (unsigned int)workers;
+	err = env_check(baton_config_set_stack_size(cfg, (size_t)stack),
+			"BATON_STACK_SIZE", "less than 16 KiB");
 	return err ? err : env_tier(cfg);
 }
 
@@ -235,14 +244,19 @@ static int run_threads(struct baton_rt *rt)
 
 	if (!first)
 		return reason(-ENOMEM, "no memory");
-	err = watcher_start(rt, &thread);
-	if (err)
-		goto out;
-	err = worker_run_first(first);
+	/* Before the watcher starts others: the slots may be few. */
+	err = worker_attach(first);
 	if (err) {
 		reason(err, "not a worker: %s", strerror(-err));
-		sched_stop(rt);
+		goto out;
 	}
+	proc_attach(first, 0);
+	err = watcher_start(rt, &thread);
+	if (err) {
+		worker_detach(first);
+		goto out;
+	}
+	worker_run(first);
 	pthread_join(thread, NULL);
 	workers_join(rt, first);
 out:
@@ -297,13 +311,14 @@ int baton_run(const struct baton_config *cfg, baton_fn fn, void *arg,
 	static bool busy;
 	struct baton_config c = { 0 };
 	struct baton_rt *rt;
-	int err;
+	int saved = errno, err;
 
 	if (!fn)
 		return reason(-EINVAL, "no function to run");
 	if (cfg)
 		c = *cfg;
 	err = config_env(&c);
+	errno = saved;
 	if (err)
 		return err;
 	config_defaults(&c);
@@ -313,6 +328,7 @@ int baton_run(const struct baton_config *cfg, baton_fn fn, void *arg,
 	err = rt ? run(rt, &c, fn, arg, result) : reason(-ENOMEM, "no memory");
 	free(rt);
 	__atomic_store_n(&busy, false, __ATOMIC_RELEASE);
+	errno = saved;		/* ours never set it, though their parts do */
 	return err;
 }
 
@@ -342,7 +358,7 @@ static uint64_t get(const void *counter)
 static void stats_workers(struct baton_rt *rt, struct baton_stats *st)
 {
 	for (unsigned int i = 0; i < rt->max_workers; i++) {
-		/* Acquire; pairs with attach() in worker.c. */
+		/* Acquire; pairs with worker_attach(). */
 		const struct baton_worker *w =
 			__atomic_load_n(&rt->workers[i], __ATOMIC_ACQUIRE);
 

@@ -234,9 +234,24 @@ bool sched_wait_here(struct baton_worker *w)
 	return worker_park(w, TIER_PINNED);
 }
 
+/*
+ * Whoever runs a fiber finds its processor gone when it next enters scheduler
+ * code, cannot regain it, and leaves. One that is attached too late to be in
+ * the table parks first, and hears it there.
+ */
 void sched_stop(struct baton_rt *rt)
 {
-	__atomic_store_n(&rt->stopping, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&rt->stopping, 1, __ATOMIC_SEQ_CST);
+	full_barrier();		/* stopping before taken; see proc_attach() */
+	for (unsigned int i = 0; i < rt->max_workers; i++) {
+		/* Acquire; pairs with worker_attach(). */
+		struct baton_worker *w =
+			__atomic_load_n(&rt->workers[i], __ATOMIC_ACQUIRE);
+
+		if (w)
+			__atomic_store_n(&w->slot->taken, BATON_TAKEN,
+					 __ATOMIC_SEQ_CST);
+	}
 	rt->tier->stop(rt);
 }
 

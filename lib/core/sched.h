@@ -106,8 +106,7 @@ static inline void sched_resume(struct baton_worker *w, struct baton_fiber *f)
  */
 static inline struct baton_fiber *sched_next(struct baton_worker *w)
 {
-	if (unlikely(w->pinned || ++w->proc->tick % SCHED_FAIRNESS == 0 ||
-		     rt_stopping(w->rt)))
+	if (unlikely(w->pinned || ++w->proc->tick % SCHED_FAIRNESS == 0))
 		return NULL;
 	return runq_pop(&w->proc->runq);
 }

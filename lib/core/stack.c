@@ -11,6 +11,7 @@
  */
 #include "stack.h"
 
+#include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -58,9 +59,13 @@ static struct baton_fiber *fiber_at(char *base, size_t size, unsigned int n)
 
 static int guard(char *addr, size_t page)
 {
-	if (!madvise(addr, page, MADV_GUARD_INSTALL))
-		return 0;
-	return mprotect(addr, page, PROT_NONE);
+	int saved = errno, ret = 0;
+
+	if (madvise(addr, page, MADV_GUARD_INSTALL)) {
+		errno = saved;	/* an older kernel, and nobody's business */
+		ret = mprotect(addr, page, PROT_NONE);
+	}
+	return ret;
 }
 
 /* One mapping of @n stacks of @size bytes, chained; 0 in size marks pooled. */

@@ -64,7 +64,7 @@ static void first_frame(void *arg)
 	sched_loop(w);
 }
 
-static int attach(struct baton_worker *w)
+int worker_attach(struct baton_worker *w)
 {
 	struct baton_rt *rt = w->rt;
 	int err = rt->tier->attach(w);
@@ -79,22 +79,16 @@ static int attach(struct baton_worker *w)
 	return 0;
 }
 
-static void run(struct baton_worker *w)
+void worker_detach(struct baton_worker *w)
 {
-	baton_asm_start(first_frame, w, &w->base_sp);
 	baton_worker_set_self(NULL);
 	w->rt->tier->detach(w);
 }
 
-int worker_run_first(struct baton_worker *w)
+void worker_run(struct baton_worker *w)
 {
-	int err = attach(w);
-
-	if (err)
-		return err;
-	proc_attach(w, 0);
-	run(w);
-	return 0;
+	baton_asm_start(first_frame, w, &w->base_sp);
+	worker_detach(w);
 }
 
 /* What a new thread tells its starter. */
@@ -108,12 +102,12 @@ static void *worker_thread(void *arg)
 {
 	struct birth *b = arg;
 	struct baton_worker *w = b->w;
-	int err = attach(w);
+	int err = worker_attach(w);
 
 	b->err = err;
 	sem_post(&b->born);	/* the last touch of @b */
 	if (!err)
-		run(w);
+		worker_run(w);
 	return NULL;
 }
 

@@ -59,10 +59,14 @@ struct baton_worker *worker_create(struct baton_rt *rt);
 void worker_destroy(struct baton_worker *w);
 
 /*
- * Be the first worker, which has processor 0, on this thread, until the
- * scheduler stops. 0; or -errno, and nothing was run.
+ * This thread is @w from now on, and has a slot. 0; -EAGAIN all slots are
+ * taken; or another -errno.
  */
-int worker_run_first(struct baton_worker *w);
+int worker_attach(struct baton_worker *w);
+void worker_detach(struct baton_worker *w);
+
+/* Run fibers until the scheduler stops; then detach. */
+void worker_run(struct baton_worker *w);
 
 /* One more thread, parked until it is needed. 0 or -errno. By the watcher. */
 int worker_start(struct baton_rt *rt);

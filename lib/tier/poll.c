@@ -244,6 +244,7 @@ static int poll_park(struct baton_worker *w, unsigned int flags)
 	struct baton_rt *rt = w->rt;
 	struct poll *t = poll_of(rt);
 	struct bunk *b = &t->bunks[w->index];
+	bool last = false;
 	uint32_t got;
 	int p;
 
@@ -254,6 +255,7 @@ static int poll_park(struct baton_worker *w, unsigned int flags)
 		p = claim_for_work(rt);
 		if (p >= 0) {
 			b->grant = (uint32_t)p + 1;
+			last = !t->standby;
 		} else {
 			b->listed = true;
 			b->next = t->standby;
@@ -262,6 +264,9 @@ static int poll_park(struct baton_worker *w, unsigned int flags)
 		}
 	}
 	pthread_mutex_unlock(&t->lock);
+	/* One ahead of need: there may be more processors in want. */
+	if (last)
+		want(t);
 	while ((got = __atomic_load_n(&b->grant, __ATOMIC_ACQUIRE)) ==
 	       GRANT_NONE)
 		futex_wait(&b->grant, GRANT_NONE, NULL);

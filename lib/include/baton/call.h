@@ -38,8 +38,9 @@ int baton_call(void (*fn)(void *arg), void *arg);
  * Waits for a processor if the fiber's was taken meanwhile. While @fn is in
  * progress its fiber resumes on this worker alone.
  *
- * Return: 0; -EINVAL @fn NULL; -EPERM not from a foreign call (a thread that
- * runs no foreign call, or fiber code). Blocks the worker.
+ * Return: 0; or, @fn not run: -EINVAL @fn NULL; -EPERM not from a foreign call
+ * (a thread that runs no foreign call, or fiber code); -ESHUTDOWN the first
+ * fiber has ended, baton_run() waits for this call to end. Blocks the worker.
  */
 int baton_callback(void (*fn)(void *arg), void *arg);
 
@@ -62,7 +63,8 @@ int baton_call_args(struct baton_args *args);
  *       returns an integer or a pointer (use baton_call() for others)
  *
  * The arguments are checked against the prototype of @fn and converted as in
- * a plain call. Value: what @fn returned, in its own type; 0 if it was not run.
+ * a plain call, but for a parameter of type _Bool, which takes 0 or 1. Value:
+ * what @fn returned, in its own type; 0 if it was not run.
  *
  *	ssize_t n = BATON_CALL(err, read, fd, buf, sizeof(buf));
  */
@@ -74,12 +76,14 @@ int baton_call_args(struct baton_args *args);
 	};								\
 	(void)sizeof(f(__VA_ARGS__));					\
 	(err) = baton_call_args(&__baton_a);				\
-	(__typeof__(f(__VA_ARGS__)))__baton_a.ret; })
+	(__typeof__(f(__VA_ARGS__)))(sizeof(f(__VA_ARGS__)) == 1 ?	\
+		(uint8_t)__baton_a.ret : __baton_a.ret); })
 
 /*
  * The conversion a plain call makes is what the prototype asks for; integers
  * narrower than a register are sign- or zero-extended by their own type here,
- * and the callee reads only the part it declared.
+ * and the callee reads only the part it declared. So does the caller: above a
+ * _Bool result the register may hold anything.
  */
 #define __BATON_NTH(_1, _2, _3, _4, _5, _6, n, ...) n
 #define __BATON_EACH(...) __VA_OPT__(__BATON_NTH(__VA_ARGS__,		\
@@ -107,7 +111,7 @@ static inline R baton_call_typed(int *err, R (*fn)(P...), A... a)
 	};
 
 	*err = baton_call_args(&args);
-	return (R)args.ret;
+	return (R)(sizeof(R) == 1 ? (uint8_t)args.ret : args.ret);
 }
 #define BATON_CALL(err, ...) baton_call_typed(&(err), __VA_ARGS__)
 #endif
