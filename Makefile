@@ -150,7 +150,7 @@ install: all
 	install -d $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(bindir)
 	install -d $(DESTDIR)$(includedir)/baton
 	install -d $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man3
-	install -d $(DESTDIR)$(mandir)/man8
+	install -d $(DESTDIR)$(mandir)/man7 $(DESTDIR)$(mandir)/man8
 	install -m 644 $(HEADERS) $(DESTDIR)$(includedir)/baton
 	install -m 644 $(O)/libbaton.a $(DESTDIR)$(libdir)
 	install -m 755 $(O)/libbaton.so $(DESTDIR)$(libdir)/libbaton.so.$(VERSION)
@@ -161,6 +161,7 @@ install: all
 	    lib/libbaton.pc.in >$(DESTDIR)$(libdir)/pkgconfig/baton.pc
 	install -m 755 $(TOOLS:%=$(O)/%) $(DESTDIR)$(bindir)
 	install -m 644 lib/man/*.3 $(DESTDIR)$(mandir)/man3
+	install -m 644 lib/man/*.7 $(DESTDIR)$(mandir)/man7
 	install -m 644 tools/*/*.1 $(DESTDIR)$(mandir)/man1
 	install -m 644 tools/*/*.8 $(DESTDIR)$(mandir)/man8
 

@@ -25,16 +25,19 @@ name:					\
 
 /*
  * gdb takes a caller's frame that lies below its callee's for a corrupt stack
- * and stops, unless the caller's return address is in a function of the name
- * that gcc's split stacks use. Two stacks have no order, so the instruction
- * after each call that changes stacks gets that name, as a local symbol: the
- * frame is still shown by the name of the routine, whose call comes before.
+ * and stops, unless the caller is in a function of the name that gcc's split
+ * stacks use. Two stacks have no order, so each call that changes stacks is
+ * put between these two and so gets that name, as a local symbol. gdb looks at
+ * the byte before the return address, perf at the return address itself: the
+ * symbol covers both. The frame is shown by that name, and its line here.
  */
-#define STACK_CHANGED_HERE		\
+#define STACK_CHANGE			\
 	.local __morestack;		\
 	.type __morestack, %function;	\
-__morestack:				\
-	.size __morestack, 1
+__morestack:
+
+#define STACK_CHANGED			\
+	.size __morestack, . - __morestack + 1
 
 /* The code here never needs an executable stack. */
 #define END_OF_FILE			\

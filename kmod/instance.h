@@ -30,16 +30,16 @@ struct baton_instance {
 	struct baton_header	*hdr;		/* C: the region, shared */
 	struct baton_proc_rec	*recs;		/* C */
 	struct baton_slot	*slots;		/* C */
-	u32			nprocs;		/* C: not the region's copy */
+	u32			nprocs;		/* C: never the region's */
 	u32			max_workers;	/* C */
 	size_t			bytes;		/* C: of the region, in pages */
 	struct mm_struct	*mm;		/* C: whom it belongs to */
 	struct baton_user	*user;		/* C */
 
 	raw_spinlock_t		lock;
-	bool			stopped;	/* L; read without by the hook */
+	bool			stopped;	/* L; the hook reads without */
 	u32			nworkers;	/* L */
-	u32			slot_hint;	/* L: where to look for a slot */
+	u32			slot_hint;	/* L: where to look first */
 	struct list_head	standby;	/* L: last parked first */
 	u32			nstandby;	/* L */
 	struct baton_worker	**workers;	/* C; entries L */

@@ -30,10 +30,14 @@ static int park_begin_locked(struct baton_worker *w, u32 flags)
 	if (w->granted || (flags & BATON_PARK_PINNED))
 		return 0;
 	p = baton_instance_has_work(inst) ? baton_idle_claim(inst) : -1;
-	if (p >= 0)
-		baton_grant_locked(w, p);
-	else
+	if (p < 0) {
 		baton_standby_add(w);
+		return 0;
+	}
+	baton_grant_locked(w, p);
+	/* One ahead of need: there may be more processors in want. */
+	if (list_empty(&inst->standby))
+		baton_instance_want(inst);
 	return 0;
 }
 

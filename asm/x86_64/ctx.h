@@ -36,6 +36,9 @@ struct baton_ctx {
 	X(CTX_FPUCW, struct baton_ctx, fpucw);		\
 	X(CTX_ON_STACK, struct baton_ctx, on_stack)
 
+/* Not to be reached through a table: the calls are a matter of nanoseconds. */
+#pragma GCC visibility push(hidden)
+
 /* Suspend the fiber of @from, go on with that of @to. */
 void baton_asm_switch(struct baton_ctx *from, struct baton_ctx *to);
 
@@ -54,6 +57,8 @@ void baton_asm_start(void (*fn)(void *), void *arg, void **save);
 
 /* Drop the current frames and return from the baton_asm_start() of @sp. */
 _Noreturn void baton_asm_finish(void *sp);
+
+#pragma GCC visibility pop
 
 /*
  * A new fiber, which will run @entry on the stack that ends at @top, aligned

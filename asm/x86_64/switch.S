@@ -9,7 +9,8 @@
  * the end claims branch tracking but no shadow stack.
  *
  * Frames: every routine keeps rbp chained, and its CFI is exact at every
- * instruction, on both sides of the change.
+ * instruction, on both sides of the change, but for the two on which a new
+ * fiber, which has no frames to describe, is told from an old one.
  */
 #define ASM_LANDING	endbr64
 
@@ -182,8 +183,9 @@ FUNC(baton_asm_call)
 	movq	%rdi, %rax
 	movq	%rsi, %rdi
 	movq	%rdx, %rsp
+STACK_CHANGE
 	call	*%rax
-STACK_CHANGED_HERE
+STACK_CHANGED
 	movq	%rbp, %rsp
 	popq	%rbp
 	.cfi_def_cfa rsp, 8

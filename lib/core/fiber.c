@@ -86,8 +86,8 @@ static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 	f->result = f->fn(f->arg);
 	w = sched_enter();
 	fiber_end(w, f);
-	if (likely(f != w->rt->main))
-		next = sched_next(w);
+	if (likely(f != w->rt->main && !sched_due(w)))
+		next = runq_pop(&w->proc->runq);
 	if (unlikely(!next))
 		sched_leave(w, f);	/* does not return */
 	sched_resume(w, next);
@@ -228,8 +228,8 @@ int baton_park(void)
 					false, __ATOMIC_ACQ_REL,
 					__ATOMIC_ACQUIRE))
 		w = sched_block(w);
-	else
-		__atomic_store_n(&f->permit, PERMIT_NONE, __ATOMIC_RELAXED);
+	else	/* acquires from a second baton_ready(), too */
+		__atomic_exchange_n(&f->permit, PERMIT_NONE, __ATOMIC_ACQ_REL);
 	sched_exit(w);
 	return 0;
 }

@@ -30,7 +30,7 @@ struct runq {
 	struct baton_fiber *ring[RUNQ_SIZE];
 };
 
-/* By the holder. False when full. Release: pairs with the load in take(). */
+/* By the holder. False when full. Release: pairs with runq_pop_half(). */
 static inline bool runq_push(struct runq *q, struct baton_fiber *f)
 {
 	__u32 tail = q->rec->tail;
@@ -43,14 +43,14 @@ static inline bool runq_push(struct runq *q, struct baton_fiber *f)
 	return true;
 }
 
-/* By the holder. NULL when empty. */
-static inline struct baton_fiber *runq_pop(struct runq *q)
+/* By the holder, @tail being its own index. NULL when empty. */
+static inline struct baton_fiber *runq_pop_before(struct runq *q, __u32 tail)
 {
 	__u32 head = __atomic_load_n(&q->rec->head, __ATOMIC_ACQUIRE);
 	struct baton_fiber *f;
 
 	do {
-		if (head == q->rec->tail)
+		if (head == tail)
 			return NULL;
 		f = __atomic_load_n(&q->ring[head % RUNQ_SIZE],
 				    __ATOMIC_RELAXED);
@@ -63,6 +63,28 @@ static inline struct baton_fiber *runq_pop(struct runq *q)
 					      false, __ATOMIC_ACQ_REL,
 					      __ATOMIC_ACQUIRE));
 	return f;
+}
+
+/* By the holder. NULL when empty. */
+static inline struct baton_fiber *runq_pop(struct runq *q)
+{
+	return runq_pop_before(q, q->rec->tail);
+}
+
+/* runq_pop(), and @f goes to the end. When empty, @f stays out, too. */
+static inline struct baton_fiber *runq_rotate(struct runq *q,
+					      struct baton_fiber *f)
+{
+	__u32 tail = q->rec->tail;
+	struct baton_fiber *next = runq_pop_before(q, tail);
+
+	if (next) {
+		/* One was taken, so there is room for one. */
+		__atomic_store_n(&q->ring[tail % RUNQ_SIZE], f,
+				 __ATOMIC_RELAXED);
+		__atomic_store_n(&q->rec->tail, tail + 1, __ATOMIC_RELEASE);
+	}
+	return next;
 }
 
 /* By the holder. Up to half of the entries, at least one if there is any. */

@@ -100,15 +100,10 @@ static inline void sched_resume(struct baton_worker *w, struct baton_fiber *f)
 	w->fiber = f;
 }
 
-/*
- * A fiber to go on with directly, from the processor's own queue; NULL where
- * the scheduler must be asked, as it is now and then in any case.
- */
-static inline struct baton_fiber *sched_next(struct baton_worker *w)
+/* Must the scheduler be asked what to run? It is now and then in any case. */
+static inline bool sched_due(struct baton_worker *w)
 {
-	if (unlikely(w->pinned || ++w->proc->tick % SCHED_FAIRNESS == 0))
-		return NULL;
-	return runq_pop(&w->proc->runq);
+	return unlikely(w->pinned || ++w->proc->tick % SCHED_FAIRNESS == 0);
 }
 
 static inline struct baton_worker *sched_change(struct baton_worker *w,
@@ -123,20 +118,20 @@ static inline struct baton_worker *sched_change(struct baton_worker *w,
 /* The current fiber, published to whoever resumes it, waits for that. */
 static inline struct baton_worker *sched_block(struct baton_worker *w)
 {
-	struct baton_fiber *f = w->fiber, *next = sched_next(w);
+	struct baton_fiber *f = w->fiber, *next;
 
+	next = sched_due(w) ? NULL : runq_pop(&w->proc->runq);
 	return likely(next) ? sched_change(w, f, next) : sched_leave(w, f);
 }
 
 /* The current fiber lets the others go first. */
 static inline struct baton_worker *sched_yield_fiber(struct baton_worker *w)
 {
-	struct baton_fiber *f = w->fiber, *next = sched_next(w);
+	struct baton_fiber *f = w->fiber, *next;
 
-	if (unlikely(!next))
-		return sched_yield_slow(w, f);
-	runq_push(&w->proc->runq, f);	/* one was just taken: there is room */
-	return sched_change(w, f, next);
+	next = sched_due(w) ? NULL : runq_rotate(&w->proc->runq, f);
+	return likely(next) ? sched_change(w, f, next) :
+			      sched_yield_slow(w, f);
 }
 
 #endif /* BATON_CORE_SCHED_H */

@@ -178,7 +178,7 @@ static void poll_busy(struct baton_rt *rt)
 {
 	struct poll *t = poll_of(rt);
 
-	/* idle[] was changed by a locked instruction: pairs with sleep(). */
+	/* idle[] was changed by a locked instruction: pairs with sleep_for(). */
 	if (__atomic_load_n(&t->asleep, __ATOMIC_SEQ_CST))
 		kick(t);
 }
@@ -205,7 +205,8 @@ static struct bunk *grant(struct baton_rt *rt, unsigned int proc,
 	if (b->listed)
 		rt->hdr->nstandby--;
 	b->listed = false;
-	b->grant = proc + 1;
+	/* Release: pairs with the load in poll_park(), outside the lock. */
+	__atomic_store_n(&b->grant, proc + 1, __ATOMIC_RELEASE);
 	return b;
 }
 

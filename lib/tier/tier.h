@@ -18,7 +18,7 @@ struct baton_worker;
  * struct tier_ops - a tier
  * @id:     which
  * @open:   make the region and fill in rt->hdr, recs and slots; processor 0 is
- *          the caller's, the others are idle. 0, or -errno and rt->why set.
+ *          the caller's, the others are idle. 0, or -errno with a reason().
  * @close:  undo it; no worker is attached any more
  * @attach: the calling thread becomes worker @w: fills in w->index, w->slot
  * @detach: it is one no more

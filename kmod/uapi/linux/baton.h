@@ -39,8 +39,9 @@
  * look at the other's half afterwards. The hook, PARK, WAKE and SWAP do the
  * kernel's share.
  *
- * More workers. poll() reports POLLIN when the last standby was used or one
- * was missing; read() returns a __u64, the number of times that happened since
+ * More workers. poll() reports POLLIN when the last standby was used, one was
+ * missing, or a worker found a processor waiting as it parked and left no
+ * standby behind; read() returns a __u64, the number of times that happened since
  * the last read, or -EAGAIN on a non-blocking file.
  */
 #ifndef _UAPI_LINUX_BATON_H
@@ -160,7 +161,8 @@ struct baton_header {
 
 /*
  * Every argument starts with its own size, so that it can grow: the kernel
- * takes a longer one whose tail is zero and returns -E2BIG for any other, and
+ * takes a longer one whose tail is zero, up to a page, and returns -E2BIG for
+ * any other, and
  * -EINVAL for one shorter than its first version, for an unknown flag, or for
  * a reserved field that is not zero.
  */

@@ -63,8 +63,9 @@ int baton_call_args(struct baton_args *args);
  *       returns an integer or a pointer (use baton_call() for others)
  *
  * The arguments are checked against the prototype of @fn and converted as in
- * a plain call, but for a parameter of type _Bool, which takes 0 or 1. Value:
- * what @fn returned, in its own type; 0 if it was not run.
+ * a plain call, but for parameters narrower than int: cast an argument to such
+ * a type (char, short, _Bool) yourself. Value: what @fn returned, in its own
+ * type; 0 if it was not run.
  *
  *	ssize_t n = BATON_CALL(err, read, fd, buf, sizeof(buf));
  */

@@ -2,9 +2,11 @@
 /*
  * fiber.h - start fibers, wait for them, let others run.
  *
- * A fiber may resume on another thread after any call here that says "blocks
- * the fiber", and after baton_call(): no address of a thread-local variable
- * (errno among them) may be kept across one.
+ * A fiber may be on another thread after any call here, and after baton_call():
+ * one that blocks the fiber may resume it elsewhere, and any call may find that
+ * the processor was taken (the fiber had blocked in the kernel) and queue up
+ * for another. So no address of a thread-local variable, errno among them, may
+ * be kept across one.
  */
 #ifndef BATON_FIBER_H
 #define BATON_FIBER_H
@@ -69,8 +71,8 @@ int baton_join(struct baton_fiber *fiber, void **result);
  * baton_detach() - nobody will join it; it is freed when it ends
  * @fiber: the handle, invalid afterwards
  *
- * Return: 0; -EINVAL NULL, or detached or joined already. Any thread. Blocks
- * neither.
+ * Return: 0; -EINVAL NULL, detached or joined already, or no scheduler runs. Any
+ * thread. Blocks neither.
  */
 int baton_detach(struct baton_fiber *fiber);
 

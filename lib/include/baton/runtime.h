@@ -3,8 +3,10 @@
  * runtime.h - start the scheduler, choose how blocking is found out, ask what
  * it did.
  *
- * Every function returns 0 or a positive result, or a negative errno; none
- * sets errno. "Blocks" says who waits: the fiber (its worker runs others), the
+ * Every function returns 0 or a positive result, or a negative errno; errno
+ * itself means nothing after a call from a fiber, and is kept by the others.
+ * Calls from threads other than the scheduler's own must not overlap the end
+ * of baton_run(). "Blocks" says who waits: the fiber (its worker runs others), the
  * worker (the whole thread), or neither.
  */
 #ifndef BATON_RUNTIME_H
@@ -102,7 +104,7 @@ int baton_config_set_tier(struct baton_config *cfg, enum baton_tier tier);
  * stacks being unwound. Join what must finish.
  *
  * Return: 0; -EINVAL for @fn NULL or a bad value in the environment; -EBUSY
- * when a scheduler runs in this process already; -ENODEV, -EACCES, ... when
+ * when a scheduler runs in this process already; -ENOENT, -EACCES, ... when
  * the tier insisted on cannot be had; -ENOMEM, -EAGAIN. baton_reason() tells
  * more. MT-safe; not async-signal-safe. Blocks the calling thread.
  */
@@ -113,8 +115,8 @@ int baton_run(const struct baton_config *cfg, baton_fn fn, void *arg,
  * baton_reason() - why the last call on this thread that failed did
  *
  * Return: a sentence, valid until the next failure on this thread; "" when
- * there is none. Set by baton_config_*(), baton_run(), baton_spawn() and
- * baton_attr_*(). Blocks neither.
+ * there is none. Set by baton_config_set_*(), baton_attr_set_*(), baton_run()
+ * and baton_spawn(). Blocks neither.
  */
 const char *baton_reason(void);
 
@@ -139,8 +141,9 @@ unsigned int baton_nprocs(void);
  * @calls:       foreign calls made
  * @callbacks:   callbacks made
  * @handoffs:    processors taken from a blocked worker and given to another
- * @idled:       processors taken from a blocked worker while no fiber waited
- * @regained:    processors got back by a returning worker, no system call made
+ * @idled:       processors taken from a blocked worker while no fiber waited;
+ *               one that came in the same instant makes it a hand-off, too
+ * @regained:    processors claimed by a returning worker without parking
  * @requeued:    times a returning worker found none and its fiber queued up
  * @parks:       times a worker waited for a processor
  * @steals:      times a processor took fibers from another one's queue
