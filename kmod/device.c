@@ -57,10 +57,13 @@ static int get_arg(void *arg, size_t ksize, size_t min, const void __user *from)
 
 static long ioctl_create(struct file *file, struct baton_create __user *from)
 {
-	struct baton_instance *inst;
+	struct baton_instance *inst = file_instance(file);
 	struct baton_create a;
 	int err;
 
+	/* One file, one instance. */
+	if (inst != ERR_PTR(-ENXIO))
+		return IS_ERR(inst) ? PTR_ERR(inst) : -EBUSY;
 	err = GET_ARG(&a, from);
 	if (err)
 		return err;
@@ -68,8 +71,6 @@ static long ioctl_create(struct file *file, struct baton_create __user *from)
 	    !a.nprocs || a.nprocs > BATON_PROCS_MAX ||
 	    !a.max_workers || a.max_workers > BATON_WORKERS_MAX)
 		return -EINVAL;
-	if (smp_load_acquire(&file->private_data))
-		return -EBUSY;
 	inst = baton_instance_create(a.nprocs, a.max_workers);
 	if (IS_ERR(inst))
 		return PTR_ERR(inst);

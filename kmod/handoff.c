@@ -15,6 +15,7 @@
 
 #include <linux/nospec.h>
 #include <linux/sched.h>
+#include <linux/sched/jobctl.h>
 
 #include "instance.h"
 #include "worker.h"
@@ -95,7 +96,8 @@ static bool blocked(struct task_struct *p)
 {
 	unsigned int state = READ_ONCE(p->__state);
 
-	return baton_task_blocked(p) &&
+	/* The freezer of cgroup v2 sleeps in an ordinary state. */
+	return baton_task_blocked(p) && !(p->jobctl & JOBCTL_TRAP_FREEZE) &&
 	       !(state & (TASK_RTLOCK_WAIT | __TASK_STOPPED | __TASK_TRACED |
 			  TASK_PARKED | TASK_FROZEN));
 }
@@ -116,21 +118,27 @@ static int take(struct baton_instance *inst, struct baton_slot *slot)
 	return array_index_nospec(p, inst->nprocs);
 }
 
+static void count_idled(struct baton_instance *inst, u32 p)
+{
+	atomic64_inc(&inst->idled);
+	inst->recs[p].idled++;
+}
+
 /* Under rq->lock. */
 static void pass_on(struct baton_instance *inst, u32 p)
 {
 	struct baton_worker *heir = NULL;
 
 	if (!baton_instance_has_work(inst)) {
-		atomic64_inc(&inst->idled);
-		inst->recs[p].idled++;
 		/* Publish, barrier, look again: whoever made work meanwhile
 		 * saw it idle, or we see the work. Pairs with wake_one() in
 		 * the library's sched.c. */
 		baton_idle_set(inst, p);
 		if (!baton_instance_has_work(inst) ||
-		    !baton_idle_claim_one(inst, p))
+		    !baton_idle_claim_one(inst, p)) {
+			count_idled(inst, p);
 			return;
+		}
 	}
 	raw_spin_lock(&inst->lock);
 	heir = baton_give_locked(inst, p);
@@ -141,6 +149,7 @@ static void pass_on(struct baton_instance *inst, u32 p)
 		irq_work_queue(&heir->wake);
 	} else {
 		inst->starved++;
+		count_idled(inst, p);
 	}
 	raw_spin_unlock(&inst->lock);
 }

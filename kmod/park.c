@@ -25,7 +25,6 @@ static int park_begin_locked(struct baton_worker *w, u32 flags)
 
 	if (inst->stopped)
 		return -ESHUTDOWN;
-	inst->parks++;
 	w->parked = true;
 	if (w->granted || (flags & BATON_PARK_PINNED))
 		return 0;
@@ -44,6 +43,7 @@ static int park_begin_locked(struct baton_worker *w, u32 flags)
 static int park_wait(struct baton_worker *w)
 {
 	struct baton_instance *inst = w->inst;
+	bool slept = false;
 	int ret;
 
 	for (;;) {
@@ -52,11 +52,13 @@ static int park_wait(struct baton_worker *w)
 		if (READ_ONCE(w->granted) || READ_ONCE(inst->stopped) ||
 		    signal_pending(current))
 			break;
+		slept = true;
 		schedule();
 	}
 	__set_current_state(TASK_RUNNING);
 
 	raw_spin_lock_irq(&inst->lock);
+	inst->parks += slept;
 	w->parked = false;
 	baton_standby_del(w);
 	if (w->granted)

@@ -1,0 +1,1104 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * lifetime.c - threads, processes, files and the module go, in every order
+ *
+ * What the kernel keeps for a worker must live as long as the worker may be
+ * scheduled out, and no longer.  That shows in the module's reference count,
+ * which has to come back to zero after each test.  What would go wrong besides
+ * goes wrong in the kernel: the log is part of the verdict.
+ */
+
+#include <sys/socket.h>
+
+#include "common.h"
+
+#define EXEC_CHECK	"BATON_TEST_EXEC"
+
+/*
+ * Everything that takes an instance, called by a process that is not allowed
+ * to; returns the first that did not say so, or 0
+ */
+static int all_refused(int fd, int error)
+{
+	struct inst in = { .fd = fd };
+	struct baton_counts c;
+	unsigned int i;
+	int ret[] = {
+		dev_create(fd, 1, 1, NULL),
+		inst_register(&in),
+		inst_park(&in, 0),
+		inst_wake(&in, 0, BATON_ANY),
+		inst_swap(&in, 0, 0, 0),
+		inst_counts(&in, &c),
+		inst_unregister(&in),
+		inst_stop(&in),
+	};
+
+	for (i = 0; i < ARRAY_SIZE(ret); i++) {
+		if (ret[i] != error)
+			return i + 1;
+	}
+	return 0;
+}
+
+/* Registers, blocks, is given back what it lost, unregisters: all works */
+static int try_instance(void)
+{
+	struct inst in;
+	struct baton_slot *slot;
+	int ret, i, n = 0;
+
+	ret = inst_open(&in, 1, 2);
+	if (ret)
+		return ret;
+	ret = inst_register(&in);
+	if (ret < 0)
+		goto out;
+	slot = &in.slots[ret];
+	ret = 0;
+	for (i = 0; i < 100 && n < 10; i++) {
+		slot_enter(slot, 0, BATON_FIBER);
+		block_ns(1000000);
+		if (slot_leave(slot) != BATON_TAKEN)
+			continue;
+		n++;
+		if (!idle_claim(&in, 0))
+			ret = -ENOLCK;
+	}
+	if (n < 10)
+		ret = -ENODATA;
+	if (!ret)
+		ret = inst_unregister(&in);
+out:
+	inst_close(&in);
+	return ret;
+}
+
+/* What this program does instead of testing after it was started by exec() */
+static void __attribute__((constructor)) exec_check(void)
+{
+	const char *s = getenv(EXEC_CHECK);
+	int fd, ret;
+
+	if (!s)
+		return;
+	fd = atoi(s);
+	/* The instance that came along, if it did, is another program's */
+	if (fd >= 0 && all_refused(fd, -EPERM))
+		_exit(10 + all_refused(fd, -EPERM));
+	block_ns(1000000);
+	ret = try_instance();
+	if (ret) {
+		fprintf(stderr, "# after exec: %s\n", strerror(-ret));
+		_exit(2);
+	}
+	_exit(0);
+}
+
+FIXTURE(life) {
+	struct inst in;
+	struct worker w[4];
+	int pipe[2];
+	struct event go;
+	uint32_t stop;
+	uint32_t laps[4];
+};
+
+FIXTURE_SETUP(life)
+{
+	ASSERT_TRUE(wait_module_idle()) {
+		TH_LOG("the module is in use: %ld", module_refcnt());
+	}
+	ASSERT_EQ(0, pipe2(self->pipe, O_CLOEXEC));
+	self->in.fd = -1;
+}
+
+FIXTURE_TEARDOWN(life)
+{
+	inst_close(&self->in);
+	EXPECT_TRUE(wait_module_idle()) {
+		TH_LOG("%ld references are left", module_refcnt());
+	}
+}
+
+/*
+ * Threads
+ */
+
+static void run_nothing(struct worker *w)
+{
+	w->ret = 0;
+}
+
+static void run_exit_foreign(struct worker *w)
+{
+	slot_enter(worker_slot(w), 0, BATON_FOREIGN);
+	event_set(&w->done);
+	pthread_exit(NULL);
+}
+
+static void run_exit_fiber(struct worker *w)
+{
+	slot_enter(worker_slot(w), 0, BATON_FIBER);
+	event_set(&w->done);
+	pthread_exit(NULL);
+}
+
+static void expect_dead(struct __test_metadata *_metadata, struct inst *in,
+			struct worker *w)
+{
+	/* pthread_join() returns a bit before the thread's last moment */
+	EXPECT_TRUE(poll_until(load(&worker_slot(w)->state) == BATON_DEAD));
+	EXPECT_TRUE(poll_until(load(&in->h->nworkers) == 0));
+}
+
+static void exit_in(struct __test_metadata *_metadata, struct inst *in,
+		    struct worker *w, void (*fn)(struct worker *))
+{
+	w->stays = true;
+	ASSERT_LE(0, worker_start(w, in, fn, NULL));
+	ASSERT_TRUE(worker_join(w));
+	expect_dead(_metadata, in, w);
+}
+
+TEST_F_TIMEOUT(life, thread_exit, TEST_SECONDS)
+{
+	int i;
+
+	ASSERT_EQ(0, inst_open(&self->in, 1, 8));
+	for (i = 0; i < 20; i++) {
+		exit_in(_metadata, &self->in, &self->w[0], run_nothing);
+		exit_in(_metadata, &self->in, &self->w[0], run_exit_foreign);
+		exit_in(_metadata, &self->in, &self->w[0], run_exit_fiber);
+	}
+}
+
+/* It had work to do and there was a standby, who must survive it, too */
+TEST_F_TIMEOUT(life, thread_exit_with_work, TEST_SECONDS)
+{
+	struct worker *b = &self->w[1];
+
+	ASSERT_EQ(0, inst_open(&self->in, 1, 8));
+	store(&self->in.h->nglobal, 1);
+	ASSERT_LE(0, worker_start(b, &self->in, park_once, NULL));
+	ASSERT_TRUE(wait_standbys(&self->in, 1));
+	self->w[0].stays = true;
+	ASSERT_LE(0, worker_start(&self->w[0], &self->in, run_exit_foreign,
+				  NULL));
+	ASSERT_TRUE(worker_join(&self->w[0]));
+	EXPECT_TRUE(poll_until(load(&worker_slot(&self->w[0])->state) ==
+			       BATON_DEAD));
+	ASSERT_EQ(0, inst_stop(&self->in));
+	ASSERT_TRUE(worker_join(b));
+	EXPECT_TRUE(!b->ret || b->ret == -ESHUTDOWN);
+}
+
+static void *run_cancelled(void *arg)
+{
+	struct worker *w = arg;
+	int type;
+
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
+	worker_main(w);
+	return NULL;
+}
+
+/* A parked thread leaves PARK by a signal and never comes back */
+TEST_F_TIMEOUT(life, exit_parked, TEST_SECONDS)
+{
+	struct worker *w = &self->w[0];
+
+	ASSERT_EQ(0, inst_open(&self->in, 1, 8));
+	w->in = &self->in;
+	w->fn = park_once;
+	w->stays = true;
+	ASSERT_EQ(0, thread_start(&w->thread, run_cancelled, w));
+	ASSERT_TRUE(event_wait(&w->ready));
+	ASSERT_LE(0, w->slot);
+	ASSERT_TRUE(wait_standbys(&self->in, 1));
+	ASSERT_TRUE(wait_blocked(w->tid));
+	ASSERT_EQ(0, pthread_cancel(w->thread));
+	ASSERT_TRUE(worker_join(w));
+	expect_dead(_metadata, &self->in, w);
+	EXPECT_EQ(0, load(&self->in.h->nstandby));
+	/* The dead get nothing */
+	EXPECT_EQ(-ESRCH, inst_wake(&self->in, 0, w->slot));
+	EXPECT_EQ(1, inst_wake(&self->in, 0, BATON_ANY));
+}
+
+/* A slot is free again after its worker's death, and as good as new */
+static void run_look(struct worker *w)
+{
+	struct baton_slot zero = { .tid = w->tid };
+
+	w->ret = !memcmp(worker_slot(w), &zero, sizeof(zero));
+	memset(worker_slot(w), 0xff, sizeof(zero));
+	store(&worker_slot(w)->state, BATON_RUNTIME);
+}
+
+TEST_F_TIMEOUT(life, slot_again, TEST_SECONDS)
+{
+	struct worker *w = &self->w[0];
+	int i;
+
+	ASSERT_EQ(0, inst_open(&self->in, 1, 1));
+	for (i = 0; i < 20; i++) {
+		w->stays = i & 1;
+		ASSERT_TRUE(poll_until(
+			worker_start(w, &self->in, run_look, NULL) >= 0 ||
+			(thread_join(w->thread), w->slot != -EAGAIN)));
+		ASSERT_EQ(0, w->slot);
+		ASSERT_TRUE(worker_join(w));
+		EXPECT_EQ(1, w->ret);
+	}
+}
+
+static void run_until_go(struct worker *w)
+{
+	FIXTURE_DATA(life) *self = w->arg;
+
+	w->ret = event_wait(&self->go);
+}
+
+TEST_F_TIMEOUT(life, workers_full, TEST_SECONDS)
+{
+	uint32_t i;
+
+	ASSERT_EQ(0, inst_open(&self->in, 1, 3));
+	for (i = 0; i < 3; i++) {
+		ASSERT_LE(0, worker_start(&self->w[i], &self->in, run_until_go,
+					  self));
+		EXPECT_EQ(i + 1, load(&self->in.h->nworkers));
+		EXPECT_EQ((uint32_t)self->w[i].tid,
+			  worker_slot(&self->w[i])->tid);
+	}
+	EXPECT_NE(self->w[0].slot, self->w[1].slot);
+	EXPECT_NE(self->w[1].slot, self->w[2].slot);
+	EXPECT_NE(self->w[2].slot, self->w[0].slot);
+	EXPECT_EQ(-EAGAIN, worker_start(&self->w[3], &self->in, run_nothing,
+					NULL));
+	ASSERT_TRUE(worker_join(&self->w[3]));
+	event_set(&self->go);
+	for (i = 0; i < 3; i++)
+		ASSERT_TRUE(worker_join(&self->w[i]));
+	EXPECT_EQ(0, load(&self->in.h->nworkers));
+	EXPECT_LE(0, worker_start(&self->w[3], &self->in, run_nothing, NULL));
+	ASSERT_TRUE(worker_join(&self->w[3]));
+}
+
+/* Registers and leaves as often as it can, while others do, too */
+static void *run_turnstile(void *arg)
+{
+	struct worker *w = arg;
+	int i, ret;
+
+	w->ret = 0;
+	for (i = 0; i < 300; i++) {
+		ret = inst_register(w->in);
+		if (ret == -EAGAIN)
+			continue;
+		if (ret < 0) {
+			w->ret = ret;
+			break;
+		}
+		slot_enter(&w->in->slots[ret], 0, BATON_FIBER);
+		sched_yield();
+		if (i % 16 == 0)
+			block_ns(1000);
+		slot_leave(&w->in->slots[ret]);
+		ret = inst_unregister(w->in);
+		if (ret) {
+			w->ret = ret;
+			break;
+		}
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(life, register_often, TEST_SECONDS)
+{
+	int i;
+
+	ASSERT_EQ(0, inst_open(&self->in, 1, 3));
+	for (i = 0; i < 4; i++) {
+		self->w[i].in = &self->in;
+		ASSERT_EQ(0, thread_start(&self->w[i].thread, run_turnstile,
+					  &self->w[i]));
+	}
+	for (i = 0; i < 4; i++) {
+		ASSERT_TRUE(worker_join(&self->w[i]));
+		EXPECT_EQ(0, self->w[i].ret);
+	}
+	EXPECT_EQ(0, load(&self->in.h->nworkers));
+}
+
+/*
+ * Files and mappings
+ */
+
+/* Blocks on and on, lap after lap, touching nothing of the instance */
+static void run_laps(struct worker *w)
+{
+	FIXTURE_DATA(life) *self = w->arg;
+
+	slot_enter(worker_slot(w), 0, w->num & 1 ? BATON_FIBER :
+		   BATON_FOREIGN);
+	while (!load(&self->stop)) {
+		block_ns(50000);
+		inc(&self->laps[w->num]);
+	}
+	w->ret = 0;
+}
+
+static void start_laps(struct __test_metadata *_metadata,
+		       FIXTURE_DATA(life) *self)
+{
+	int i;
+
+	ASSERT_EQ(0, inst_open(&self->in, 1, 8));
+	store(&self->in.h->nglobal, 1);
+	for (i = 0; i < 4; i++) {
+		self->w[i].num = i;
+		self->w[i].stays = true;
+		ASSERT_LE(0, worker_start(&self->w[i], &self->in, run_laps,
+					  self));
+	}
+	for (i = 0; i < 4; i++)
+		ASSERT_TRUE(poll_until(load(&self->laps[i]) >= 3));
+}
+
+static void end_laps(struct __test_metadata *_metadata,
+		     FIXTURE_DATA(life) *self)
+{
+	uint32_t laps;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		laps = load(&self->laps[i]);
+		ASSERT_TRUE(poll_until(load(&self->laps[i]) >= laps + 20));
+	}
+	store(&self->stop, 1);
+	for (i = 0; i < 4; i++)
+		ASSERT_TRUE(worker_join(&self->w[i]));
+}
+
+/* The mapping holds the file: the instance stays whole, only unreachable */
+TEST_F_TIMEOUT(life, close, TEST_SECONDS)
+{
+	start_laps(_metadata, self);
+	ASSERT_EQ(0, close(self->in.fd));
+	self->in.fd = -1;
+	end_laps(_metadata, self);
+	EXPECT_TRUE(poll_until(load(&self->in.h->nworkers) == 0));
+	EXPECT_LT(0, module_refcnt());
+}
+
+TEST_F_TIMEOUT(life, unmap, TEST_SECONDS)
+{
+	struct worker w = { .num = 0 };
+
+	start_laps(_metadata, self);
+	inst_unmap(&self->in);
+	end_laps(_metadata, self);
+	/* The calls do without the mapping */
+	w.in = &self->in;
+	ASSERT_LE(0, worker_start(&w, &self->in, run_nothing, NULL));
+	ASSERT_TRUE(worker_join(&w));
+	EXPECT_EQ(1, inst_wake(&self->in, 0, BATON_ANY));
+}
+
+/* The instance goes; its workers stay for a while */
+TEST_F_TIMEOUT(life, close_and_unmap, TEST_SECONDS)
+{
+	start_laps(_metadata, self);
+	inst_close(&self->in);
+	end_laps(_metadata, self);
+}
+
+TEST_F_TIMEOUT(life, unmap_and_close, TEST_SECONDS)
+{
+	int fd;
+
+	start_laps(_metadata, self);
+	fd = dup(self->in.fd);
+	ASSERT_LE(0, fd);
+	inst_close(&self->in);
+	/* Not the last one, so these are workers still */
+	self->in.fd = fd;
+	EXPECT_EQ(1, inst_wake(&self->in, 0, BATON_ANY));
+	inst_close(&self->in);
+	end_laps(_metadata, self);
+}
+
+/* A worker stays one until UNREGISTER or its death, come what may */
+static void run_twice(struct worker *w)
+{
+	FIXTURE_DATA(life) *self = w->arg;
+
+	event_set(&self->go);
+	while (!load(&self->stop))
+		block_ns(1000000);
+	w->ret = try_instance();
+}
+
+TEST_F_TIMEOUT(life, register_after_close, TEST_SECONDS)
+{
+	struct worker *w = &self->w[0];
+
+	ASSERT_EQ(0, inst_open(&self->in, 1, 8));
+	w->stays = true;
+	ASSERT_LE(0, worker_start(w, &self->in, run_twice, self));
+	ASSERT_TRUE(event_wait(&self->go));
+	inst_close(&self->in);
+	store(&self->stop, 1);
+	ASSERT_TRUE(worker_join(w));
+	EXPECT_EQ(-EBUSY, w->ret);
+}
+
+/*
+ * fork()
+ */
+
+/* In the child; returns the number of a check that failed, or 0 */
+static int check_child(struct inst *in, uint32_t *blocked)
+{
+	unsigned char vec;
+
+	block_ns(1000000);
+	if (blocked)
+		store(blocked, 1);
+	if (all_refused(in->fd, -EPERM))
+		return 20 + all_refused(in->fd, -EPERM);
+	if (mmap(NULL, in->size, PROT_READ | PROT_WRITE, MAP_SHARED, in->fd,
+		 0) != MAP_FAILED)
+		return 40;
+	/* Was not copied: VM_DONTCOPY */
+	if (!mincore(in->h, 1, &vec) || errno != ENOMEM)
+		return 41;
+	if (try_instance())
+		return 42;
+	return 0;
+}
+
+TEST_F_TIMEOUT(life, fork, TEST_SECONDS)
+{
+	struct worker *w = &self->w[0];
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(0, inst_open(&self->in, 1, 8));
+	store(&self->in.h->nglobal, 1);
+	ASSERT_LE(0, worker_start(w, &self->in, park_once, NULL));
+	ASSERT_TRUE(wait_standbys(&self->in, 1));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		die_with_parent();
+		_exit(check_child(&self->in, NULL));
+	}
+	status = wait_child(pid);
+	ASSERT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(0, WEXITSTATUS(status));
+	/* Nothing happened to the parent */
+	EXPECT_EQ(1, load(&self->in.h->nstandby));
+	EXPECT_EQ(1, load(&self->in.h->nworkers));
+	ASSERT_EQ(0, inst_wake(&self->in, 0, BATON_ANY));
+	ASSERT_TRUE(worker_join(w));
+	EXPECT_EQ(0, w->ret);
+}
+
+/* The same by a worker: its child is none, and what it does costs it nothing */
+static void run_fork(struct worker *w)
+{
+	FIXTURE_DATA(life) *self = w->arg;
+	struct baton_slot *slot = worker_slot(w);
+	uint32_t *blocked = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int status;
+	pid_t pid;
+
+	w->ret = -1;
+	if (blocked == MAP_FAILED)
+		return;
+	/* The page is there, and FIBER need not fault for it */
+	store(blocked, 0);
+	store(&slot->proc, 0);
+	pid = fork();
+	if (!pid) {
+		/* The parent of this one is a thread */
+		_exit(check_child(&self->in, blocked));
+	}
+	slot_enter(slot, 0, BATON_FIBER);
+	while (!load(blocked))
+		barrier();
+	w->ret = slot_leave(slot);
+	status = wait_child(pid);
+	if (!WIFEXITED(status) || WEXITSTATUS(status))
+		w->ret = status;
+}
+
+TEST_F_TIMEOUT(life, fork_by_worker, TEST_SECONDS)
+{
+	struct worker *w = &self->w[0];
+	struct baton_counts c;
+
+	ASSERT_EQ(0, inst_open(&self->in, 1, 8));
+	ASSERT_LE(0, worker_start(w, &self->in, run_fork, self));
+	ASSERT_TRUE(worker_join(w));
+	EXPECT_EQ(BATON_KEPT, w->ret);
+	ASSERT_EQ(0, inst_counts(&self->in, &c));
+	EXPECT_EQ(0, c.idled);
+	EXPECT_FALSE(idle_test(&self->in, 0));
+}
+
+/* The child keeps the file open when its parent, the owner, is long gone */
+TEST_F_TIMEOUT(life, fork_outlives, TEST_SECONDS)
+{
+	int status, up[2];
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe2(up, O_CLOEXEC));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		struct worker w = { .num = 0 };
+		struct inst in;
+
+		if (inst_open(&in, 1, 8) ||
+		    worker_start(&w, &in, park_once, NULL) < 0 ||
+		    !wait_standbys(&in, 1))
+			_exit(1);
+		if (fork())
+			_exit(0);
+		/* Its end is what the parent waits for */
+		pipe_get(self->pipe[0]);
+		pipe_put(up[1], all_refused(in.fd, -EPERM));
+		_exit(0);
+	}
+	status = wait_child(pid);
+	ASSERT_TRUE(WIFEXITED(status));
+	ASSERT_EQ(0, WEXITSTATUS(status));
+	EXPECT_LT(0, module_refcnt());
+	pipe_put(self->pipe[1], 1);
+	EXPECT_EQ(0, pipe_get(up[0]));
+}
+
+/*
+ * Another process is sent the file
+ */
+
+static int send_fd(int sock, int fd)
+{
+	char c = 0, buf[CMSG_SPACE(sizeof(fd))] = { 0 };
+	struct iovec iov = { &c, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = buf,
+		.msg_controllen = sizeof(buf),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	return sendmsg(sock, &msg, 0) == 1 ? 0 : -errno;
+}
+
+static int receive_fd(int sock)
+{
+	char c, buf[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { &c, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = buf,
+		.msg_controllen = sizeof(buf),
+	};
+	struct cmsghdr *cmsg;
+	int fd;
+
+	if (recvmsg(sock, &msg, MSG_CMSG_CLOEXEC) != 1)
+		return -errno;
+	cmsg = CMSG_FIRSTHDR(&msg);
+	if (!cmsg)
+		return -EIO;
+	memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
+	return fd;
+}
+
+TEST_F_TIMEOUT(life, sent_file, TEST_SECONDS)
+{
+	long page = sysconf(_SC_PAGESIZE);
+	int sock[2], fd, i;
+	pid_t pid;
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		struct worker w = { .num = 0 };
+		struct inst in;
+
+		die_with_parent();
+		if (inst_open(&in, 1, 8) ||
+		    worker_start(&w, &in, park_once, NULL) < 0 ||
+		    !wait_standbys(&in, 1) || send_fd(sock[1], in.fd))
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	fd = receive_fd(sock[0]);
+	ASSERT_LE(0, fd);
+	/* While the owner lives, and when it is dead */
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(0, all_refused(fd, -EPERM));
+		EXPECT_EQ(MAP_FAILED, mmap(NULL, page, PROT_READ | PROT_WRITE,
+					   MAP_SHARED, fd, 0));
+		EXPECT_EQ(MAP_FAILED, mmap(NULL, page, PROT_READ, MAP_SHARED,
+					   fd, 0));
+		if (i)
+			break;
+		ASSERT_EQ(0, kill(pid, SIGKILL));
+		ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+	}
+	EXPECT_LT(0, module_refcnt());
+	close(fd);
+}
+
+/*
+ * kill -9, in each state
+ */
+
+enum killed {
+	K_IDLE,
+	K_PARKED,
+	K_PINNED,
+	K_FIBER,
+	K_FOREIGN,
+	K_SWAPPING,
+	K_GRANTED,
+};
+
+FIXTURE(killed) {
+	int pipe[2];
+};
+
+FIXTURE_VARIANT(killed) {
+	enum killed how;
+};
+
+FIXTURE_VARIANT_ADD(killed, registered) {
+	.how = K_IDLE,
+};
+
+FIXTURE_VARIANT_ADD(killed, parked) {
+	.how = K_PARKED,
+};
+
+FIXTURE_VARIANT_ADD(killed, pinned) {
+	.how = K_PINNED,
+};
+
+FIXTURE_VARIANT_ADD(killed, running_fiber) {
+	.how = K_FIBER,
+};
+
+FIXTURE_VARIANT_ADD(killed, handed_off) {
+	.how = K_FOREIGN,
+};
+
+FIXTURE_VARIANT_ADD(killed, swapping) {
+	.how = K_SWAPPING,
+};
+
+FIXTURE_VARIANT_ADD(killed, granted) {
+	.how = K_GRANTED,
+};
+
+FIXTURE_SETUP(killed)
+{
+	ASSERT_TRUE(wait_module_idle());
+	ASSERT_EQ(0, pipe2(self->pipe, O_CLOEXEC));
+}
+
+FIXTURE_TEARDOWN(killed)
+{
+	EXPECT_TRUE(wait_module_idle()) {
+		TH_LOG("%ld references are left", module_refcnt());
+	}
+}
+
+/* In the child: what the workers share */
+struct victim {
+	struct inst in;
+	struct worker w[2];
+	uint32_t n;
+	uint32_t spinning;
+	struct event go;
+	int never[2];
+};
+
+static void run_wait_forever(struct worker *w)
+{
+	struct victim *v = w->arg;
+	char c;
+
+	while (read(v->never[0], &c, 1) != 1)
+		;
+}
+
+static void run_foreign_forever(struct worker *w)
+{
+	slot_enter(worker_slot(w), 0, BATON_FOREIGN);
+	run_wait_forever(w);
+}
+
+static void run_fiber_forever(struct worker *w)
+{
+	struct victim *v = w->arg;
+
+	slot_enter(worker_slot(w), 0, BATON_FIBER);
+	store(&v->spinning, 1);
+	for (;;)
+		barrier();
+}
+
+static void run_swap_forever(struct worker *w)
+{
+	struct victim *v = w->arg;
+	int p = 0;
+
+	event_wait(&v->go);
+	if (w->num)
+		p = inst_park(w->in, BATON_PARK_PINNED);
+	while (p >= 0) {
+		inc(&v->n);
+		p = inst_swap(w->in, BATON_PARK_PINNED, p,
+			      v->w[!w->num].slot);
+	}
+}
+
+/* In the child: gets there, says so by up, and waits for its end */
+static void be_killed(enum killed how, int up)
+{
+	static struct victim v;
+	struct inst *in = &v.in;
+	bool ok = false;
+
+	die_with_parent();
+	if (inst_open(in, 1, 8) || pipe2(v.never, O_CLOEXEC))
+		_exit(1);
+	store(&in->h->nglobal, 1);
+	switch (how) {
+	case K_IDLE:
+	case K_GRANTED:
+		ok = worker_start(&v.w[0], in, run_wait_forever, &v) >= 0;
+		if (how == K_GRANTED)
+			ok = ok && !inst_wake(in, 0, v.w[0].slot);
+		break;
+	case K_PARKED:
+		ok = worker_start(&v.w[0], in, park_once, NULL) >= 0 &&
+			wait_standbys(in, 1);
+		break;
+	case K_PINNED:
+		ok = worker_start(&v.w[0], in, park_once_pinned, NULL) >= 0 &&
+			wait_blocked(v.w[0].tid);
+		break;
+	case K_FIBER:
+		ok = worker_start(&v.w[0], in, run_fiber_forever, &v) >= 0 &&
+			poll_until(load(&v.spinning));
+		break;
+	case K_FOREIGN:
+		/* The second gets the first one's processor, then spins */
+		ok = worker_start(&v.w[1], in, park_once, NULL) >= 0 &&
+			wait_standbys(in, 1) &&
+			worker_start(&v.w[0], in, run_foreign_forever,
+				     &v) >= 0 &&
+			event_wait(&v.w[1].done) && !v.w[1].ret;
+		break;
+	case K_SWAPPING:
+		v.w[1].num = 1;
+		ok = worker_start(&v.w[0], in, run_swap_forever, &v) >= 0 &&
+			worker_start(&v.w[1], in, run_swap_forever, &v) >= 0;
+		event_set(&v.go);
+		ok = ok && poll_until(load(&v.n) > 20);
+		break;
+	}
+	if (ok)
+		pipe_put(up, 1);
+	for (;;)
+		pause();
+}
+
+TEST_F_TIMEOUT(killed, dies, TEST_SECONDS)
+{
+	int i, status;
+	pid_t pid;
+
+	for (i = 0; i < 5; i++) {
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid)
+			be_killed(variant->how, self->pipe[1]);
+		ASSERT_EQ(1, pipe_get(self->pipe[0]));
+		EXPECT_LT(0, module_refcnt());
+		ASSERT_EQ(0, kill(pid, SIGKILL));
+		status = wait_child(pid);
+		ASSERT_TRUE(WIFSIGNALED(status));
+		ASSERT_EQ(SIGKILL, WTERMSIG(status));
+	}
+}
+
+/* The leader is gone, a zombie, and other threads go on */
+static void *run_after_leader(void *arg)
+{
+	int ret = -1;
+
+	(void)arg;
+	if (poll_until(thread_state(getpid()) == 'Z'))
+		ret = try_instance();
+	_exit(ret ? 1 : 0);
+}
+
+TEST_F_TIMEOUT(life, leader_exits, TEST_SECONDS)
+{
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		struct inst in;
+		pthread_t t;
+		int slot;
+
+		die_with_parent();
+		if (inst_open(&in, 1, 8))
+			_exit(2);
+		slot = inst_register(&in);
+		if (slot < 0 || thread_start(&t, run_after_leader, NULL))
+			_exit(3);
+		slot_enter(&in.slots[slot], 0, BATON_FIBER);
+		/* Not exit(), which would end the others */
+		syscall(SYS_exit, 0);
+	}
+	status = wait_child(pid);
+	ASSERT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(0, WEXITSTATUS(status));
+}
+
+/*
+ * exec()
+ */
+
+FIXTURE(exec) {
+	int pipe[2];
+};
+
+FIXTURE_VARIANT(exec) {
+	bool leader;		/* which thread does it */
+	bool keeps;		/* the file stays open */
+	uint32_t state;
+};
+
+FIXTURE_VARIANT_ADD(exec, leader) {
+	.leader = true, .state = BATON_RUNTIME,
+};
+
+FIXTURE_VARIANT_ADD(exec, leader_foreign) {
+	.leader = true, .state = BATON_FOREIGN,
+};
+
+FIXTURE_VARIANT_ADD(exec, leader_keeps_file) {
+	.leader = true, .keeps = true, .state = BATON_FOREIGN,
+};
+
+FIXTURE_VARIANT_ADD(exec, thread) {
+	.state = BATON_RUNTIME,
+};
+
+FIXTURE_VARIANT_ADD(exec, thread_foreign) {
+	.state = BATON_FOREIGN,
+};
+
+FIXTURE_VARIANT_ADD(exec, thread_keeps_file) {
+	.keeps = true, .state = BATON_FIBER,
+};
+
+FIXTURE_SETUP(exec)
+{
+	ASSERT_TRUE(wait_module_idle());
+}
+
+FIXTURE_TEARDOWN(exec)
+{
+	EXPECT_TRUE(wait_module_idle()) {
+		TH_LOG("%ld references are left", module_refcnt());
+	}
+}
+
+struct image {
+	struct inst in;
+	struct worker w[3];
+	uint32_t state;
+	struct event go;
+};
+
+static void exec_now(struct image *im, int slot)
+{
+	if (!event_wait(&im->go))
+		_exit(4);
+	slot_enter(&im->in.slots[slot], 0, im->state);
+	execl("/proc/self/exe", "lifetime", NULL);
+	_exit(5);
+}
+
+static void run_exec(struct worker *w)
+{
+	exec_now(w->arg, w->slot);
+}
+
+static void exec_child(bool leader, bool keeps, uint32_t state)
+{
+	static struct image im;
+	struct inst *in = &im.in;
+	char fd[16];
+	int slot = 0;
+
+	die_with_parent();
+	if (inst_open_flags(in, 1, 8, keeps ? 0 : O_CLOEXEC))
+		_exit(1);
+	snprintf(fd, sizeof(fd), "%d", keeps ? in->fd : -1);
+	setenv(EXEC_CHECK, fd, 1);
+	im.state = state;
+	store(&in->h->nglobal, 1);
+	if (worker_start(&im.w[0], in, park_once, NULL) < 0 ||
+	    worker_start(&im.w[1], in, park_once_pinned, NULL) < 0 ||
+	    !wait_standbys(in, 1))
+		_exit(2);
+	if (leader) {
+		slot = inst_register(in);
+		if (slot < 0)
+			_exit(3);
+		event_set(&im.go);
+		exec_now(&im, slot);
+	}
+	if (worker_start(&im.w[2], in, run_exec, &im) < 0)
+		_exit(3);
+	event_set(&im.go);
+	for (;;)
+		pause();
+}
+
+TEST_F_TIMEOUT(exec, fresh, TEST_SECONDS)
+{
+	int i, status;
+	pid_t pid;
+
+	for (i = 0; i < 3; i++) {
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid)
+			exec_child(variant->leader, variant->keeps,
+				   variant->state);
+		status = wait_child(pid);
+		ASSERT_TRUE(WIFEXITED(status)) {
+			TH_LOG("status %#x", status);
+		}
+		/* 11 and up: a call on the old instance was not refused */
+		EXPECT_EQ(0, WEXITSTATUS(status));
+	}
+}
+
+/*
+ * The module
+ */
+
+static int module_remove(void)
+{
+	return syscall(SYS_delete_module, "baton", O_NONBLOCK) ? -errno : 0;
+}
+
+static int module_load(void)
+{
+	int fd = open(getenv("BATON_KO"), O_RDONLY | O_CLOEXEC);
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	close(fd);
+	if (!ret && !poll_until(!access(BATON_DEV, R_OK | W_OK)))
+		return -ENODEV;
+	return ret;
+}
+
+TEST_F_TIMEOUT(life, rmmod_in_use, TEST_SECONDS)
+{
+	int fd;
+
+	/* A file alone; one with an instance; a mapping; a worker */
+	fd = dev_open(O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-EWOULDBLOCK, module_remove());
+	close(fd);
+	ASSERT_EQ(0, inst_open(&self->in, 1, 8));
+	EXPECT_EQ(-EWOULDBLOCK, module_remove());
+	ASSERT_EQ(0, close(self->in.fd));
+	self->in.fd = -1;
+	EXPECT_EQ(-EWOULDBLOCK, module_remove());
+	inst_close(&self->in);
+	start_laps(_metadata, self);
+	EXPECT_EQ(-EWOULDBLOCK, module_remove());
+	end_laps(_metadata, self);
+}
+
+/*
+ * Code that a living worker's switches still call must not go: either the
+ * module stays, or there is nothing left that would call it.
+ */
+TEST_F_TIMEOUT(life, rmmod_after_close, TEST_SECONDS)
+{
+	int ret;
+
+	if (!getenv("BATON_KO"))
+		SKIP(return, "BATON_KO is not set");
+	start_laps(_metadata, self);
+	inst_close(&self->in);
+	ret = module_remove();
+	EXPECT_TRUE(!ret || ret == -EWOULDBLOCK);
+	end_laps(_metadata, self);
+	if (!ret)
+		ASSERT_EQ(0, module_load());
+}
+
+TEST_F_TIMEOUT(life, rmmod_after_exit, TEST_SECONDS)
+{
+	int i, status, ret;
+	pid_t pid;
+
+	if (!getenv("BATON_KO"))
+		SKIP(return, "BATON_KO is not set");
+	for (i = 0; i < 10; i++) {
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid)
+			be_killed(i & 1 ? K_FOREIGN : K_SWAPPING,
+				  self->pipe[1]);
+		ASSERT_EQ(1, pipe_get(self->pipe[0]));
+		ASSERT_EQ(0, kill(pid, SIGKILL));
+		status = wait_child(pid);
+		ASSERT_TRUE(WIFSIGNALED(status));
+		/* As soon as it goes */
+		ASSERT_TRUE(spin_until((ret = module_remove()) !=
+				       -EWOULDBLOCK));
+		ASSERT_EQ(0, ret);
+		ASSERT_NE(0, access(BATON_DEV, F_OK));
+		ASSERT_EQ(0, module_load());
+	}
+	EXPECT_EQ(0, try_instance());
+}
+
+TEST_HARNESS_MAIN

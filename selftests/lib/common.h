@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * common.h - what the library's tests share.
+ *
+ * libcheck forks for every test, so each has a process and a scheduler of its
+ * own. Its ck_assert() writes to a pipe each time; expect() only if it fails,
+ * and may thus be used in inner loops, from fibers and any thread.
+ */
+#ifndef SELFTESTS_LIB_COMMON_H
+#define SELFTESTS_LIB_COMMON_H
+
+#include <baton/baton.h>
+#include <check.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define expect(cond) do {						\
+	if (!(cond))							\
+		ck_abort_msg("%s: not so", #cond);			\
+} while (0)
+
+#define expect_eq(a, b) do {						\
+	long long __a = (long long)(a), __b = (long long)(b);		\
+									\
+	if (__a != __b)							\
+		ck_abort_msg("%s is %lld, not %s, %lld", #a, __a,	\
+			     #b, __b);					\
+} while (0)
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
+#define load(p)		__atomic_load_n(p, __ATOMIC_SEQ_CST)
+#define store(p, v)	__atomic_store_n(p, v, __ATOMIC_SEQ_CST)
+#define add(p, v)	__atomic_add_fetch(p, v, __ATOMIC_SEQ_CST)
+
+static inline unsigned long env_number(const char *name, unsigned long unset)
+{
+	const char *text = getenv(name);
+
+	return text && *text ? strtoul(text, NULL, 0) : unset;
+}
+
+/* @n rounds here, fewer where everything takes longer. */
+static inline unsigned int scaled(unsigned int n)
+{
+	n /= (unsigned int)env_number("BATON_TEST_SCALE", 1);
+	return n ? n : 1;
+}
+
+static inline uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* A small generator with a state of the caller's: xorshift. */
+static inline uint32_t random_next(uint32_t *state)
+{
+	uint32_t x = *state ? *state : 1;
+
+	x ^= x << 13;
+	x ^= x >> 17;
+	x ^= x << 5;
+	return *state = x;
+}
+
+static inline uint32_t random_seed(void)
+{
+	uint32_t seed = (uint32_t)env_number("BATON_TEST_SEED",
+					     now_ns() & 0xffffffff);
+
+	printf("# BATON_TEST_SEED=%u\n", seed);
+	fflush(stdout);
+	return seed;
+}
+
+/* Run @fn with @nprocs processors, at most @workers threads (0: default). */
+static inline void *run_with(unsigned int nprocs, unsigned int workers,
+			     baton_fn fn, void *arg)
+{
+	struct baton_config *cfg;
+	void *result = NULL;
+	int err;
+
+	expect_eq(baton_config_create(&cfg), 0);
+	expect_eq(baton_config_set_nprocs(cfg, nprocs), 0);
+	expect_eq(baton_config_set_max_workers(cfg, workers), 0);
+	err = baton_run(cfg, fn, arg, &result);
+	if (err)
+		ck_abort_msg("baton_run: %s: %s", strerror(-err),
+			     baton_reason());
+	baton_config_destroy(cfg);
+	return result;
+}
+
+static inline void *run_on(unsigned int nprocs, baton_fn fn, void *arg)
+{
+	return run_with(nprocs, 0, fn, arg);
+}
+
+static inline struct baton_fiber *spawn(baton_fn fn, void *arg)
+{
+	struct baton_fiber *f;
+
+	expect_eq(baton_spawn(&f, NULL, fn, arg), 0);
+	return f;
+}
+
+static inline void *join(struct baton_fiber *f)
+{
+	void *result;
+
+	expect_eq(baton_join(f, &result), 0);
+	return result;
+}
+
+/* From a fiber: until another one has stored a value there. */
+static inline void yield_until(int *flag)
+{
+	while (!load(flag))
+		expect_eq(baton_yield(), 0);
+}
+
+static inline void skip(const char *name, const char *why)
+{
+	printf("# SKIP %s: %s\n", name, why);
+	fflush(stdout);
+}
+
+/* Is the module what the tests of this run are about? */
+static inline bool tier_is_kmod(void)
+{
+	const char *tier = getenv("BATON_TIER");
+
+	if (tier && *tier && strcmp(tier, "auto"))
+		return !strcmp(tier, "kmod");
+	return !access("/dev/baton", R_OK | W_OK);
+}
+
+static inline TCase *test_case(Suite *s, const char *name)
+{
+	TCase *tc = tcase_create(name);
+
+	tcase_set_timeout(tc, (double)env_number("BATON_TEST_TIMEOUT", 30));
+	suite_add_tcase(s, tc);
+	return tc;
+}
+
+/* The end of main(). Speaks TAP. */
+static inline int suite_main(Suite *s)
+{
+	SRunner *sr = srunner_create(s);
+	int failed;
+
+	unsetenv("BATON_NPROCS");
+	unsetenv("BATON_MAX_WORKERS");
+	unsetenv("BATON_STACK_SIZE");
+	srunner_set_tap(sr, "-");
+	srunner_run_all(sr, CK_SILENT);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+#endif /* SELFTESTS_LIB_COMMON_H */

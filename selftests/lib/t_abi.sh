@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+#
+# t_abi.sh - libbaton.so exports what libbaton.map lists, no more and no less,
+# the public headers declare each of these, and each has a man page
+
+set -u
+export LC_ALL=C
+top=$(cd "$(dirname "$0")/../.." && pwd)
+lib=${BATON_SO:-$top/build/libbaton.so}
+man=$top/lib/man
+num=0 failed=0
+
+# report TITLE LIST: the list names what is wrong
+report()
+{
+	num=$((num + 1))
+	if [ -z "$2" ]; then
+		echo "ok $num - $1"
+	else
+		echo "not ok $num - $1"
+		sed 's/^/# /' <<<"$2"
+		failed=1
+	fi
+}
+
+has_page()
+{
+	local page=$man/$1.3
+
+	[ -e "$page" ] || return 1
+	# Another one's page, which must be there
+	if [[ $(head -n 1 "$page") =~ ^\.so\ (man3/)?([^ ]+)$ ]]; then
+		page=$man/${BASH_REMATCH[2]}
+	fi
+	grep -q "$1" "$page" 2>/dev/null
+}
+
+without_page()
+{
+	for name in $listed; do
+		has_page "$name" || echo "$name"
+	done
+}
+
+undeclared()
+{
+	for name in $listed; do
+		grep -qE "[ *]$name\(" "$top"/lib/include/baton/*.h ||
+			echo "$name"
+	done
+}
+
+listed=$(sed -n 's/^\t\t\(baton_[a-z0-9_]*\);$/\1/p' \
+	 "$top/lib/libbaton.map" | sort)
+exported=$(nm -D --defined-only "$lib" |
+	   awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort)
+untyped=$(nm -D --defined-only "$lib" |
+	  awk '$2 != "A" && $3 !~ /@@BATON_/ { print $3 }')
+
+echo "1..6"
+report "the map lists symbols" "$([ -n "$listed" ] || echo nothing)"
+report "all that is listed is exported" \
+	"$(comm -23 <(echo "$listed") <(echo "$exported"))"
+report "all that is exported is listed" \
+	"$(comm -13 <(echo "$listed") <(echo "$exported"))"
+report "each has a version" "$untyped"
+report "each is declared in a public header" "$(undeclared)"
+report "each has a man page" "$(without_page)"
+exit $failed

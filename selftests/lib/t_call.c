@@ -1,0 +1,1246 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* t_call.c - foreign calls and callbacks. */
+#include "common.h"
+
+#include <pthread.h>
+
+static const unsigned int nprocs_list[] = { 1, 2, 4 };
+
+/* --- results and errors ------------------------------------------------ */
+
+static void set_errno(void *arg)
+{
+	errno = *(int *)arg;
+}
+
+static void leave_errno(void *arg)
+{
+	*(int *)arg = errno;
+}
+
+static void call_null(void *arg)
+{
+	*(int *)arg = baton_callback(NULL, NULL);
+}
+
+static void call_call(void *arg)
+{
+	*(int *)arg = baton_call(set_errno, NULL);
+}
+
+static void callback_callback(void *arg)
+{
+	*(int *)arg = baton_callback(set_errno, NULL);
+}
+
+static void call_callback_callback(void *arg)
+{
+	expect_eq(baton_callback(callback_callback, arg), 0);
+}
+
+static void *errors_main(void *arg)
+{
+	int e;
+
+	for (e = 0; e < 200; e++)
+		expect_eq(baton_call(set_errno, &e), e);
+	/* It starts from 0, whatever was left before. */
+	e = ENOENT;
+	expect_eq(baton_call(set_errno, &e), ENOENT);
+	expect_eq(baton_call(leave_errno, &e), 0);
+	expect_eq(e, 0);
+	expect_eq(baton_call(NULL, &e), -EINVAL);
+	expect_eq(baton_call_args(&(struct baton_args){ .fn = NULL }),
+		  -EINVAL);
+	expect_eq(baton_callback(set_errno, &e), -EPERM);
+	/* From foreign code: a callback, but no call and no null pointer. */
+	expect_eq(baton_call(call_null, &e), 0);
+	expect_eq(e, -EINVAL);
+	expect_eq(baton_call(call_call, &e), 0);
+	expect_eq(e, -EPERM);
+	/* From a callback, a call but no callback. */
+	expect_eq(baton_call(call_callback_callback, &e), 0);
+	expect_eq(e, -EPERM);
+	return arg;
+}
+
+START_TEST(errors)
+{
+	run_on(2, errors_main, NULL);
+}
+END_TEST
+
+/* Not even runtime calls that need a fiber work in foreign code. */
+static void foreign_refused(void *arg)
+{
+	expect_eq(baton_yield(), -EPERM);
+	expect_eq(baton_park(), -EPERM);
+	expect_eq(baton_join(arg, NULL), -EPERM);
+	expect(!baton_self());
+	expect_eq(baton_ready(arg), 0);
+	expect_eq(baton_nprocs(), 1);
+}
+
+static void *refused_main(void *arg)
+{
+	expect_eq(baton_call(foreign_refused, baton_self()), 0);
+	expect_eq(baton_park(), 0);		/* readied in there */
+	return arg;
+}
+
+START_TEST(refused_in_foreign_code)
+{
+	run_on(1, refused_main, NULL);
+}
+END_TEST
+
+/* --- BATON_CALL -------------------------------------------------------- */
+
+static int f0(void)
+{
+	return -1;
+}
+
+static long f1(int a)
+{
+	return a;
+}
+
+static int f2(int a, long b)
+{
+	return (int)(a - b);
+}
+
+static void *f3(void *a, int b, unsigned char c)
+{
+	return (char *)a + b + c;
+}
+
+static short f4(short a, short b, short c, short d)
+{
+	return (short)(a + b + c + d);
+}
+
+static ssize_t f5(ssize_t a, size_t b, int c, int d, int64_t e)
+{
+	return a - (ssize_t)b - c - d - e;
+}
+
+static uint64_t f6(uint8_t a, int16_t b, int32_t c, uint32_t d, uint64_t e,
+		   const char *f)
+{
+	errno = ERANGE;
+	return a + (uint64_t)b * 3 + (uint64_t)c * 5 + (uint64_t)d * 7 +
+		e * 11 + strlen(f) * 13;
+}
+
+static bool is_equal(int a, int b)
+{
+	return a == b;
+}
+
+static signed char minus_char(int a)
+{
+	return (signed char)-a;
+}
+
+/* A function may leave anything above the part that it returns. */
+#ifdef __x86_64__
+__asm__(
+"	.text\n"
+"	.type dirty_false, @function\n"
+"dirty_false:\n"
+"	endbr64\n"
+"	movq $-256, %rax\n"
+"	ret\n"
+"	.size dirty_false, . - dirty_false\n"
+);
+#endif
+bool dirty_false(void);
+
+static void *typed_main(void *arg)
+{
+	int err = -1, n = 0;
+	char buf[8] = "x";
+	int (*pointer)(int, long) = f2;
+
+	expect_eq(BATON_CALL(err, f0), -1);
+	expect_eq(err, 0);
+	expect_eq(BATON_CALL(err, f1, -5), -5);
+	expect_eq(BATON_CALL(err, f1, INT32_MIN), INT32_MIN);
+	expect_eq(BATON_CALL(err, f2, -7, -9L), 2);
+	expect_eq(BATON_CALL(err, pointer, 1, 2), -1);
+	expect_eq(BATON_CALL(err, (&f2), 10, 2), 8);
+	expect(BATON_CALL(err, f3, buf, -3, 5) == buf + 2);
+	expect_eq(BATON_CALL(err, f4, -1, -2, 3, -4), -4);
+	expect_eq(BATON_CALL(err, f5, -1, 2, -3, 4, INT64_MIN / 2),
+		  -4 - INT64_MIN / 2);
+	expect_eq(BATON_CALL(err, f6, 200, -300, -70000, 4000000000u,
+			     1ull << 60, "four"),
+		  f6(200, -300, -70000, 4000000000u, 1ull << 60, "four"));
+	expect_eq(err, ERANGE);
+	expect_eq(BATON_CALL(err, minus_char, 1), -1);
+	expect_eq(BATON_CALL(err, minus_char, -100), 100);
+	/* Each argument once; the value has the function's own type. */
+	expect_eq(BATON_CALL(err, f2, n++, 0), 0);
+	expect_eq(n, 1);
+	_Static_assert(sizeof(BATON_CALL(err, f4, 1, 2, 3, 4)) ==
+		       sizeof(short), "type");
+	/* The real thing. */
+	ssize_t bytes = BATON_CALL(err, read, -1, buf, sizeof(buf));
+	expect_eq(bytes, -1);
+	expect_eq(err, EBADF);
+	return arg;
+}
+
+START_TEST(typed)
+{
+	run_on(1, typed_main, NULL);
+}
+END_TEST
+
+/* A parameter's conversion is that of its prototype. */
+static int64_t take_wide(int64_t a, uint64_t b)
+{
+	return a + (int64_t)b;
+}
+
+static void *converted_main(void *arg)
+{
+	int err = -1;
+
+	expect_eq(BATON_CALL(err, take_wide, -1, 0), -1);
+	expect_eq(BATON_CALL(err, take_wide, 0xffffffffu, 0), 0xffffffffll);
+	expect_eq(BATON_CALL(err, take_wide, (char)-1, -1), -2);
+	expect_eq(BATON_CALL(err, f1, 0x1ffffffffll), -1);
+	expect_eq(err, 0);
+	return arg;
+}
+
+START_TEST(typed_converted)
+{
+	run_on(1, converted_main, NULL);
+}
+END_TEST
+
+static void *bool_main(void *arg)
+{
+	int err = -1;
+
+	expect(BATON_CALL(err, is_equal, 256, 256));
+	expect(!BATON_CALL(err, is_equal, 256, 512));
+	expect(!BATON_CALL(err, dirty_false));
+	expect_eq(err, 0);
+	return arg;
+}
+
+START_TEST(typed_bool)
+{
+	run_on(1, bool_main, NULL);
+}
+END_TEST
+
+/* --- stacks ------------------------------------------------------------ */
+
+static bool on_thread_stack(uintptr_t at)
+{
+	pthread_attr_t attr;
+	size_t size;
+	void *low;
+
+	expect(!pthread_getattr_np(pthread_self(), &attr));
+	expect(!pthread_attr_getstack(&attr, &low, &size));
+	pthread_attr_destroy(&attr);
+	return at - (uintptr_t)low < size;
+}
+
+/* Aligned as the ABI has it: a vector in memory would fault otherwise. */
+static void aligned(void)
+{
+	volatile long double x __attribute__((aligned(16))) = 1;
+	uintptr_t at = (uintptr_t)&x;
+
+	expect_eq(at % 16, 0);
+#ifdef __x86_64__
+	__asm__ volatile("movaps (%0), %%xmm0" : : "r"(at) : "xmm0");
+#endif
+}
+
+/* The frame of a function that was called: its first pushed word. */
+#define FRAME()	((uintptr_t)__builtin_frame_address(0))
+
+static struct { int foreign, back; } stacks_seen;
+
+static void __attribute__((noinline)) check_back(void *arg)
+{
+	uintptr_t fiber = *(uintptr_t *)arg;
+
+	expect_eq(FRAME() % 16, 0);
+	aligned();
+	/* On the fiber's stack again, below the frames that are on it. */
+	expect(!on_thread_stack(FRAME()));
+	expect(FRAME() < fiber && fiber - FRAME() < 65536);
+	stacks_seen.back++;
+}
+
+static void __attribute__((noinline)) check_foreign(void *arg)
+{
+	expect_eq(FRAME() % 16, 0);
+	aligned();
+	expect(on_thread_stack(FRAME()));
+	/* As much as a thread has. */
+	volatile char *room = __builtin_alloca(1 << 20);
+	for (size_t i = 0; i < 1 << 20; i += 4096)
+		room[i] = 1;
+	expect_eq(baton_callback(check_back, arg), 0);
+	expect_eq(room[4096], 1);
+	stacks_seen.foreign++;
+}
+
+static void *stacks_fiber(void *arg)
+{
+	uintptr_t here = FRAME();
+
+	expect_eq(here % 16, 0);
+	aligned();
+	expect(!on_thread_stack(here));
+	for (int i = 0; i < 10; i++) {
+		expect_eq(baton_call(check_foreign, &here), 0);
+		baton_yield();
+	}
+	return arg;
+}
+
+static void *stacks_main(void *arg)
+{
+	stacks_fiber(NULL);
+	for (int i = 0; i < 40; i++)
+		join(spawn(stacks_fiber, NULL));
+	expect_eq(stacks_seen.foreign, 410);
+	expect_eq(stacks_seen.back, 410);
+	return arg;
+}
+
+START_TEST(stacks)
+{
+	run_on(2, stacks_main, NULL);
+}
+END_TEST
+
+#ifdef __x86_64__
+static void mxcsr_back(void *arg)
+{
+	/* What the foreign code has set is here, too, and stays. */
+	expect_eq(__builtin_ia32_stmxcsr() & 0xffc0, *(unsigned int *)arg);
+	for (int i = 0; i < 5; i++)
+		baton_yield();
+	expect_eq(__builtin_ia32_stmxcsr() & 0xffc0, *(unsigned int *)arg);
+}
+
+static void mxcsr_foreign(void *arg)
+{
+	unsigned int old = __builtin_ia32_stmxcsr();
+	unsigned int mine = *(unsigned int *)arg ^ 0x6000;
+
+	expect_eq(old & 0xffc0, *(unsigned int *)arg);
+	__builtin_ia32_ldmxcsr(mine);
+	expect_eq(baton_callback(mxcsr_back, &mine), 0);
+	expect_eq(__builtin_ia32_stmxcsr() & 0xffc0, mine);
+	__builtin_ia32_ldmxcsr(old);
+}
+
+static void *mxcsr_fiber(void *arg)
+{
+	unsigned int mxcsr = 0x1f80 | (unsigned int)((uintptr_t)arg % 4) << 13;
+	unsigned int rounds = scaled(100);
+
+	__builtin_ia32_ldmxcsr(mxcsr);
+	for (unsigned int i = 0; i < rounds; i++) {
+		expect(baton_call(mxcsr_foreign, &mxcsr) >= 0);
+		expect_eq(__builtin_ia32_stmxcsr() & 0xffc0, mxcsr);
+	}
+	return NULL;
+}
+
+static void *mxcsr_main(void *arg)
+{
+	struct baton_fiber *f[8];
+
+	for (uintptr_t i = 0; i < ARRAY_SIZE(f); i++)
+		f[i] = spawn(mxcsr_fiber, (void *)i);
+	for (size_t i = 0; i < ARRAY_SIZE(f); i++)
+		join(f[i]);
+	return arg;
+}
+
+START_TEST(control_words)
+{
+	run_on(nprocs_list[_i], mxcsr_main, NULL);
+}
+END_TEST
+#endif
+
+/* --- blocking ---------------------------------------------------------- */
+
+static void *write_byte(void *arg)
+{
+	expect_eq(write(*(int *)arg, "x", 1), 1);
+	return NULL;
+}
+
+/* If nothing else runs while the call blocks, it blocks for ever. */
+static void *blocks_main(void *arg)
+{
+	unsigned int rounds = scaled(200);
+	char c;
+	int fd[2], err;
+
+	expect_eq(pipe(fd), 0);
+	for (unsigned int i = 0; i < rounds; i++) {
+		struct baton_fiber *f = spawn(write_byte, &fd[1]);
+		ssize_t n = BATON_CALL(err, read, fd[0], &c, 1);
+
+		expect_eq(n, 1);
+		expect_eq(err, 0);
+		join(f);
+	}
+	return arg;
+}
+
+START_TEST(others_run)
+{
+	run_on(nprocs_list[_i], blocks_main, NULL);
+}
+END_TEST
+
+/* All of them at once, each in a call, on two processors. */
+struct relay {
+	int in, out;
+};
+
+static void *relay(void *arg)
+{
+	struct relay *r = arg;
+	char c;
+	int err;
+	ssize_t n = BATON_CALL(err, read, r->in, &c, 1);
+
+	expect_eq(n, 1);
+	expect_eq(err, 0);
+	n = BATON_CALL(err, write, r->out, &c, 1);
+	expect_eq(n, 1);
+	expect_eq(err, 0);
+	return NULL;
+}
+
+#define RELAYS	60
+
+static void *relay_main(void *arg)
+{
+	struct relay r[RELAYS];
+	struct baton_fiber *f[RELAYS];
+	int fd[RELAYS + 1][2], err;
+	char c = 'y';
+
+	for (int i = 0; i <= RELAYS; i++)
+		expect_eq(pipe(fd[i]), 0);
+	for (int i = 0; i < RELAYS; i++) {
+		r[i] = (struct relay){ fd[i][0], fd[i + 1][1] };
+		f[i] = spawn(relay, &r[i]);
+	}
+	for (int i = 0; i < 20; i++)
+		baton_yield();
+	expect_eq(write(fd[0][1], &c, 1), 1);
+	ssize_t n = BATON_CALL(err, read, fd[RELAYS][0], &c, 1);
+	expect_eq(n, 1);
+	expect_eq(err, 0);
+	for (int i = 0; i < RELAYS; i++)
+		join(f[i]);
+	return arg;
+}
+
+START_TEST(many_block)
+{
+	run_on(nprocs_list[_i], relay_main, NULL);
+}
+END_TEST
+
+/* --- callbacks --------------------------------------------------------- */
+
+struct nest {
+	int depth, max, trace;
+	struct baton_fiber *self;
+	int helped;
+};
+
+static void *help(void *arg)
+{
+	struct nest *n = arg;
+
+	store(&n->helped, 1);
+	expect_eq(baton_ready(n->self), 0);
+	return NULL;
+}
+
+static void nest_back(void *arg);
+
+static void nest_foreign(void *arg)
+{
+	struct nest *n = arg;
+	int depth = ++n->depth;
+	volatile char room[512];
+
+	memset((void *)room, depth, sizeof(room));
+	expect_eq(baton_callback(nest_back, n), 0);
+	expect_eq(n->depth, depth);
+	for (size_t i = 0; i < sizeof(room); i++)
+		expect_eq(room[i], (char)depth);
+	n->depth--;
+	errno = depth;
+}
+
+static void nest_back(void *arg)
+{
+	struct nest *n = arg;
+	int depth = n->depth;
+
+	expect(baton_self() == n->self);
+	baton_yield();
+	store(&n->helped, 0);
+	expect_eq(baton_spawn(NULL, NULL, help, n), 0);
+	while (!load(&n->helped))
+		expect_eq(baton_park(), 0);
+	if (depth < n->max)
+		expect_eq(baton_call(nest_foreign, n), depth + 1);
+	baton_yield();
+	expect_eq(n->depth, depth);
+	n->trace++;
+}
+
+static void *nest_fiber(void *arg)
+{
+	struct nest n = { .max = (int)(intptr_t)arg, .self = baton_self() };
+
+	expect_eq(baton_call(nest_foreign, &n), 1);
+	expect_eq(n.trace, n.max);
+	return NULL;
+}
+
+static void *nest_main(void *arg)
+{
+	struct baton_fiber *f[6];
+
+	nest_fiber((void *)1);
+	nest_fiber((void *)50);
+	for (size_t i = 0; i < ARRAY_SIZE(f); i++)
+		f[i] = spawn(nest_fiber, (void *)(10 * i + 1));
+	for (size_t i = 0; i < ARRAY_SIZE(f); i++)
+		join(f[i]);
+	return arg;
+}
+
+START_TEST(nested)
+{
+	run_on(nprocs_list[_i], nest_main, NULL);
+}
+END_TEST
+
+static struct { int parked, resumed; } pk;
+
+static void park_back(void *arg)
+{
+	pthread_t self = pthread_self();
+
+	add(&pk.parked, 1);
+	while (!load((int *)arg))
+		expect_eq(baton_park(), 0);
+	/* Its foreign frames are on this thread's stack. */
+	expect(pthread_equal(self, pthread_self()));
+	add(&pk.resumed, 1);
+}
+
+struct parker {
+	int go;
+	struct baton_fiber *fiber;
+};
+
+static void park_foreign(void *arg)
+{
+	pthread_t self = pthread_self();
+	volatile char room[256];
+
+	memset((void *)room, 0x5a, sizeof(room));
+	expect_eq(baton_callback(park_back, arg), 0);
+	expect(pthread_equal(self, pthread_self()));
+	for (size_t i = 0; i < sizeof(room); i++)
+		expect_eq(room[i], 0x5a);
+}
+
+static void *park_fiber(void *arg)
+{
+	expect_eq(baton_call(park_foreign, arg), 0);
+	return NULL;
+}
+
+static void empty(void *arg)
+{
+	add((int *)arg, 1);
+}
+
+static void *caller_fiber(void *arg)
+{
+	for (int i = 0; i < 100; i++) {
+		expect_eq(baton_call(empty, arg), 0);
+		baton_yield();
+	}
+	return NULL;
+}
+
+/* Their workers cannot run anything else meanwhile; others must. */
+static void *parked_main(void *arg)
+{
+	struct parker p[12] = { 0 };
+	struct baton_fiber *c[4];
+	int calls = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(p); i++)
+		p[i].fiber = spawn(park_fiber, &p[i]);
+	while (load(&pk.parked) < (int)ARRAY_SIZE(p))
+		baton_yield();
+	for (size_t i = 0; i < ARRAY_SIZE(c); i++)
+		c[i] = spawn(caller_fiber, &calls);
+	for (size_t i = 0; i < ARRAY_SIZE(c); i++)
+		join(c[i]);
+	expect_eq(calls, 400);
+	expect_eq(pk.resumed, 0);
+	/* In an order other than that of their coming. */
+	for (size_t i = 0; i < ARRAY_SIZE(p); i++) {
+		size_t j = (i * 5 + 3) % ARRAY_SIZE(p);
+
+		store(&p[j].go, 1);
+		baton_ready(p[j].fiber);
+		if (i % 2)
+			join(p[j].fiber);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(p); i += 2)
+		join(p[(i * 5 + 3) % ARRAY_SIZE(p)].fiber);
+	expect_eq(pk.resumed, ARRAY_SIZE(p));
+	return arg;
+}
+
+START_TEST(callbacks_park)
+{
+	run_on(nprocs_list[_i], parked_main, NULL);
+}
+END_TEST
+
+/* The processor is with somebody else when foreign code calls back. */
+struct taken {
+	int fd[2], stop, back;
+};
+
+static void taken_back(void *arg)
+{
+	struct taken *t = arg;
+
+	expect_eq(baton_yield(), 0);
+	t->back++;
+}
+
+static void taken_foreign(void *arg)
+{
+	struct taken *t = arg;
+	char c;
+
+	expect_eq(read(t->fd[0], &c, 1), 1);
+	for (int i = 0; i < 3; i++)
+		expect_eq(baton_callback(taken_back, t), 0);
+}
+
+static void *taken_other(void *arg)
+{
+	struct taken *t = arg;
+
+	expect_eq(write(t->fd[1], "z", 1), 1);
+	while (!load(&t->stop))
+		baton_yield();
+	return NULL;
+}
+
+static void *taken_main(void *arg)
+{
+	unsigned int rounds = scaled(100);
+	struct taken t = { 0 };
+
+	expect_eq(pipe(t.fd), 0);
+	for (unsigned int i = 0; i < rounds; i++) {
+		struct baton_fiber *f;
+
+		store(&t.stop, 0);
+		f = spawn(taken_other, &t);
+		expect(baton_call(taken_foreign, &t) >= 0);
+		store(&t.stop, 1);
+		join(f);
+	}
+	expect_eq(t.back, rounds * 3);
+	return arg;
+}
+
+START_TEST(processor_taken)
+{
+	run_on(nprocs_list[_i], taken_main, NULL);
+}
+END_TEST
+
+/* Foreign code has an errno of its own: waiting for a processor leaves it. */
+static void errno_foreign(void *arg)
+{
+	struct taken *t = arg;
+	char c;
+
+	expect_eq(read(t->fd[0], &c, 1), 1);
+	errno = 4711;
+	for (int i = 0; i < 3; i++) {
+		expect_eq(baton_callback(taken_back, t), 0);
+		expect_eq(errno, 4711);
+	}
+}
+
+static void *errno_main(void *arg)
+{
+	unsigned int rounds = scaled(100);
+	struct taken t = { 0 };
+
+	expect_eq(pipe(t.fd), 0);
+	for (unsigned int i = 0; i < rounds; i++) {
+		struct baton_fiber *f;
+
+		store(&t.stop, 0);
+		f = spawn(taken_other, &t);
+		expect_eq(baton_call(errno_foreign, &t), 4711);
+		store(&t.stop, 1);
+		join(f);
+	}
+	return arg;
+}
+
+START_TEST(callback_keeps_errno)
+{
+	run_on(nprocs_list[_i], errno_main, NULL);
+}
+END_TEST
+
+/* --- many at once ------------------------------------------------------ */
+
+struct sum {
+	uint32_t seed;
+	uint64_t value;
+	unsigned int rounds;
+	int depth;
+};
+
+static uint64_t mix(uint64_t v, uint64_t with)
+{
+	v ^= with + 0x9e3779b97f4a7c15u + (v << 6) + (v >> 2);
+	return v * 0xff51afd7ed558ccdu;
+}
+
+static void sum_foreign(void *arg);
+
+static void sum_back(void *arg)
+{
+	struct sum *s = arg;
+	uint32_t r = random_next(&s->seed);
+
+	s->value = mix(s->value, r);
+	if (r & 256)
+		baton_yield();
+	if (r & 512) {
+		baton_ready(baton_self());
+		baton_park();
+	}
+	if (s->depth < 4 && r & 1024) {
+		s->depth++;
+		baton_call(sum_foreign, s);
+		s->depth--;
+	}
+	s->value = mix(s->value, 2);
+}
+
+static void sum_foreign(void *arg)
+{
+	struct sum *s = arg;
+	uint32_t r = random_next(&s->seed);
+
+	s->value = mix(s->value, r);
+	if (r % 61 == 0)
+		usleep(50);
+	for (uint32_t i = 0; i < (r >> 8) % 3; i++)
+		baton_callback(sum_back, s);
+	s->value = mix(s->value, 1);
+}
+
+/* The same without any scheduler. */
+static void plain_foreign(struct sum *s);
+
+static void plain_back(struct sum *s)
+{
+	uint32_t r = random_next(&s->seed);
+
+	s->value = mix(s->value, r);
+	if (s->depth < 4 && r & 1024) {
+		s->depth++;
+		plain_foreign(s);
+		s->depth--;
+	}
+	s->value = mix(s->value, 2);
+}
+
+static void plain_foreign(struct sum *s)
+{
+	uint32_t r = random_next(&s->seed);
+
+	s->value = mix(s->value, r);
+	for (uint32_t i = 0; i < (r >> 8) % 3; i++)
+		plain_back(s);
+	s->value = mix(s->value, 1);
+}
+
+static void *sum_fiber(void *arg)
+{
+	struct sum *s = arg;
+
+	for (unsigned int i = 0; i < s->rounds; i++) {
+		baton_call(sum_foreign, s);
+		if (i % 4 == 0)
+			baton_yield();
+	}
+	return NULL;
+}
+
+static uint32_t sum_seed;
+
+static void *sums_main(void *arg)
+{
+	struct sum s[32], plain;
+	struct baton_fiber *f[ARRAY_SIZE(s)];
+
+	for (size_t i = 0; i < ARRAY_SIZE(s); i++) {
+		s[i] = (struct sum){
+			.seed = sum_seed * 31 + (uint32_t)i + 1,
+			.rounds = (unsigned int)(uintptr_t)arg,
+		};
+		f[i] = spawn(sum_fiber, &s[i]);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(s); i++) {
+		join(f[i]);
+		plain = (struct sum){ .seed = sum_seed * 31 + (uint32_t)i + 1 };
+		for (unsigned int j = 0; j < s[i].rounds; j++)
+			plain_foreign(&plain);
+		expect_eq(s[i].value, plain.value);
+		expect_eq(s[i].seed, plain.seed);
+	}
+	return NULL;
+}
+
+START_TEST(checksums)
+{
+	sum_seed = random_seed();
+	run_on(nprocs_list[_i], sums_main, (void *)(uintptr_t)scaled(3));
+}
+END_TEST
+
+/* --- few workers ------------------------------------------------------- */
+
+static void short_block(void *arg)
+{
+	struct timespec ts = { .tv_nsec = 200000 };
+
+	nanosleep(&ts, NULL);
+	add((int *)arg, 1);
+}
+
+static void yield_back(void *arg)
+{
+	baton_yield();
+	add((int *)arg, 1);
+	baton_yield();
+}
+
+static void block_and_back(void *arg)
+{
+	short_block(arg);
+	expect_eq(baton_callback(yield_back, arg), 0);
+}
+
+static void *capped_fiber(void *arg)
+{
+	unsigned int rounds = scaled(20);
+
+	for (unsigned int i = 0; i < rounds; i++) {
+		expect(baton_call(short_block, arg) >= 0);
+		expect(baton_call(block_and_back, arg) >= 0);
+		baton_yield();
+	}
+	return NULL;
+}
+
+static void *capped_main(void *arg)
+{
+	unsigned int cap = (unsigned int)(uintptr_t)arg;
+	struct baton_fiber *f[10];
+	struct baton_stats st;
+	int count = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(f); i++)
+		f[i] = spawn(capped_fiber, &count);
+	for (size_t i = 0; i < ARRAY_SIZE(f); i++)
+		join(f[i]);
+	expect_eq(count, ARRAY_SIZE(f) * scaled(20) * 3);
+	expect_eq(baton_stats(&st, sizeof(st)), 0);
+	expect(st.workers_max <= cap);
+	return NULL;
+}
+
+START_TEST(few_workers)
+{
+	unsigned int cap = 1 + (unsigned int)_i % 3;
+
+	run_with(1 + (unsigned int)_i / 3, cap, capped_main,
+		 (void *)(uintptr_t)cap);
+}
+END_TEST
+
+/* All workers pinned by callbacks that park; a plain thread readies them. */
+static struct { int stop; struct parker p[6]; } waker;
+
+static void *wake_all(void *arg)
+{
+	while (!load(&waker.stop))
+		for (size_t i = 0; i < ARRAY_SIZE(waker.p); i++) {
+			struct baton_fiber *f = load(&waker.p[i].fiber);
+
+			/* Not once it may be joined. */
+			if (f && load(&waker.p[i].go) < 10)
+				baton_ready(f);
+			sched_yield();
+		}
+	return arg;
+}
+
+static void pinned_back(void *arg)
+{
+	struct parker *p = arg;
+
+	expect_eq(baton_park(), 0);
+	baton_yield();
+	add(&p->go, 1);
+}
+
+static void pinned_foreign(void *arg)
+{
+	expect_eq(baton_callback(pinned_back, arg), 0);
+}
+
+static void *pinned_fiber(void *arg)
+{
+	struct parker *p = arg;
+
+	store(&p->fiber, baton_self());
+	while (load(&p->go) < 9)
+		expect(baton_call(pinned_foreign, p) >= 0);
+	/* Nobody readies it from here on. */
+	store(&p->fiber, NULL);
+	return NULL;
+}
+
+static void *pinned_main(void *arg)
+{
+	pthread_t thread;
+
+	expect(!pthread_create(&thread, NULL, wake_all, NULL));
+	for (size_t i = 0; i < ARRAY_SIZE(waker.p); i++)
+		baton_spawn(NULL, NULL, pinned_fiber, &waker.p[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(waker.p); i++)
+		while (load(&waker.p[i].go) < 9)
+			baton_yield();
+	store(&waker.stop, 1);
+	pthread_join(thread, NULL);
+	return arg;
+}
+
+START_TEST(few_workers_parked)
+{
+	run_with(1 + (unsigned int)_i / 3, 1 + (unsigned int)_i % 3,
+		 pinned_main, NULL);
+}
+END_TEST
+
+/* --- ready from anywhere ----------------------------------------------- */
+
+static struct { struct baton_fiber *fiber; int sent, got; } far;
+
+static void ready_foreign(void *arg)
+{
+	(void)arg;
+	add(&far.sent, 1);
+	expect_eq(baton_ready(far.fiber), 0);
+}
+
+static void *far_fiber(void *arg)
+{
+	unsigned int rounds = scaled(500);
+
+	for (unsigned int i = 0; i < rounds; i++) {
+		baton_call(ready_foreign, NULL);
+		while (load(&far.got) < load(&far.sent))
+			baton_yield();
+	}
+	return arg;
+}
+
+static void *far_main(void *arg)
+{
+	int rounds = (int)scaled(500);
+	struct baton_fiber *f;
+
+	far.fiber = baton_self();
+	f = spawn(far_fiber, NULL);
+	for (int i = 1; i <= rounds; i++) {
+		while (load(&far.sent) < i)
+			expect_eq(baton_park(), 0);
+		store(&far.got, i);
+	}
+	join(f);
+	return arg;
+}
+
+START_TEST(ready_from_foreign)
+{
+	run_on(nprocs_list[_i], far_main, NULL);
+}
+END_TEST
+
+static void spawn_in_foreign(void *arg)
+{
+	expect_eq(baton_spawn(NULL, NULL, far_fiber, NULL), 0);
+	expect_eq(baton_spawn(arg, NULL, far_fiber, arg), 0);
+}
+
+static void *spawn_foreign_main(void *arg)
+{
+	struct baton_fiber *f = NULL;
+
+	far.got = 1 << 30;
+	far.fiber = baton_self();
+	expect_eq(baton_call(spawn_in_foreign, &f), 0);
+	expect(join(f) == &f);
+	return arg;
+}
+
+START_TEST(spawn_from_foreign)
+{
+	run_on(2, spawn_foreign_main, NULL);
+}
+END_TEST
+
+/* --- counters ---------------------------------------------------------- */
+
+static void three_back(void *arg)
+{
+	(void)arg;
+}
+
+static void three_foreign(void *arg)
+{
+	for (int i = 0; i < 3; i++)
+		baton_callback(three_back, arg);
+}
+
+static void *counted_fiber(void *arg)
+{
+	for (int i = 0; i < 50; i++) {
+		baton_call(three_foreign, arg);
+		baton_yield();
+	}
+	return NULL;
+}
+
+static void *counters_main(void *arg)
+{
+	struct baton_fiber *f[20];
+	struct baton_stats a, b;
+
+	expect_eq(baton_stats(&a, sizeof(a)), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(f); i++)
+		f[i] = spawn(counted_fiber, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(f); i++)
+		join(f[i]);
+	expect_eq(baton_stats(&b, sizeof(b)), 0);
+	expect_eq(b.calls - a.calls, ARRAY_SIZE(f) * 50);
+	expect_eq(b.callbacks - a.callbacks, ARRAY_SIZE(f) * 150);
+	expect_eq(b.spawns - a.spawns, ARRAY_SIZE(f));
+	expect(b.workers >= 1 && b.workers <= b.workers_max);
+	return arg;
+}
+
+START_TEST(counters)
+{
+	run_on(nprocs_list[_i], counters_main, NULL);
+}
+END_TEST
+
+/* --- the end ----------------------------------------------------------- */
+
+struct late {
+	int fd[2], in, err, calls, back;
+};
+
+static void late_back(void *arg)
+{
+	add((int *)arg, 1);
+}
+
+static void late_foreign(void *arg)
+{
+	struct late *l = arg;
+	uint64_t end = now_ns() + 10000000000u;
+	char c;
+
+	store(&l->in, 1);
+	expect_eq(read(l->fd[0], &c, 1), 1);
+	while (!l->err && now_ns() < end)
+		l->err = baton_callback(late_back, &l->back);
+}
+
+static void *late_fiber(void *arg)
+{
+	baton_call(late_foreign, arg);
+	/* Gone meanwhile: it never comes back here and on. */
+	for (;;)
+		baton_yield();
+	return NULL;
+}
+
+static void *late_main(void *arg)
+{
+	struct late *l = arg;
+
+	baton_spawn(NULL, NULL, late_fiber, l);
+	yield_until(&l->in);
+	expect_eq(write(l->fd[1], "s", 1), 1);
+	return arg;
+}
+
+/* Foreign code outlives the first fiber, and calls back. */
+START_TEST(stop_in_foreign_code)
+{
+	struct late l = { 0 };
+
+	expect_eq(pipe(l.fd), 0);
+	run_on(nprocs_list[_i], late_main, &l);
+	expect_eq(l.err, -ESHUTDOWN);
+}
+END_TEST
+
+static void parked_back(void *arg)
+{
+	store(&((struct late *)arg)->in, 1);
+	for (;;)
+		baton_park();
+}
+
+static void parked_foreign(void *arg)
+{
+	baton_callback(parked_back, arg);
+}
+
+static void *parked_fiber(void *arg)
+{
+	baton_call(parked_foreign, arg);
+	return NULL;
+}
+
+static void *parked_stop_main(void *arg)
+{
+	struct late *l = arg;
+
+	for (int i = 0; i < 3; i++) {
+		store(&l->in, 0);
+		baton_spawn(NULL, NULL, parked_fiber, arg);
+		yield_until(&l->in);
+	}
+	return arg;
+}
+
+START_TEST(stop_in_callbacks)
+{
+	struct late l = { 0 };
+
+	run_on(nprocs_list[_i], parked_stop_main, &l);
+}
+END_TEST
+
+static void *call_for_ever(void *arg)
+{
+	struct late *l = arg;
+
+	for (;;) {
+		baton_call(empty, &l->calls);
+		store(&l->in, 1);
+	}
+	return NULL;
+}
+
+static void *busy_main(void *arg)
+{
+	struct late *l = arg;
+
+	baton_spawn(NULL, NULL, call_for_ever, l);
+	while (!load(&l->in))
+		baton_yield();
+	return arg;
+}
+
+/* A foreign call is a scheduling point: this one ends there. */
+START_TEST(stop_while_calling)
+{
+	struct late l = { 0 };
+
+	run_on(2 + 2 * (unsigned int)_i, busy_main, &l);
+	expect(l.calls > 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("call");
+	TCase *tc = test_case(s, "call");
+	int n = ARRAY_SIZE(nprocs_list);
+
+	tcase_add_test(tc, errors);
+	tcase_add_test(tc, refused_in_foreign_code);
+	tcase_add_test(tc, typed);
+	tcase_add_test(tc, typed_converted);
+	tcase_add_test(tc, typed_bool);
+	tcase_add_test(tc, stacks);
+#ifdef __x86_64__
+	tcase_add_loop_test(tc, control_words, 0, n);
+#endif
+	tcase_add_loop_test(tc, others_run, 0, n);
+	tcase_add_loop_test(tc, many_block, 0, n);
+	tcase_add_loop_test(tc, nested, 0, n);
+	tcase_add_loop_test(tc, callbacks_park, 0, n);
+	tcase_add_loop_test(tc, processor_taken, 0, n);
+	tcase_add_loop_test(tc, callback_keeps_errno, 0, n);
+	tcase_add_loop_test(tc, checksums, 0, n);
+	tcase_add_loop_test(tc, few_workers, 0, 6);
+	tcase_add_loop_test(tc, few_workers_parked, 0, 6);
+	tcase_add_loop_test(tc, ready_from_foreign, 0, n);
+	tcase_add_test(tc, spawn_from_foreign);
+	tcase_add_loop_test(tc, counters, 0, n);
+	tcase_add_loop_test(tc, stop_in_foreign_code, 0, n);
+	tcase_add_loop_test(tc, stop_in_callbacks, 0, n);
+	tcase_add_loop_test(tc, stop_while_calling, 0, 2);
+	return suite_main(s);
+}

@@ -1,0 +1,960 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* t_fiber.c - spawn, join, detach, yield, park, ready; what a switch keeps. */
+#include "common.h"
+
+#include <fenv.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+/* --- spawn and join ---------------------------------------------------- */
+
+static struct { int n; int order[16]; } seen;
+
+static void *note(void *arg)
+{
+	seen.order[seen.n++] = (int)(intptr_t)arg;
+	return arg;
+}
+
+static void *order_main(void *arg)
+{
+	struct baton_fiber *f[10];
+
+	for (intptr_t i = 0; i < 10; i++)
+		f[i] = spawn(note, (void *)i);
+	expect_eq(seen.n, 0);
+	for (intptr_t i = 10; i-- > 0;)
+		expect_eq((intptr_t)join(f[i]), i);
+	expect_eq(seen.n, 10);
+	for (int i = 0; i < 10; i++)
+		expect_eq(seen.order[i], i);
+	return arg;
+}
+
+START_TEST(order)
+{
+	run_on(1, order_main, NULL);
+}
+END_TEST
+
+static void *yield_order(void *arg)
+{
+	for (int i = 0; i < 3; i++) {
+		seen.order[seen.n++] = (int)(intptr_t)arg;
+		expect_eq(baton_yield(), 0);
+	}
+	return NULL;
+}
+
+static void *round_robin_main(void *arg)
+{
+	struct baton_fiber *f[3];
+
+	for (intptr_t i = 0; i < 3; i++)
+		f[i] = spawn(yield_order, (void *)i);
+	for (int i = 0; i < 3; i++)
+		join(f[i]);
+	for (int i = 0; i < 9; i++)
+		expect_eq(seen.order[i], i % 3);
+	return arg;
+}
+
+START_TEST(round_robin)
+{
+	run_on(1, round_robin_main, NULL);
+}
+END_TEST
+
+#define MANY	10000u
+
+static struct { int parked; uint64_t sum; } many;
+
+static void *many_fiber(void *arg)
+{
+	volatile char room[256];
+
+	room[0] = (char)(uintptr_t)arg;
+	add(&many.parked, 1);
+	expect_eq(baton_park(), 0);
+	expect_eq(room[0], (char)(uintptr_t)arg);
+	add(&many.sum, (uintptr_t)arg);
+	return (void *)((uintptr_t)arg * 3);
+}
+
+static void *many_main(void *arg)
+{
+	static struct baton_fiber *f[MANY];
+
+	for (uintptr_t i = 0; i < MANY; i++)
+		f[i] = spawn(many_fiber, (void *)i);
+	while (load(&many.parked) < (int)MANY)
+		baton_yield();
+	for (uintptr_t i = 0; i < MANY; i++)
+		expect_eq(baton_ready(f[i]), 0);
+	for (uintptr_t i = 0; i < MANY; i++)
+		expect_eq((uintptr_t)join(f[i]), i * 3);
+	expect_eq(many.sum, (uint64_t)MANY * (MANY - 1) / 2);
+	return arg;
+}
+
+static const unsigned int nprocs_list[] = { 1, 2, 4 };
+
+START_TEST(ten_thousand)
+{
+	run_on(nprocs_list[_i], many_main, NULL);
+}
+END_TEST
+
+/* More than a local queue holds, made by one fiber that does not stop. */
+static void *overflow_main(void *arg)
+{
+	static struct baton_fiber *f[2000];
+	static int total;
+	unsigned int n = ARRAY_SIZE(f);
+
+	(void)arg;
+	total = 0;
+	for (unsigned int round = 0; round < 3; round++) {
+		store(&many.parked, 0);
+		for (uintptr_t i = 0; i < n; i++)
+			f[i] = spawn(many_fiber, (void *)1);
+		while (load(&many.parked) < (int)n)
+			baton_yield();
+		for (unsigned int i = 0; i < n; i++)
+			expect_eq(baton_ready(f[i]), 0);
+		for (unsigned int i = 0; i < n; i++)
+			total += (int)(uintptr_t)join(f[i]) / 3;
+	}
+	expect_eq(total, 3 * n);
+	return NULL;
+}
+
+START_TEST(queue_overflow)
+{
+	run_on(nprocs_list[_i], overflow_main, NULL);
+}
+END_TEST
+
+static void *set_flag(void *arg)
+{
+	store((int *)arg, 1);
+	return arg;
+}
+
+static void *wait_flag(void *arg)
+{
+	yield_until(arg);
+	return arg;
+}
+
+static void *wait_then_join(void *arg)
+{
+	return join(arg);
+}
+
+static void *join_main(void *arg)
+{
+	int ended = 0, go = 0;
+	struct baton_fiber *f = spawn(set_flag, &ended), *g;
+	void *r;
+
+	/* It has ended, or is about to. */
+	yield_until(&ended);
+	expect(join(f) == &ended);
+	/* It runs. */
+	f = spawn(wait_flag, &go);
+	g = spawn(set_flag, &go);
+	expect(join(f) == &go);
+	expect(join(g) == &go);
+	expect_eq(baton_join(spawn(set_flag, &ended), NULL), 0);
+	/* A chain of joins. */
+	go = 0;
+	f = spawn(wait_flag, &go);
+	for (int i = 0; i < 100; i++)
+		f = spawn(wait_then_join, f);
+	baton_yield();
+	store(&go, 1);
+	r = join(f);
+	expect(r == &go);
+	return arg;
+}
+
+START_TEST(join_ended_running)
+{
+	run_on(nprocs_list[_i], join_main, NULL);
+}
+END_TEST
+
+static struct { struct baton_fiber *target; int waiting, go; } twice;
+
+static void *join_target(void *arg)
+{
+	add(&twice.waiting, 1);
+	join(twice.target);
+	return arg;
+}
+
+/* Two handles must not be used twice; where it can be told, it is refused. */
+static void *join_errors_main(void *arg)
+{
+	struct baton_fiber *f, *joiner;
+
+	expect_eq(baton_join(NULL, NULL), -EINVAL);
+	expect_eq(baton_detach(NULL), -EINVAL);
+	expect_eq(baton_ready(NULL), -EINVAL);
+	expect_eq(baton_join(baton_self(), NULL), -EDEADLK);
+	expect_eq(baton_spawn(&f, NULL, NULL, NULL), -EINVAL);
+	expect(*baton_reason());
+	/* Its joiner waits: the only processor came back to us from it. */
+	twice.target = spawn(wait_flag, &twice.go);
+	joiner = spawn(join_target, NULL);
+	yield_until(&twice.waiting);
+	baton_yield();
+	expect_eq(baton_join(twice.target, NULL), -EINVAL);
+	expect_eq(baton_detach(twice.target), -EINVAL);
+	store(&twice.go, 1);
+	join(joiner);
+	/* Detached, and it runs for as long as we want. */
+	store(&twice.go, 0);
+	f = spawn(wait_flag, &twice.go);
+	expect_eq(baton_detach(f), 0);
+	expect_eq(baton_detach(f), -EINVAL);
+	expect_eq(baton_join(f, NULL), -EINVAL);
+	store(&twice.go, 1);
+	return arg;
+}
+
+START_TEST(join_errors)
+{
+	run_on(1, join_errors_main, NULL);
+}
+END_TEST
+
+static void *count_one(void *arg)
+{
+	add((int *)arg, 1);
+	return NULL;
+}
+
+static void *detach_main(void *arg)
+{
+	unsigned int rounds = scaled(20000);
+	static int total;
+	struct baton_fiber *f;
+
+	total = 0;
+	for (unsigned int i = 0; i < rounds; i++) {
+		f = spawn(count_one, &total);
+		if (i % 3 == 0)
+			baton_yield();	/* has ended, by chance */
+		expect_eq(baton_detach(f), 0);
+		expect_eq(baton_spawn(NULL, NULL, count_one, &total), 0);
+		if (i % 64 == 0)
+			baton_yield();
+	}
+	while (load(&total) < (int)rounds * 2)
+		baton_yield();
+	return arg;
+}
+
+START_TEST(detach)
+{
+	run_on(nprocs_list[_i], detach_main, NULL);
+}
+END_TEST
+
+static void *self(void *arg)
+{
+	(void)arg;
+	return baton_self();	/* it lies on its stack */
+}
+
+#define BATCH	32
+
+/* Spawn, join: how many different stacks were there? */
+static unsigned int spawn_batches(unsigned int batches,
+				  const struct baton_attr *attr)
+{
+	static void *stacks[4096];
+	struct baton_fiber *f[BATCH];
+	unsigned int n = 0, j;
+
+	while (batches--) {
+		for (size_t i = 0; i < BATCH; i++)
+			expect_eq(baton_spawn(&f[i], attr, self, NULL), 0);
+		for (size_t i = 0; i < BATCH; i++) {
+			void *stack = join(f[i]);
+
+			for (j = 0; j < n && stacks[j] != stack; j++)
+				;
+			expect(j < ARRAY_SIZE(stacks));
+			stacks[j] = stack;
+			n += j == n;
+		}
+	}
+	return n;
+}
+
+/* Stacks are used again, or their addresses. */
+static void *reuse_main(void *arg)
+{
+	struct baton_attr *attr;
+
+	expect_eq(baton_attr_create(&attr), 0);
+	expect_eq(baton_attr_set_stack_size(attr, 256 << 10), 0);
+	expect(spawn_batches(100, NULL) < 512);
+	expect(spawn_batches(40, attr) < 512);
+	baton_attr_destroy(attr);
+	return arg;
+}
+
+START_TEST(stack_reuse)
+{
+	run_on(2, reuse_main, NULL);
+}
+END_TEST
+
+/* --- park and ready ---------------------------------------------------- */
+
+static void *ready_it(void *arg)
+{
+	expect_eq(baton_ready(arg), 0);
+	return NULL;
+}
+
+static void *permit_main(void *arg)
+{
+	struct baton_fiber *self = baton_self();
+	static int told;
+	struct baton_fiber *f;
+
+	expect(self != NULL);
+	expect_eq(baton_ready(self), 0);
+	expect_eq(baton_park(), 0);
+	/* Two make one. */
+	expect_eq(baton_ready(self), 0);
+	expect_eq(baton_ready(self), 0);
+	expect_eq(baton_park(), 0);
+	/* So the next one waits, for the fiber below. */
+	f = spawn(set_flag, &told);
+	expect_eq(told, 0);
+	baton_spawn(NULL, NULL, ready_it, self);
+	expect_eq(baton_park(), 0);
+	expect_eq(told, 1);
+	join(f);
+	return arg;
+}
+
+START_TEST(permit)
+{
+	run_on(1, permit_main, NULL);
+}
+END_TEST
+
+struct pong {
+	struct baton_fiber *peer;
+	unsigned int rounds, turn, mine;
+	unsigned int *ball;
+};
+
+static void *pong(void *arg)
+{
+	struct pong *p = arg;
+
+	for (unsigned int i = 0; i < p->rounds; i++) {
+		while (__atomic_load_n(p->ball, __ATOMIC_RELAXED) % 2 !=
+		       p->mine)
+			baton_park();
+		/* Plain: the order comes from park and ready. */
+		p->turn++;
+		__atomic_store_n(p->ball, *p->ball + 1, __ATOMIC_RELAXED);
+		baton_ready(load(&p->peer));
+	}
+	return NULL;
+}
+
+static void *pong_main(void *arg)
+{
+	static unsigned int ball[8];
+	struct pong p[8][2];
+	struct baton_fiber *f[8][2];
+	unsigned int rounds = scaled(20000);
+
+	for (int i = 0; i < 8; i++) {
+		for (int j = 0; j < 2; j++) {
+			p[i][j] = (struct pong){ baton_self(), rounds, 0,
+						 (unsigned int)j, &ball[i] };
+		}
+		for (int j = 0; j < 2; j++)
+			f[i][j] = spawn(pong, &p[i][j]);
+		for (int j = 0; j < 2; j++)
+			store(&p[i][j].peer, f[i][!j]);
+		/* It may have readied us instead. */
+		for (int j = 0; j < 2; j++)
+			baton_ready(f[i][j]);
+	}
+	for (int i = 0; i < 8; i++)
+		for (int j = 0; j < 2; j++) {
+			/* The peer's handle must stay good to its end. */
+			while (load(&ball[i]) < 2 * rounds)
+				baton_yield();
+		}
+	for (int i = 0; i < 8; i++) {
+		/* The last act is to ready the peer: which is joined second. */
+		join(f[i][1]);
+		join(f[i][0]);
+		expect_eq(p[i][0].turn, rounds);
+		expect_eq(p[i][1].turn, rounds);
+	}
+	return arg;
+}
+
+START_TEST(ping_pong)
+{
+	run_on(nprocs_list[_i], pong_main, NULL);
+}
+END_TEST
+
+/* A plain thread spawns and readies. */
+static struct {
+	int ready, spawned, waiting;
+	unsigned int rounds;
+	struct baton_fiber *fiber;
+} ext;
+
+static void *external(void *arg)
+{
+	while (!load(&ext.waiting))
+		;
+	for (unsigned int i = 0; i < ext.rounds; i++) {
+		expect_eq(baton_spawn(NULL, NULL, count_one, &ext.spawned), 0);
+		add(&ext.ready, 1);
+		expect_eq(baton_ready(ext.fiber), 0);
+		/* One at a time: the fiber is often asleep by then. */
+		while (load(&ext.waiting) == (int)i + 1)
+			sched_yield();
+	}
+	expect_eq(baton_yield(), -EPERM);
+	expect_eq(baton_park(), -EPERM);
+	expect_eq(baton_join(ext.fiber, NULL), -EPERM);
+	expect(!baton_self());
+	return arg;
+}
+
+static void *external_main(void *arg)
+{
+	pthread_t thread;
+
+	ext.fiber = baton_self();
+	ext.rounds = scaled(3000);
+	expect(!pthread_create(&thread, NULL, external, NULL));
+	for (unsigned int i = 1; i <= ext.rounds; i++) {
+		store(&ext.waiting, (int)i);
+		while (load(&ext.ready) < (int)i)
+			expect_eq(baton_park(), 0);
+	}
+	store(&ext.waiting, (int)ext.rounds + 1);
+	while (load(&ext.spawned) < (int)ext.rounds)
+		baton_yield();
+	pthread_join(thread, NULL);
+	return arg;
+}
+
+START_TEST(plain_thread)
+{
+	run_on(nprocs_list[_i], external_main, NULL);
+}
+END_TEST
+
+/* --- fairness ---------------------------------------------------------- */
+
+static int done;
+
+static void *yield_till_done(void *arg)
+{
+	yield_until(&done);
+	return arg;
+}
+
+static void *set_done(void *arg)
+{
+	store(&done, 1);
+	return arg;
+}
+
+static void *spawn_setter(void *arg)
+{
+	/* From no processor: to the global queue. */
+	expect_eq(baton_spawn(NULL, NULL, set_done, NULL), 0);
+	return arg;
+}
+
+static void *fair_main(void *arg)
+{
+	struct baton_fiber *f[4];
+	pthread_t thread;
+
+	for (size_t i = 0; i < ARRAY_SIZE(f); i++)
+		f[i] = spawn(yield_till_done, NULL);
+	baton_yield();
+	expect(!pthread_create(&thread, NULL, spawn_setter, NULL));
+	yield_until(&done);
+	for (size_t i = 0; i < ARRAY_SIZE(f); i++)
+		join(f[i]);
+	pthread_join(thread, NULL);
+	return arg;
+}
+
+START_TEST(global_queue_not_starved)
+{
+	run_on(nprocs_list[_i], fair_main, NULL);
+}
+END_TEST
+
+/* Those that park and ready one another for ever do not starve it, either. */
+static void *handover(void *arg)
+{
+	struct pong *p = arg;
+
+	while (!load(&done)) {
+		baton_ready(load(&p->peer));
+		baton_park();
+	}
+	baton_ready(load(&p->peer));
+	return NULL;
+}
+
+static void *fair_park_main(void *arg)
+{
+	static struct pong p[2];
+	struct baton_fiber *f[2];
+	pthread_t thread;
+
+	p[0].peer = p[1].peer = baton_self();
+	f[0] = spawn(handover, &p[0]);
+	f[1] = spawn(handover, &p[1]);
+	store(&p[0].peer, f[1]);
+	store(&p[1].peer, f[0]);
+	baton_ready(f[0]);
+	expect(!pthread_create(&thread, NULL, spawn_setter, NULL));
+	while (!load(&done))
+		baton_yield();
+	/* Neither handle goes before both have readied the other. */
+	baton_ready(f[0]);
+	baton_ready(f[1]);
+	for (int i = 0; i < 1000; i++)
+		baton_yield();
+	pthread_join(thread, NULL);
+	return arg;
+}
+
+START_TEST(global_queue_beside_parking)
+{
+	run_on(1, fair_park_main, NULL);
+}
+END_TEST
+
+/* --- stacks ------------------------------------------------------------ */
+
+static void *use_stack(void *arg)
+{
+	/* But for the fiber itself, its offset, and a few frames. */
+	size_t bytes = (uintptr_t)arg - 4096;
+	volatile char *room = __builtin_alloca(bytes);
+	size_t bad = 0;
+
+	for (size_t i = bytes; i > 512; i -= 512)
+		room[i - 512] = (char)(i >> 9);
+	baton_yield();
+	for (size_t i = bytes; i > 512; i -= 512)
+		bad += room[i - 512] != (char)(i >> 9);
+	return (void *)bad;
+}
+
+static void *deep_main(void *arg)
+{
+	static const size_t sizes[] = {
+		16384, 16385, 32768, 65536, 100000, 1 << 20, 8 << 20,
+	};
+	struct baton_fiber *f[ARRAY_SIZE(sizes)][20];
+	struct baton_attr *attr;
+
+	expect_eq(baton_attr_create(&attr), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		expect_eq(baton_attr_set_stack_size(attr, sizes[i]), 0);
+		for (int j = 0; j < 20; j++)
+			expect_eq(baton_spawn(&f[i][j], attr, use_stack,
+					      (void *)sizes[i]), 0);
+	}
+	/* It is not kept. */
+	baton_attr_destroy(attr);
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+		for (int j = 0; j < 20; j++)
+			expect(!join(f[i][j]));
+	return arg;
+}
+
+START_TEST(deep_stack)
+{
+	run_on(nprocs_list[_i], deep_main, NULL);
+}
+END_TEST
+
+static void *no_memory_main(void *arg)
+{
+	struct baton_fiber *f[600];
+	struct baton_attr *attr;
+	size_t n;
+
+	/* 47 bits of address space hold less than 2^17 of these. */
+	expect_eq(baton_attr_create(&attr), 0);
+	expect_eq(baton_attr_set_stack_size(attr, 1 << 30), 0);
+	for (n = 0; n < ARRAY_SIZE(f); n++)
+		expect_eq(baton_spawn(&f[n], attr, use_stack,
+				      (void *)16384), 0);
+	while (n--)
+		expect(!join(f[n]));
+	baton_attr_destroy(attr);
+	return arg;
+}
+
+START_TEST(huge_stacks)
+{
+	run_on(2, no_memory_main, NULL);
+}
+END_TEST
+
+static volatile uintptr_t overflow_sp;
+
+/* The first byte that is not there lies where the stack ends. */
+static void on_segv(int sig, siginfo_t *info, void *uc)
+{
+	uintptr_t at = (uintptr_t)info->si_addr;
+
+	(void)sig;
+	(void)uc;
+	_exit(at < overflow_sp - 65536 + 4096 && at > overflow_sp - 65536 - 8192
+	      ? 42 : 43);
+}
+
+static void *overflow(void *arg)
+{
+	static char alt[65536];
+	stack_t ss = { .ss_sp = alt, .ss_size = sizeof(alt) };
+	struct sigaction sa = {
+		.sa_sigaction = on_segv,
+		.sa_flags = SA_SIGINFO | SA_ONSTACK,
+	};
+	volatile char *p = (volatile char *)&ss;
+
+	overflow_sp = (uintptr_t)p;
+	sigaltstack(&ss, NULL);
+	sigaction(SIGSEGV, &sa, NULL);
+	for (;; p -= 64)
+		*p = 0;
+	return arg;
+}
+
+static void *overflow_them(void *arg)
+{
+	/* Neighbours of one mapping, all in use. */
+	for (int i = 0; i < 40; i++)
+		baton_spawn(NULL, NULL, wait_flag, &done);
+	baton_yield();
+	join(spawn(overflow, NULL));
+	return arg;
+}
+
+START_TEST(guard_page)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		run_on(1, overflow_them, NULL);
+		_exit(44);
+	}
+	expect_eq(waitpid(pid, &status, 0), pid);
+	expect(WIFEXITED(status));
+	expect_eq(WEXITSTATUS(status), 42);
+}
+END_TEST
+
+/* --- registers --------------------------------------------------------- */
+
+#ifdef __x86_64__
+/*
+ * int registers_kept(int (*fn)(void), long seed): fill every register that a
+ * function must preserve, call @fn, and look. Returns how many differ.
+ */
+__asm__(
+"	.text\n"
+"	.globl registers_kept\n"
+"	.type registers_kept, @function\n"
+"registers_kept:\n"
+"	endbr64\n"
+"	pushq %rbp; pushq %rbx; pushq %r12\n"
+"	pushq %r13; pushq %r14; pushq %r15\n"
+"	subq $8, %rsp\n"
+"	movq %rsi, (%rsp)\n"
+"	leaq 1(%rsi), %rbx\n"
+"	leaq 2(%rsi), %rbp\n"
+"	leaq 3(%rsi), %r12\n"
+"	leaq 4(%rsi), %r13\n"
+"	leaq 5(%rsi), %r14\n"
+"	leaq 6(%rsi), %r15\n"
+"	call *%rdi\n"
+"	xorl %eax, %eax\n"
+"	movq (%rsp), %rsi\n"
+"	leaq 1(%rsi), %rcx; cmpq %rcx, %rbx; setne %dl; addb %dl, %al\n"
+"	leaq 2(%rsi), %rcx; cmpq %rcx, %rbp; setne %dl; addb %dl, %al\n"
+"	leaq 3(%rsi), %rcx; cmpq %rcx, %r12; setne %dl; addb %dl, %al\n"
+"	leaq 4(%rsi), %rcx; cmpq %rcx, %r13; setne %dl; addb %dl, %al\n"
+"	leaq 5(%rsi), %rcx; cmpq %rcx, %r14; setne %dl; addb %dl, %al\n"
+"	leaq 6(%rsi), %rcx; cmpq %rcx, %r15; setne %dl; addb %dl, %al\n"
+"	addq $8, %rsp\n"
+"	popq %r15; popq %r14; popq %r13\n"
+"	popq %r12; popq %rbx; popq %rbp\n"
+"	ret\n"
+"	.size registers_kept, . - registers_kept\n"
+);
+
+static uint16_t x87_get(void)
+{
+	uint16_t cw;
+
+	__asm__ volatile("fnstcw %0" : "=m"(cw));
+	return cw;
+}
+
+static void x87_set(uint16_t cw)
+{
+	__asm__ volatile("fldcw %0" : : "m"(cw));
+}
+#else
+#error "write registers_kept() for this architecture"
+#endif
+
+int registers_kept(int (*fn)(void), long seed);
+
+/* Waits for a neighbour that does the same with other values. */
+static int park_ready(void)
+{
+	baton_ready(baton_self());
+	baton_park();
+	return baton_yield();
+}
+
+static void foreign_trash(void *arg)
+{
+	(void)arg;
+	expect_eq(registers_kept(baton_yield, -1000), 0);	/* -EPERM */
+}
+
+static int call_trash(void)
+{
+	return baton_call(foreign_trash, NULL);
+}
+
+static void *registers_fiber(void *arg)
+{
+	static int (*const fns[])(void) = {
+		baton_yield, park_ready, call_trash,
+	};
+	unsigned int rounds = scaled(2000);
+
+	for (unsigned int i = 0; i < rounds; i++)
+		expect_eq(registers_kept(fns[i % ARRAY_SIZE(fns)],
+					 (long)(uintptr_t)arg * 1000), 0);
+	return NULL;
+}
+
+static void *registers_main(void *arg)
+{
+	struct baton_fiber *f[8];
+
+	for (uintptr_t i = 0; i < ARRAY_SIZE(f); i++)
+		f[i] = spawn(registers_fiber, (void *)(i + 1));
+	for (size_t i = 0; i < ARRAY_SIZE(f); i++)
+		join(f[i]);
+	return arg;
+}
+
+START_TEST(registers)
+{
+	run_on(nprocs_list[_i], registers_main, NULL);
+}
+END_TEST
+
+static const int roundings[] = {
+	FE_TONEAREST, FE_DOWNWARD, FE_UPWARD, FE_TOWARDZERO,
+};
+
+/* Both units, each in its own way. */
+static void *control_words_fiber(void *arg)
+{
+	uintptr_t n = (uintptr_t)arg;
+	unsigned int mxcsr = 0x1f80 | (unsigned int)(n % 4) << 13;
+	uint16_t cw = (uint16_t)(0x037f ^ (n % 3) << 10);
+	unsigned int rounds = scaled(2000);
+
+	/* As those of who spawned it: nothing of another fiber's. */
+	expect_eq(__builtin_ia32_stmxcsr() & 0xffc0, 0x1f80);
+	expect_eq(x87_get(), 0x037f);
+	__builtin_ia32_ldmxcsr(mxcsr);
+	x87_set(cw);
+	for (unsigned int i = 0; i < rounds; i++) {
+		if (i % 8 == 0)
+			park_ready();
+		else
+			baton_yield();
+		expect_eq(__builtin_ia32_stmxcsr() & 0xffc0, mxcsr);
+		expect_eq(x87_get(), cw);
+	}
+	__builtin_ia32_ldmxcsr(0x1f80);
+	x87_set(0x037f);
+	fesetround(roundings[n % 4]);
+	baton_yield();
+	expect_eq(fegetround(), roundings[n % 4]);
+	/* It ends like this: nobody else may find it so. */
+	return NULL;
+}
+
+static void *control_words_main(void *arg)
+{
+	struct baton_fiber *f[12];
+
+	for (int round = 0; round < 2; round++) {
+		for (uintptr_t i = 0; i < ARRAY_SIZE(f); i++)
+			f[i] = spawn(control_words_fiber, (void *)i);
+		for (size_t i = 0; i < ARRAY_SIZE(f); i++)
+			join(f[i]);
+		expect_eq(fegetround(), FE_TONEAREST);
+	}
+	return arg;
+}
+
+START_TEST(control_words)
+{
+	run_on(nprocs_list[_i], control_words_main, NULL);
+	expect_eq(fegetround(), FE_TONEAREST);
+	expect_eq(__builtin_ia32_stmxcsr() & 0xffc0, 0x1f80);
+}
+END_TEST
+
+/* --- anything goes ----------------------------------------------------- */
+
+static struct { int budget; uint64_t work, expected; uint32_t seed; } stress;
+
+static void foreign_work(void *arg)
+{
+	add((uint64_t *)arg, 1);
+}
+
+static void *stress_fiber(void *arg);
+
+static void stress_step(uint32_t *rnd)
+{
+	struct baton_fiber *f;
+
+	switch (random_next(rnd) >> 8 & 7) {
+	case 0: case 1:
+		baton_yield();
+		break;
+	case 2:
+		/* A permit left over would end the wait early, no harm. */
+		f = spawn(ready_it, baton_self());
+		baton_park();
+		join(f);
+		break;
+	case 3:
+		baton_ready(baton_self());
+		baton_park();
+		break;
+	case 4:
+		add(&stress.expected, 1);
+		baton_call(foreign_work, &stress.work);
+		break;
+	case 5:
+		if (add(&stress.budget, -1) > 0)
+			join(spawn(stress_fiber,
+				   (void *)(uintptr_t)random_next(rnd)));
+		break;
+	case 6:
+		f = spawn(count_one, &(int){ 0 });
+		if (*rnd & 1 << 20)
+			baton_yield();
+		join(f);
+		break;
+	default:
+		for (volatile int i = 0; i < 200; i++)
+			;
+	}
+}
+
+static void *stress_fiber(void *arg)
+{
+	uint32_t rnd = (uint32_t)(uintptr_t)arg;
+
+	for (int i = 0; i < 50; i++)
+		stress_step(&rnd);
+	return arg;
+}
+
+static void *stress_main(void *arg)
+{
+	struct baton_fiber *f[64];
+	uint32_t rnd = stress.seed + (uint32_t)baton_nprocs();
+	unsigned int rounds = scaled(40);
+
+	stress.budget = (int)scaled(20000);
+	while (rounds--) {
+		uint32_t seeds[ARRAY_SIZE(f)];
+
+		for (size_t i = 0; i < ARRAY_SIZE(f); i++) {
+			seeds[i] = random_next(&rnd);
+			f[i] = spawn(stress_fiber,
+				     (void *)(uintptr_t)seeds[i]);
+		}
+		for (size_t i = 0; i < ARRAY_SIZE(f); i++)
+			expect_eq((uintptr_t)join(f[i]), seeds[i]);
+	}
+	expect_eq(stress.work, stress.expected);
+	return arg;
+}
+
+START_TEST(random_operations)
+{
+	stress.seed = random_seed();
+	run_on(nprocs_list[_i], stress_main, NULL);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("fiber");
+	TCase *tc = test_case(s, "fiber");
+	int n = ARRAY_SIZE(nprocs_list);
+
+	tcase_add_test(tc, order);
+	tcase_add_test(tc, round_robin);
+	tcase_add_loop_test(tc, ten_thousand, 0, n);
+	tcase_add_loop_test(tc, queue_overflow, 0, n);
+	tcase_add_loop_test(tc, join_ended_running, 0, n);
+	tcase_add_test(tc, join_errors);
+	tcase_add_loop_test(tc, detach, 0, n);
+	tcase_add_test(tc, stack_reuse);
+	tcase_add_test(tc, permit);
+	tcase_add_loop_test(tc, ping_pong, 0, n);
+	tcase_add_loop_test(tc, plain_thread, 0, n);
+	tcase_add_loop_test(tc, global_queue_not_starved, 0, n);
+	tcase_add_test(tc, global_queue_beside_parking);
+	tcase_add_loop_test(tc, deep_stack, 0, n);
+	tcase_add_test(tc, huge_stacks);
+	tcase_add_test(tc, guard_page);
+	tcase_add_loop_test(tc, registers, 0, n);
+	tcase_add_loop_test(tc, control_words, 0, n);
+	tcase_add_loop_test(tc, random_operations, 0, n);
+	return suite_main(s);
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* main.c - baton-bench: what the library's operations cost on this machine. */
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+
+struct bench_opts bench_opts = { .nprocs = 1 };
+
+static const struct bench_case *const groups[] = {
+	bench_switch_cases,
+	bench_call_cases,
+	bench_handoff_cases,
+	NULL
+};
+
+static const char usage_text[] =
+"Usage: baton-bench [OPTION]... [SCENARIO]...\n"
+"Measure the operations of libbaton; all scenarios by default.\n"
+"\n"
+"  --tier auto|poll|kmod   insist on a tier\n"
+"  --nprocs N              processors (1); yield and handoff always use one\n"
+"  --case C                only the case of that name\n"
+"  --trials N              trials of each hand-off case\n"
+"  --block MS              how long the calls of handoff block\n"
+"  --json                  one JSON object per line instead of a table\n"
+"  --list                  list scenarios and cases\n"
+"  --help                  this text\n";
+
+/* Say what is wrong with a case. Return: -1. */
+int bench_fail(const struct bench_case *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	fprintf(stderr, "baton-bench: %s/%s: ", c->scenario, c->name);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return -1;
+}
+
+/* Run @fn as the first fiber. Return: 0, or -1 having said why not. */
+int bench_run(unsigned int nprocs, baton_fn fn, void *arg)
+{
+	struct baton_config *cfg;
+	int ret;
+
+	ret = baton_config_create(&cfg);
+	if (!ret) {
+		ret = baton_config_set_tier(cfg, bench_opts.tier);
+		if (!ret)
+			ret = baton_config_set_nprocs(cfg, nprocs);
+		if (!ret)
+			ret = baton_run(cfg, fn, arg, NULL);
+	}
+	if (ret) {
+		fflush(stdout);
+		fprintf(stderr, "baton-bench: cannot start the %s tier: ",
+			baton_tier_name(bench_opts.tier));
+		fprintf(stderr, "%s (%s)\n", baton_reason(), strerror(-ret));
+	} else {
+		baton_config_destroy(cfg);
+	}
+	return ret ? -1 : 0;
+}
+
+static bool wanted(const struct bench_case *c, char **scenarios)
+{
+	if (bench_opts.only && strcmp(bench_opts.only, c->name))
+		return false;
+	if (!*scenarios)
+		return true;
+	for (; *scenarios; scenarios++)
+		if (!strcmp(*scenarios, c->scenario))
+			return true;
+	return false;
+}
+
+/* Return: how many cases were run; *@failed how many of them went wrong. */
+static unsigned int run_cases(char **scenarios, unsigned int *failed)
+{
+	unsigned int count = 0;
+
+	for (size_t g = 0; groups[g]; g++) {
+		for (const struct bench_case *c = groups[g]; c->name; c++) {
+			if (!wanted(c, scenarios))
+				continue;
+			count++;
+			if (c->run(c))
+				++*failed;
+		}
+	}
+	return count;
+}
+
+static bool known(const char *scenario)
+{
+	for (size_t g = 0; groups[g]; g++)
+		for (const struct bench_case *c = groups[g]; c->name; c++)
+			if (!strcmp(scenario, c->scenario))
+				return true;
+	return false;
+}
+
+static void list_cases(void)
+{
+	for (size_t g = 0; groups[g]; g++)
+		for (const struct bench_case *c = groups[g]; c->name; c++)
+			printf("%s %s\n", c->scenario, c->name);
+}
+
+static void __attribute__((noreturn)) usage_error(const char *what,
+						  const char *arg)
+{
+	fprintf(stderr, "baton-bench: %s: %s\n", what, arg);
+	fputs("Try 'baton-bench --help'.\n", stderr);
+	exit(2);
+}
+
+static unsigned int parse_number(const char *arg, unsigned long max)
+{
+	char *end;
+	unsigned long v = strtoul(arg, &end, 10);
+
+	if (*arg < '0' || *arg > '9' || *end || !v || v > max)
+		usage_error("bad number", arg);
+	return (unsigned int)v;
+}
+
+static enum baton_tier parse_tier(const char *arg)
+{
+	static const enum baton_tier tiers[] = {
+		BATON_TIER_AUTO, BATON_TIER_POLL, BATON_TIER_KMOD
+	};
+
+	for (size_t i = 0; i < sizeof(tiers) / sizeof(*tiers); i++)
+		if (!strcmp(arg, baton_tier_name(tiers[i])))
+			return tiers[i];
+	usage_error("unknown tier", arg);
+}
+
+static void parse_options(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "tier", required_argument, NULL, 't' },
+		{ "nprocs", required_argument, NULL, 'p' },
+		{ "case", required_argument, NULL, 'c' },
+		{ "trials", required_argument, NULL, 'n' },
+		{ "block", required_argument, NULL, 'b' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "list", no_argument, NULL, 'l' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 }
+	};
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (opt) {
+		case 't':
+			bench_opts.tier = parse_tier(optarg);
+			break;
+		case 'p':
+			bench_opts.nprocs = parse_number(optarg, 256);
+			break;
+		case 'c':
+			bench_opts.only = optarg;
+			break;
+		case 'n':
+			bench_opts.trials = parse_number(optarg, 1000000);
+			break;
+		case 'b':
+			bench_opts.block_ms = parse_number(optarg, 10000);
+			break;
+		case 'j':
+			bench_opts.json = true;
+			break;
+		case 'l':
+			list_cases();
+			exit(0);
+		case 'h':
+			fputs(usage_text, stdout);
+			exit(0);
+		default:
+			exit(2);
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int failed = 0;
+
+	parse_options(argc, argv);
+	for (int i = optind; i < argc; i++)
+		if (!known(argv[i]))
+			usage_error("unknown scenario", argv[i]);
+	if (!run_cases(argv + optind, &failed))
+		usage_error("no such case", bench_opts.only);
+	if (fflush(stdout) || ferror(stdout)) {
+		perror("baton-bench: standard output");
+		failed++;
+	}
+	return failed ? 1 : 0;
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* report.c - results, one JSON object per metric or one table row per case. */
+#include <stdio.h>
+#include <sys/utsname.h>
+
+#include "bench.h"
+
+static const struct {
+	const char *name;
+	const char *unit;
+	const char *title;
+} metrics[BENCH_NMETRICS] = {
+	[BENCH_NS_PER_OP]	= { "ns_per_op", "ns", "per op" },
+	[BENCH_OVERHEAD_NS]	= { "overhead_ns", "ns", "overhead" },
+	[BENCH_P50_NS]		= { "p50_ns", "ns", "p50" },
+	[BENCH_P99_NS]		= { "p99_ns", "ns", "p99" },
+	[BENCH_MAX_NS]		= { "max_ns", "ns", "max" },
+	[BENCH_MISSED]		= { "missed", "count", "missed" },
+	[BENCH_RATIO]		= { "ratio", "x", "ratio" },
+};
+
+/* To be called from a fiber: asks the scheduler that runs. */
+void bench_row_init(struct bench_row *row, const struct bench_case *c,
+		    uint64_t n)
+{
+	*row = (struct bench_row) {
+		.scenario = c->scenario,
+		.name = c->name,
+		.tier = baton_tier_name(baton_tier(NULL)),
+		.nprocs = baton_nprocs(),
+		.n = n,
+	};
+}
+
+void bench_row_set(struct bench_row *row, enum bench_metric m, double value)
+{
+	row->value[m] = value;
+	row->have |= 1u << m;
+}
+
+static void print_json(const struct bench_row *row, unsigned int m)
+{
+	struct utsname u;
+
+	uname(&u);
+	printf("{\"scenario\":\"%s\",\"case\":\"%s\",\"tier\":\"%s\",",
+	       row->scenario, row->name, row->tier);
+	printf("\"metric\":\"%s\",\"value\":%.*f,\"unit\":\"%s\",",
+	       metrics[m].name, m == BENCH_MISSED ? 0 : 3, row->value[m],
+	       metrics[m].unit);
+	printf("\"n\":%llu,\"kernel\":\"%s\",\"nprocs\":%u}\n",
+	       (unsigned long long)row->n, u.release, row->nprocs);
+}
+
+static const char *format(unsigned int m, double v, char *buf, size_t size)
+{
+	if (m == BENCH_MISSED)
+		snprintf(buf, size, "%.0f", v);
+	else if (m == BENCH_RATIO)
+		snprintf(buf, size, "%.2f", v);
+	else if (v < 1e3)
+		snprintf(buf, size, "%.1f ns", v);
+	else if (v < 1e6)
+		snprintf(buf, size, "%.1f us", v / 1e3);
+	else
+		snprintf(buf, size, "%.1f ms", v / 1e6);
+	return buf;
+}
+
+static void print_heading(void)
+{
+	static bool done;
+
+	if (done)
+		return;
+	done = true;
+	printf("%-9s%-12s%-10s", "scenario", "case", "tier");
+	for (unsigned int m = 0; m < BENCH_NMETRICS; m++)
+		printf("%9s", metrics[m].title);
+	printf("%10s\n", "n");
+}
+
+static void print_table(const struct bench_row *row)
+{
+	char buf[32];
+
+	print_heading();
+	printf("%-9s%-12s%-10s", row->scenario, row->name, row->tier);
+	for (unsigned int m = 0; m < BENCH_NMETRICS; m++)
+		printf(" %8s", !(row->have & 1u << m) ? "-" :
+		       format(m, row->value[m], buf, sizeof(buf)));
+	printf("%10llu\n", (unsigned long long)row->n);
+}
+
+void bench_row_print(const struct bench_row *row)
+{
+	if (!bench_opts.json)
+		print_table(row);
+	for (unsigned int m = 0; bench_opts.json && m < BENCH_NMETRICS; m++)
+		if (row->have & 1u << m)
+			print_json(row, m);
+	fflush(stdout);
+}

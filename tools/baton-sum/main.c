@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* main.c - baton-sum: checksums of files and trees, one fiber per file. */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "sum.h"
+
+#define SPARE_FILES	64	/* descriptors for all but the files */
+
+struct sum_opts sum_opts = { .in_flight = 1024 };
+
+static const char usage_text[] =
+"Usage: baton-sum [OPTION]... [FILE]...\n"
+"Print SHA-256 checksums of files, and of the regular files in directories.\n"
+"With no FILE, or when FILE is -, read standard input.\n"
+"\n"
+"  -c, --check        read checksums from the FILEs and check them\n"
+"  -j, --procs N      run on N processors\n"
+"  -q, --quiet        no progress bar, no summary; no OK lines with -c\n"
+"  -z, --zero         end lines with NUL, not newline; do not escape names\n"
+"      --in-flight N  open at most N files at once (1024)\n"
+"      --json         print the summary as JSON\n"
+"      --status       with -c, print nothing: the exit status tells\n"
+"      --summary      print a summary though standard error is no terminal\n"
+"      --tier T       auto, poll or kmod\n"
+"      --unannounced  call open and read in fiber code\n"
+"      --help         this text\n";
+
+static void __attribute__((noreturn)) usage_error(const char *what,
+						  const char *arg)
+{
+	fprintf(stderr, "baton-sum: %s: %s\n", what, arg);
+	fputs("Try 'baton-sum --help'.\n", stderr);
+	exit(1);
+}
+
+static unsigned int parse_number(const char *arg, unsigned long max)
+{
+	char *end;
+	unsigned long v = strtoul(arg, &end, 10);
+
+	if (*arg < '0' || *arg > '9' || *end || !v || v > max)
+		usage_error("bad number", arg);
+	return (unsigned int)v;
+}
+
+static enum baton_tier parse_tier(const char *arg)
+{
+	static const enum baton_tier tiers[] = {
+		BATON_TIER_AUTO, BATON_TIER_POLL, BATON_TIER_KMOD
+	};
+
+	for (size_t i = 0; i < sizeof(tiers) / sizeof(*tiers); i++)
+		if (!strcmp(arg, baton_tier_name(tiers[i])))
+			return tiers[i];
+	usage_error("unknown tier", arg);
+}
+
+enum {
+	OPT_IN_FLIGHT = 256,
+	OPT_JSON,
+	OPT_STATUS,
+	OPT_SUMMARY,
+	OPT_TIER,
+	OPT_UNANNOUNCED,
+	OPT_HELP,
+};
+
+static const struct option options[] = {
+	{ "check", no_argument, NULL, 'c' },
+	{ "procs", required_argument, NULL, 'j' },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "zero", no_argument, NULL, 'z' },
+	{ "in-flight", required_argument, NULL, OPT_IN_FLIGHT },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "status", no_argument, NULL, OPT_STATUS },
+	{ "summary", no_argument, NULL, OPT_SUMMARY },
+	{ "tier", required_argument, NULL, OPT_TIER },
+	{ "unannounced", no_argument, NULL, OPT_UNANNOUNCED },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ NULL, 0, NULL, 0 }
+};
+
+static void parse_option(int opt)
+{
+	switch (opt) {
+	case 'c':
+		sum_opts.check = true;
+		break;
+	case 'j':
+		sum_opts.nprocs = parse_number(optarg, 256);
+		break;
+	case 'q':
+		sum_opts.quiet = true;
+		break;
+	case 'z':
+		sum_opts.zero = true;
+		break;
+	case OPT_IN_FLIGHT:
+		sum_opts.in_flight = parse_number(optarg, 65536);
+		break;
+	case OPT_JSON:
+		sum_opts.json = sum_opts.summary = true;
+		break;
+	case OPT_STATUS:
+		sum_opts.status = true;
+		break;
+	case OPT_SUMMARY:
+		sum_opts.summary = true;
+		break;
+	case OPT_TIER:
+		sum_opts.tier = parse_tier(optarg);
+		break;
+	case OPT_UNANNOUNCED:
+		sum_opts.unannounced = true;
+		break;
+	case OPT_HELP:
+		fputs(usage_text, stdout);
+		exit(0);
+	default:
+		exit(1);
+	}
+}
+
+static void parse_options(int argc, char **argv)
+{
+	bool terminal = isatty(STDERR_FILENO);
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "cj:qz", options, NULL)) != -1)
+		parse_option(opt);
+	if (sum_opts.quiet)
+		terminal = false;
+	sum_opts.summary |= terminal;
+	sum_opts.progress = terminal && !isatty(STDOUT_FILENO);
+}
+
+/* As many descriptors as we may have, and no more files than that. */
+static void limit_files(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl))
+		return;
+	rl.rlim_cur = rl.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &rl);
+	if (getrlimit(RLIMIT_NOFILE, &rl))
+		return;
+	if (rl.rlim_cur < 2 * SPARE_FILES)
+		sum_opts.in_flight = 1;
+	else if (sum_opts.in_flight > rl.rlim_cur - SPARE_FILES)
+		sum_opts.in_flight = (unsigned int)rl.rlim_cur - SPARE_FILES;
+}
+
+static int run(char **args)
+{
+	struct baton_config *cfg;
+	int ret;
+
+	ret = baton_config_create(&cfg);
+	if (!ret) {
+		ret = baton_config_set_tier(cfg, sum_opts.tier);
+		if (!ret)
+			ret = baton_config_set_nprocs(cfg, sum_opts.nprocs);
+		if (!ret)
+			ret = baton_run(cfg, sum_master, args, NULL);
+	}
+	if (ret)
+		fprintf(stderr, "baton-sum: cannot start: %s (%s)\n",
+			baton_reason(), strerror(-ret));
+	else
+		baton_config_destroy(cfg);
+	return ret;
+}
+
+static bool all_well(void)
+{
+	return !sum_totals.unread && !sum_totals.mismatched &&
+	       !sum_totals.failed;
+}
+
+int main(int argc, char **argv)
+{
+	static char *standard_input[] = { (char *)"-", NULL };
+	char **args = standard_input;
+
+	parse_options(argc, argv);
+	if (optind < argc)
+		args = argv + optind;
+	limit_files();
+	if (sum_hash_init()) {
+		fputs("baton-sum: libcrypto has no SHA-256\n", stderr);
+		return 1;
+	}
+	sum_totals.start_ns = sum_now();
+	if (run(args))
+		return 1;
+	sum_hash_uninit();
+	if (fflush(stdout) || ferror(stdout)) {
+		perror("baton-sum: standard output");
+		return 1;
+	}
+	return all_well() ? 0 : 1;
+}
