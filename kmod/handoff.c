@@ -15,7 +15,6 @@
 
 #include <linux/nospec.h>
 #include <linux/sched.h>
-#include <linux/sched/jobctl.h>
 
 #include "instance.h"
 #include "worker.h"
@@ -90,16 +89,17 @@ struct baton_worker *baton_give_locked(struct baton_instance *inst, u32 p)
 
 /*
  * Blocked, as opposed to preempted; and not in a way that is none of ours: a
- * contended lock of PREEMPT_RT, which is as short as a spinlock, or a stop.
+ * contended lock of PREEMPT_RT, which is as short as a spinlock, a stop, or a
+ * freezer. TASK_WAKING: its sleep, whatever it was, is over before it began; a
+ * waker writes that with no lock of ours.
  */
 static bool blocked(struct task_struct *p)
 {
 	unsigned int state = READ_ONCE(p->__state);
 
-	/* The freezer of cgroup v2 sleeps in an ordinary state. */
-	return baton_task_blocked(p) && !(p->jobctl & JOBCTL_TRAP_FREEZE) &&
+	return baton_task_blocked(p) && !baton_task_frozen(p, state) &&
 	       !(state & (TASK_RTLOCK_WAIT | __TASK_STOPPED | __TASK_TRACED |
-			  TASK_PARKED | TASK_FROZEN));
+			  TASK_PARKED | TASK_FROZEN | TASK_WAKING));
 }
 
 /* Take the processor from @slot. Its number; -1: it has none to take. */

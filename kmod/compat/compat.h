@@ -32,6 +32,19 @@ static inline bool baton_task_blocked(struct task_struct *p)
 #endif
 }
 
+/*
+ * The freezer of cgroup v2 sleeps in an ordinary state, interruptible. A thread
+ * in vfork() counts as frozen, too, but is not interruptible.
+ */
+static inline bool baton_task_frozen(struct task_struct *p, unsigned int state)
+{
+#ifdef CONFIG_CGROUPS
+	return p->frozen && (state & TASK_INTERRUPTIBLE);
+#else
+	return false;
+#endif
+}
+
 /* Upstream: bc292ab00f6c ("mm: introduce vma->vm_flags wrapper functions"). */
 static inline void baton_vma_flags(struct vm_area_struct *vma,
 				   unsigned long set, unsigned long clear)

@@ -303,14 +303,37 @@ static struct baton_fiber *spin(struct baton_rt *rt, struct baton_proc *p)
 	return f;
 }
 
+/*
+ * From the queue of a processor that has nobody to run it: with as many workers
+ * as there may be, and one of them in a callback that waits, it stays behind.
+ */
+static struct baton_fiber *adopt(struct baton_rt *rt)
+{
+	struct baton_fiber *f = NULL;
+
+	if (!idle_any(rt->hdr, rt->nprocs))
+		return NULL;
+	for (unsigned int i = 0; i < rt->nprocs && !f; i++)
+		if (idle_test(rt->hdr, i))
+			f = runq_take(&rt->procs[i].runq);
+	return f;
+}
+
 static struct baton_fiber *find(struct baton_worker *w)
 {
 	struct baton_rt *rt = w->rt;
 	struct baton_proc *p = w->proc;
 	struct baton_fiber *f = NULL;
 
-	if (++p->tick % (SCHED_FAIRNESS - 3) == 0)
+	/*
+	 * Our own queue may never be empty: the others' turn. Here a multiple,
+	 * or one more, if it was sched_due() that sent us.
+	 */
+	if (++p->tick % SCHED_FAIRNESS <= 1) {
 		f = global_pop(rt, p, 1);
+		if (!f)
+			f = adopt(rt);
+	}
 	if (!f)
 		f = runq_pop(&p->runq);
 	if (!f)

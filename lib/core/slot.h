@@ -65,6 +65,12 @@ static inline bool idle_claim(struct baton_header *h, unsigned int p)
 				  __ATOMIC_SEQ_CST) & bit;
 }
 
+static inline bool idle_test(const struct baton_header *h, unsigned int p)
+{
+	return __atomic_load_n(&h->idle[p / 64], __ATOMIC_RELAXED) >>
+		(p % 64) & 1;
+}
+
 /* Any free processor, or -1. */
 static inline int idle_claim_any(struct baton_header *h, unsigned int nprocs)
 {

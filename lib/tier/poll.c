@@ -334,12 +334,6 @@ static bool take(struct baton_rt *rt, struct baton_slot *s, unsigned int p,
 					   __ATOMIC_RELAXED) && still;
 }
 
-static bool is_idle(struct baton_rt *rt, unsigned int p)
-{
-	return __atomic_load_n(&rt->hdr->idle[p / 64], __ATOMIC_RELAXED) >>
-		(p % 64) & 1;
-}
-
 /* Is processor @p in the same foreign call as last time, and is there work? */
 static bool retake(struct baton_rt *rt, unsigned int p)
 {
@@ -348,7 +342,7 @@ static bool retake(struct baton_rt *rt, unsigned int p)
 	struct baton_slot *s = &rt->slots[index];
 	uint64_t calls;
 
-	if (is_idle(rt, p) ||
+	if (idle_test(rt->hdr, p) ||
 	    __atomic_load_n(&s->state, __ATOMIC_RELAXED) != BATON_FOREIGN)
 		return false;
 	calls = __atomic_load_n(&s->calls, __ATOMIC_RELAXED);
@@ -366,7 +360,7 @@ static bool retake(struct baton_rt *rt, unsigned int p)
 static bool all_idle(struct baton_rt *rt)
 {
 	for (unsigned int p = 0; p < rt->nprocs; p++)
-		if (!is_idle(rt, p))
+		if (!idle_test(rt->hdr, p))
 			return false;
 	return true;
 }

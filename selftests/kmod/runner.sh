@@ -25,12 +25,6 @@ build=$1
 [ -d "$build" ] || { sed -n 's/^# usage:/usage:/p' "$0" >&2; exit 1; }
 shift
 
-# All of this once more, where an emulated machine is less likely to hang
-if [ "$BATON_NOTIFIERS" != on ] && [ -x "$build/notifiers_on" ]; then
-	export BATON_NOTIFIERS=on
-	exec "$build/notifiers_on" "$0" "$build" "$@"
-fi
-
 if [ $# -eq 0 ]; then
 	# shellcheck disable=SC2046 # words are what is wanted
 	set -- $(sed -n '/^TEST_GEN_PROGS/,/# EOL/s/^\t\([a-z]*\) .*/\1/p' \

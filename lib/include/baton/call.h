@@ -9,6 +9,7 @@
 
 #include <baton/fiber.h>
 
+#pragma GCC visibility push(default)
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -116,5 +117,6 @@ static inline R baton_call_typed(int *err, R (*fn)(P...), A... a)
 }
 #define BATON_CALL(err, ...) baton_call_typed(&(err), __VA_ARGS__)
 #endif
+#pragma GCC visibility pop
 
 #endif /* BATON_CALL_H */

@@ -13,6 +13,7 @@
 
 #include <baton/runtime.h>
 
+#pragma GCC visibility push(default)
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -111,5 +112,6 @@ struct baton_fiber *baton_self(void);
 #ifdef __cplusplus
 }
 #endif
+#pragma GCC visibility pop
 
 #endif /* BATON_FIBER_H */

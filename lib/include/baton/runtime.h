@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Exported, though the library itself is built with hidden symbols. */
+#pragma GCC visibility push(default)
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -181,5 +183,6 @@ int baton_stats(struct baton_stats *st, size_t size);
 #ifdef __cplusplus
 }
 #endif
+#pragma GCC visibility pop
 
 #endif /* BATON_RUNTIME_H */
