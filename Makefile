@@ -104,14 +104,28 @@ $(O)/baton-sum: $(call tool_obj,baton-sum) $(O)/libbaton.a
 
 kmod: $(O)/kmod/$(or $(K),6.1)/baton.ko
 
+vm-%: $(O)/kmod/%/baton.ko $(O)/kmod/%/notifiers/notifiers.ko ;
+
 $(O)/kmod/%/baton.ko: $(KMOD_SRC)
 	$(call say,KMOD,$@)
 	$(Q)rm -rf $(@D) && mkdir -p $(@D)
 	$(Q)cp -r Kbuild VERSION kmod $(@D)
+	$(kmod_make)
+
+# What an emulated machine needs besides, see there.
+$(O)/kmod/%/notifiers/notifiers.ko: selftests/vm/notifiers/notifiers.c \
+				    $(O)/kmod/%/baton.ko
+	$(call say,KMOD,$@)
+	$(Q)rm -rf $(@D) && cp -r selftests/vm/notifiers $(@D)
+	$(kmod_make)
+
+# In the target's folder, for the kernel that the stem names.
+define kmod_make
 	$(Q)kdir=$$(selftests/vm/kernel $* | sed -n 's/^kdir=//p') && \
 	$(MAKE) -s -C "$$kdir" M=$(abspath $(@D)) $(if $(CI),KCFLAGS=-Werror) \
 		modules >$(@D)/log 2>&1 || { cat $(@D)/log; exit 1; }
 	$(Q)grep -i warning $(@D)/log | grep -v 'skipping BTF\|unavailable' || :
+endef
 
 # The running kernel's own, for HOST=1 and for installing.
 $(O)/kmod/host/baton.ko: $(KMOD_SRC)
@@ -131,11 +145,11 @@ selftests: all
 	@$(MAKE) -s -C selftests/kmod
 
 check: deps
-	@$(MAKE) -s all selftests $(KERNELS:%=$(O)/kmod/%/baton.ko)
+	@$(MAKE) -s all selftests $(KERNELS:%=vm-%)
 	@selftests/check $(KERNELS)
 
 demo: deps
-	@$(MAKE) -s all $(O)/kmod/$(if $(HOST),host,6.1)/baton.ko
+	@$(MAKE) -s all $(if $(HOST),$(O)/kmod/host/baton.ko,vm-6.1)
 	@tools/demo
 
 bench: all
@@ -184,5 +198,6 @@ clean:
 
 .PHONY: all bench check clean demo deps help install kmod selftests style
 .DELETE_ON_ERROR:
+.SECONDARY:
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

@@ -59,13 +59,9 @@ static struct baton_fiber *fiber_at(char *base, size_t size, unsigned int n)
 
 static int guard(char *addr, size_t page)
 {
-	int saved = errno, ret = 0;
-
-	if (madvise(addr, page, MADV_GUARD_INSTALL)) {
-		errno = saved;	/* an older kernel, and nobody's business */
-		ret = mprotect(addr, page, PROT_NONE);
-	}
-	return ret;
+	if (!madvise(addr, page, MADV_GUARD_INSTALL))
+		return 0;
+	return mprotect(addr, page, PROT_NONE);	/* an older kernel */
 }
 
 /* One mapping of @n stacks of @size bytes, chained; 0 in size marks pooled. */
@@ -76,11 +72,12 @@ static struct baton_fiber *slab_map(struct stack_pool *pool, size_t size,
 	size_t bytes = page + n * step;
 	struct baton_fiber *chain = NULL;
 	struct stack_slab *slab;
+	int saved = errno;	/* what fails here is nobody's business */
 
 	slab = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (slab == MAP_FAILED)
-		return NULL;
+		goto out;
 	/* One small page touched must not become a huge one. */
 	madvise(slab, bytes, MADV_NOHUGEPAGE);
 	for (unsigned int i = n; i-- > 0;) {
@@ -89,7 +86,8 @@ static struct baton_fiber *slab_map(struct stack_pool *pool, size_t size,
 
 		if (guard(base, page)) {
 			munmap(slab, bytes);
-			return NULL;
+			chain = NULL;
+			goto out;
 		}
 		f->base = base + page;
 		f->size = pooled ? 0 : (uint32_t)(size / page);
@@ -102,6 +100,8 @@ static struct baton_fiber *slab_map(struct stack_pool *pool, size_t size,
 	if (slab->next)
 		slab->next->pprev = &slab->next;
 	pool->slabs = slab;
+out:
+	errno = saved;
 	return chain;
 }
 

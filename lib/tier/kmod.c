@@ -29,12 +29,17 @@ static struct kmod *kmod_of(struct baton_rt *rt)
 	return rt->tier_data;
 }
 
-/* ioctl() as the kernel has it: a result or -errno. */
+/* ioctl() as the kernel has it: a result or -errno, and errno is let be. */
 static int call(struct baton_rt *rt, unsigned long cmd, void *arg)
 {
+	int saved = errno;
 	int ret = ioctl(kmod_of(rt)->fd, cmd, arg);
 
-	return ret < 0 ? -errno : ret;
+	if (ret < 0) {
+		ret = -errno;
+		errno = saved;
+	}
+	return ret;
 }
 
 static int create(struct baton_rt *rt, struct kmod *k)

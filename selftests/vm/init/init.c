@@ -146,16 +146,15 @@ static void set_environment(void)
 static void read_config(void)
 {
 	static char buf[1 << 20], *argv[4096];
-	const char *path = getenv("BATON_VM"), *shell = "", *timeout = "";
-	const char *cpus = "1", *emulated = "";
+	const char *path = getenv("BATON_VM"), *cpus = "1", *shell = "", *timeout = "";
 	const struct {
 		const char *name, **value;
 	} keys[] = {
 		{ "cpus", &cpus },
 		{ "cwd", &conf.cwd },
-		{ "emulated", &emulated },
 		{ "ko", &conf.ko },
 		{ "modules", &conf.modules },
+		{ "notifiers", &conf.notifiers },
 		{ "release", &conf.release },
 		{ "shell", &shell },
 		{ "timeout", &timeout },
@@ -182,7 +181,6 @@ static void read_config(void)
 		}
 	}
 	conf.cpus = atoi(cpus);
-	conf.emulated = atoi(emulated);
 	conf.shell = atoi(shell);
 	conf.timeout = atoi(timeout);
 	/* an argument may be empty */

@@ -18,8 +18,8 @@ struct config {
 	const char *modules;	/* the host's name of lib/modules/RELEASE */
 	const char *release;	/* uname -r */
 	const char *ko;		/* "" for none */
+	const char *notifiers;	/* a module; "" for none */
 	int cpus;
-	bool emulated;
 	int timeout;		/* in seconds, 0 for none */
 	bool shell;		/* talk to the console, not to the ports */
 	char **argv;
