@@ -2,6 +2,24 @@
 /* runq.c - a processor's run queue: the rarer half of it. */
 #include "runq.h"
 
+struct baton_fiber *runq_take(struct runq *q)
+{
+	/* head first: a tail that is older than it would look like more. */
+	__u32 head = __atomic_load_n(&q->rec->head, __ATOMIC_ACQUIRE);
+	struct baton_fiber *f;
+
+	do {
+		/* Acquire: the entry; pairs with runq_push(). */
+		if (head == __atomic_load_n(&q->rec->tail, __ATOMIC_ACQUIRE))
+			return NULL;
+		f = __atomic_load_n(&q->ring[head % RUNQ_SIZE],
+				    __ATOMIC_RELAXED);
+	} while (!__atomic_compare_exchange_n(&q->rec->head, &head, head + 1,
+					      false, __ATOMIC_ACQ_REL,
+					      __ATOMIC_ACQUIRE));
+	return f;
+}
+
 unsigned int runq_pop_half(struct runq *q, struct baton_fiber **out)
 {
 	__u32 head = __atomic_load_n(&q->rec->head, __ATOMIC_ACQUIRE);

@@ -43,7 +43,7 @@ static inline bool runq_push(struct runq *q, struct baton_fiber *f)
 	return true;
 }
 
-/* The first, if @tail, as it was read, is not it. NULL when empty. */
+/* By the holder, @tail being its own index. NULL when empty. */
 static inline struct baton_fiber *runq_pop_before(struct runq *q, __u32 tail)
 {
 	__u32 head = __atomic_load_n(&q->rec->head, __ATOMIC_ACQUIRE);
@@ -71,13 +71,6 @@ static inline struct baton_fiber *runq_pop(struct runq *q)
 	return runq_pop_before(q, q->rec->tail);
 }
 
-/* By anybody. Acquire: the entry; pairs with runq_push(). */
-static inline struct baton_fiber *runq_take(struct runq *q)
-{
-	return runq_pop_before(q, __atomic_load_n(&q->rec->tail,
-						  __ATOMIC_ACQUIRE));
-}
-
 /* runq_pop(), and @f goes to the end. When empty, @f stays out, too. */
 static inline struct baton_fiber *runq_rotate(struct runq *q,
 					      struct baton_fiber *f)
@@ -94,7 +87,10 @@ static inline struct baton_fiber *runq_rotate(struct runq *q,
 	return next;
 }
 
-/* By the holder. Up to half of the entries, at least one if there is any. */
+/* By anybody: the first. NULL when empty. */
+struct baton_fiber *runq_take(struct runq *q);
+
+/* By anybody. Up to half of the entries, at least one if there is any. */
 unsigned int runq_pop_half(struct runq *q, struct baton_fiber **out);
 
 /*
