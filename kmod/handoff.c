@@ -5,8 +5,9 @@
  * The hook runs in the worker's last instructions before the context switch,
  * with rq->lock held and interrupts off. Allowed here: raw spinlocks, the
  * region (our own pages, always present), irq_work_queue(). Not allowed: a
- * wake-up (rq->lock), user memory, printk(), anything that sleeps. The interrupt
- * comes as soon as the switch is done, on this CPU, and wakes the standby.
+ * wake-up (rq->lock), user memory, printk(), anything that sleeps. The
+ * interrupt comes as soon as the switch is done, on this CPU, and wakes the
+ * standby.
  *
  * REJECTED: the sched_switch tracepoint, which taxes all tasks. REJECTED:
  * wait_queue or eventfd wake-ups from here: they take rq->lock.

@@ -45,7 +45,8 @@ struct baton_fiber {
 	void *arg;			/* O */
 	void *result;			/* O; after JOIN_DONE the joiner's */
 	void *base;			/* lowest byte of the mapping */
-	uint32_t size;			/* bytes of stack, in pages; 0: pooled */
+	uint32_t size;			/* bytes of stack, in pages;
+					 * 0: pooled */
 };
 
 struct baton_rt;

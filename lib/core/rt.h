@@ -25,7 +25,9 @@ struct baton_proc;
 struct baton_worker;
 struct tier_ops;
 
-/* Fibers that are nobody's yet, and all that are pinned. First in, first out. */
+/*
+ * Fibers that are nobody's yet, and all that are pinned. First in, first out.
+ */
 struct global_queue {
 	pthread_mutex_t lock;
 	struct baton_fiber *head;	/* G */

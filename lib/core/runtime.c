@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-/* runtime.c - start, stop, options, and what the scheduler tells about itself. */
+/*
+ * runtime.c - start, stop, options, and what the scheduler tells about itself.
+ */
 #include <baton/runtime.h>
 
 #include <errno.h>

@@ -28,6 +28,7 @@
 #include "sched.h"
 
 #include <errno.h>
+#include <sched.h>
 
 #include "../tier/tier.h"
 
@@ -189,6 +190,18 @@ void sched_rescue(struct baton_rt *rt)
 	pthread_mutex_unlock(&rt->global.lock);
 	if (p >= 0)
 		rt->tier->wake(rt, (unsigned int)p, f->pin->index);
+}
+
+/* It is a few instructions away from leaving, unless it was preempted. */
+void sched_await_stack(struct baton_fiber *f)
+{
+	unsigned int spins = 0;
+
+	while (__atomic_load_n(&f->ctx.on_stack, __ATOMIC_ACQUIRE)) {
+		baton_cpu_relax();
+		if (++spins % 128 == 0)
+			sched_yield();
+	}
 }
 
 /* --- giving up the worker ---------------------------------------------- */

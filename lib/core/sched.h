@@ -12,8 +12,6 @@
 #ifndef BATON_CORE_SCHED_H
 #define BATON_CORE_SCHED_H
 
-#include <sched.h>
-
 #include "fiber.h"
 #include "proc.h"
 #include "worker.h"
@@ -81,20 +79,18 @@ static inline void sched_exit(struct baton_worker *w)
 	slot_set_state(w->slot, BATON_FIBER);
 }
 
+/* The worker that @f has just left is still on its stack. */
+__attribute__((cold)) void sched_await_stack(struct baton_fiber *f);
+
 /*
  * @w is about to run @f. A fiber is put on a queue before its last worker has
  * left its stack: wait for that. Acquire; pairs with the store of on_stack in
- * switch.S. The other worker is a few instructions away, unless preempted.
+ * switch.S.
  */
 static inline void sched_resume(struct baton_worker *w, struct baton_fiber *f)
 {
-	unsigned int spins = 0;
-
-	while (unlikely(__atomic_load_n(&f->ctx.on_stack, __ATOMIC_ACQUIRE))) {
-		baton_cpu_relax();
-		if (++spins % 128 == 0)
-			sched_yield();
-	}
+	if (unlikely(__atomic_load_n(&f->ctx.on_stack, __ATOMIC_ACQUIRE)))
+		sched_await_stack(f);
 	f->ctx.on_stack = 1;
 	f->worker = w;
 	w->fiber = f;

@@ -58,7 +58,8 @@ struct poll {
 
 	uint32_t kick;			/* futex: the monitor's bed */
 	uint32_t wanted;		/* atomic: one more worker, please */
-	uint32_t asleep;		/* atomic: the monitor sleeps for good */
+	uint32_t asleep;		/* atomic: the monitor sleeps for
+					 * good */
 	struct sighting *seen;		/* the monitor's, by processor */
 	size_t bytes;
 };
@@ -178,7 +179,9 @@ static void poll_busy(struct baton_rt *rt)
 {
 	struct poll *t = poll_of(rt);
 
-	/* idle[] was changed by a locked instruction: pairs with sleep_for(). */
+	/*
+	 * idle[] was changed by a locked instruction: pairs with sleep_for().
+	 */
 	if (__atomic_load_n(&t->asleep, __ATOMIC_SEQ_CST))
 		kick(t);
 }

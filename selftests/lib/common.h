@@ -35,6 +35,8 @@
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
+static const unsigned int nprocs_list[] = { 1, 2, 4 };
+
 #define load(p)		__atomic_load_n(p, __ATOMIC_SEQ_CST)
 #define store(p, v)	__atomic_store_n(p, v, __ATOMIC_SEQ_CST)
 #define add(p, v)	__atomic_add_fetch(p, v, __ATOMIC_SEQ_CST)
@@ -127,6 +129,13 @@ static inline void yield_until(int *flag)
 {
 	while (!load(flag))
 		expect_eq(baton_yield(), 0);
+}
+
+/* For spawn(): ends once there is a value at @arg. */
+static inline void *wait_flag(void *arg)
+{
+	yield_until(arg);
+	return arg;
 }
 
 static inline void skip(const char *name, const char *why)

@@ -133,7 +133,8 @@ struct sum_totals {
 	uint64_t unread;	/* files that could not be read */
 	uint64_t mismatched;
 	uint64_t malformed;	/* lines of lists */
-	uint64_t failed;	/* lists that could not be read or had no sums */
+	uint64_t failed;	/* lists that could not be read or had
+				 * no sums */
 };
 
 extern struct sum_totals sum_totals;

@@ -41,8 +41,8 @@
  *
  * More workers. poll() reports POLLIN when the last standby was used, one was
  * missing, or a worker found a processor waiting as it parked and left no
- * standby behind; read() returns a __u64, the number of times that happened since
- * the last read, or -EAGAIN on a non-blocking file.
+ * standby behind; read() returns a __u64, the number of times that happened
+ * since the last read, or -EAGAIN on a non-blocking file.
  */
 #ifndef _UAPI_LINUX_BATON_H
 #define _UAPI_LINUX_BATON_H
@@ -205,8 +205,9 @@ struct baton_register {
 };
 
 /* For baton_park.flags and baton_swap.flags. */
-#define BATON_PARK_PINNED	(1u << 0)	/* only a WAKE or SWAP that names
-						 * this worker ends the wait */
+#define BATON_PARK_PINNED	(1u << 0)	/* only a WAKE or SWAP that
+						 * names this worker ends the
+						 * wait */
 
 /**
  * struct baton_park - BATON_IOC_PARK: wait until given a processor

@@ -72,8 +72,8 @@ int baton_join(struct baton_fiber *fiber, void **result);
  * baton_detach() - nobody will join it; it is freed when it ends
  * @fiber: the handle, invalid afterwards
  *
- * Return: 0; -EINVAL NULL, detached or joined already, or no scheduler runs. Any
- * thread. Blocks neither.
+ * Return: 0; -EINVAL NULL, detached or joined already, or no scheduler runs.
+ * Any thread. Blocks neither.
  */
 int baton_detach(struct baton_fiber *fiber);
 

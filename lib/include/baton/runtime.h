@@ -6,8 +6,8 @@
  * Every function returns 0 or a positive result, or a negative errno; errno
  * itself means nothing after a call from a fiber, and is kept by the others.
  * Calls from threads other than the scheduler's own must not overlap the end
- * of baton_run(). "Blocks" says who waits: the fiber (its worker runs others), the
- * worker (the whole thread), or neither.
+ * of baton_run(). "Blocks" says who waits: the fiber (its worker runs others),
+ * the worker (the whole thread), or neither.
  */
 #ifndef BATON_RUNTIME_H
 #define BATON_RUNTIME_H

@@ -255,7 +255,9 @@ static bool reap(void)
 	return !pid;
 }
 
-/* Waits for something to happen and deals with it; true while there are pipes */
+/*
+ * Waits for something to happen and deals with it; true while there are pipes
+ */
 static bool serve(int timeout)
 {
 	struct pollfd fds[3] = {

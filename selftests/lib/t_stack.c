@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* t_stack.c - a fiber's stack and what a switch keeps: registers, modes. */
+#include "common.h"
+
+#include <fenv.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+/* --- stacks ------------------------------------------------------------ */
+
+static void *self(void *arg)
+{
+	(void)arg;
+	return baton_self();	/* it lies on its stack */
+}
+
+#define BATCH	32
+
+/* Spawn, join: how many different stacks were there? */
+static unsigned int spawn_batches(unsigned int batches,
+				  const struct baton_attr *attr)
+{
+	static void *stacks[4096];
+	struct baton_fiber *f[BATCH];
+	unsigned int n = 0, j;
+
+	while (batches--) {
+		for (size_t i = 0; i < BATCH; i++)
+			expect_eq(baton_spawn(&f[i], attr, self, NULL), 0);
+		for (size_t i = 0; i < BATCH; i++) {
+			void *stack = join(f[i]);
+
+			for (j = 0; j < n && stacks[j] != stack; j++)
+				;
+			expect(j < ARRAY_SIZE(stacks));
+			stacks[j] = stack;
+			n += j == n;
+		}
+	}
+	return n;
+}
+
+/* Stacks are used again, or their addresses. */
+static void *reuse_main(void *arg)
+{
+	struct baton_attr *attr;
+
+	expect_eq(baton_attr_create(&attr), 0);
+	expect_eq(baton_attr_set_stack_size(attr, 256 << 10), 0);
+	expect(spawn_batches(100, NULL) < 512);
+	expect(spawn_batches(40, attr) < 512);
+	baton_attr_destroy(attr);
+	return arg;
+}
+
+START_TEST(stack_reuse)
+{
+	run_on(2, reuse_main, NULL);
+}
+END_TEST
+
+static void *use_stack(void *arg)
+{
+	/* But for the fiber itself, its offset, and a few frames. */
+	size_t bytes = (uintptr_t)arg - 4096;
+	volatile char *room = __builtin_alloca(bytes);
+	size_t bad = 0;
+
+	for (size_t i = bytes; i > 512; i -= 512)
+		room[i - 512] = (char)(i >> 9);
+	baton_yield();
+	for (size_t i = bytes; i > 512; i -= 512)
+		bad += room[i - 512] != (char)(i >> 9);
+	return (void *)bad;
+}
+
+static void *deep_main(void *arg)
+{
+	static const size_t sizes[] = {
+		16384, 16385, 32768, 65536, 100000, 1 << 20, 8 << 20,
+	};
+	struct baton_fiber *f[ARRAY_SIZE(sizes)][20];
+	struct baton_attr *attr;
+
+	expect_eq(baton_attr_create(&attr), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		expect_eq(baton_attr_set_stack_size(attr, sizes[i]), 0);
+		for (int j = 0; j < 20; j++)
+			expect_eq(baton_spawn(&f[i][j], attr, use_stack,
+					      (void *)sizes[i]), 0);
+	}
+	/* It is not kept. */
+	baton_attr_destroy(attr);
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+		for (int j = 0; j < 20; j++)
+			expect(!join(f[i][j]));
+	return arg;
+}
+
+START_TEST(deep_stack)
+{
+	run_on(nprocs_list[_i], deep_main, NULL);
+}
+END_TEST
+
+static void *no_memory_main(void *arg)
+{
+	struct baton_fiber *f[600];
+	struct baton_attr *attr;
+	size_t n;
+
+	/* 47 bits of address space hold less than 2^17 of these. */
+	expect_eq(baton_attr_create(&attr), 0);
+	expect_eq(baton_attr_set_stack_size(attr, 1 << 30), 0);
+	for (n = 0; n < ARRAY_SIZE(f); n++)
+		expect_eq(baton_spawn(&f[n], attr, use_stack,
+				      (void *)16384), 0);
+	while (n--)
+		expect(!join(f[n]));
+	baton_attr_destroy(attr);
+	return arg;
+}
+
+START_TEST(huge_stacks)
+{
+	run_on(2, no_memory_main, NULL);
+}
+END_TEST
+
+static volatile uintptr_t overflow_sp;
+
+/* The first byte that is not there lies where the stack ends. */
+static void on_segv(int sig, siginfo_t *info, void *uc)
+{
+	uintptr_t at = (uintptr_t)info->si_addr;
+
+	(void)sig;
+	(void)uc;
+	_exit(at < overflow_sp - 65536 + 4096 && at > overflow_sp - 65536 - 8192
+	      ? 42 : 43);
+}
+
+static void *overflow(void *arg)
+{
+	static char alt[65536];
+	stack_t ss = { .ss_sp = alt, .ss_size = sizeof(alt) };
+	struct sigaction sa = {
+		.sa_sigaction = on_segv,
+		.sa_flags = SA_SIGINFO | SA_ONSTACK,
+	};
+	volatile char *p = (volatile char *)&ss;
+
+	overflow_sp = (uintptr_t)p;
+	sigaltstack(&ss, NULL);
+	sigaction(SIGSEGV, &sa, NULL);
+	for (;; p -= 64)
+		*p = 0;
+	return arg;
+}
+
+static int done;		/* nobody sets it */
+
+static void *overflow_them(void *arg)
+{
+	/* Neighbours of one mapping, all in use. */
+	for (int i = 0; i < 40; i++)
+		baton_spawn(NULL, NULL, wait_flag, &done);
+	baton_yield();
+	join(spawn(overflow, NULL));
+	return arg;
+}
+
+START_TEST(guard_page)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		run_on(1, overflow_them, NULL);
+		_exit(44);
+	}
+	expect_eq(waitpid(pid, &status, 0), pid);
+	expect(WIFEXITED(status));
+	expect_eq(WEXITSTATUS(status), 42);
+}
+END_TEST
+
+/* --- registers --------------------------------------------------------- */
+
+#ifdef __x86_64__
+/*
+ * int registers_kept(int (*fn)(void), long seed): fill every register that a
+ * function must preserve, call @fn, and look. Returns how many differ.
+ */
+__asm__(
+"	.text\n"
+"	.globl registers_kept\n"
+"	.type registers_kept, @function\n"
+"registers_kept:\n"
+"	endbr64\n"
+"	pushq %rbp; pushq %rbx; pushq %r12\n"
+"	pushq %r13; pushq %r14; pushq %r15\n"
+"	subq $8, %rsp\n"
+"	movq %rsi, (%rsp)\n"
+"	leaq 1(%rsi), %rbx\n"
+"	leaq 2(%rsi), %rbp\n"
+"	leaq 3(%rsi), %r12\n"
+"	leaq 4(%rsi), %r13\n"
+"	leaq 5(%rsi), %r14\n"
+"	leaq 6(%rsi), %r15\n"
+"	call *%rdi\n"
+"	xorl %eax, %eax\n"
+"	movq (%rsp), %rsi\n"
+"	leaq 1(%rsi), %rcx; cmpq %rcx, %rbx; setne %dl; addb %dl, %al\n"
+"	leaq 2(%rsi), %rcx; cmpq %rcx, %rbp; setne %dl; addb %dl, %al\n"
+"	leaq 3(%rsi), %rcx; cmpq %rcx, %r12; setne %dl; addb %dl, %al\n"
+"	leaq 4(%rsi), %rcx; cmpq %rcx, %r13; setne %dl; addb %dl, %al\n"
+"	leaq 5(%rsi), %rcx; cmpq %rcx, %r14; setne %dl; addb %dl, %al\n"
+"	leaq 6(%rsi), %rcx; cmpq %rcx, %r15; setne %dl; addb %dl, %al\n"
+"	addq $8, %rsp\n"
+"	popq %r15; popq %r14; popq %r13\n"
+"	popq %r12; popq %rbx; popq %rbp\n"
+"	ret\n"
+"	.size registers_kept, . - registers_kept\n"
+);
+
+static uint16_t x87_get(void)
+{
+	uint16_t cw;
+
+	__asm__ volatile("fnstcw %0" : "=m"(cw));
+	return cw;
+}
+
+static void x87_set(uint16_t cw)
+{
+	__asm__ volatile("fldcw %0" : : "m"(cw));
+}
+#else
+#error "write registers_kept() for this architecture"
+#endif
+
+int registers_kept(int (*fn)(void), long seed);
+
+/* Waits for a neighbour that does the same with other values. */
+static int park_ready(void)
+{
+	baton_ready(baton_self());
+	baton_park();
+	return baton_yield();
+}
+
+static void foreign_trash(void *arg)
+{
+	(void)arg;
+	expect_eq(registers_kept(baton_yield, -1000), 0);	/* -EPERM */
+}
+
+static int call_trash(void)
+{
+	return baton_call(foreign_trash, NULL);
+}
+
+static void *registers_fiber(void *arg)
+{
+	static int (*const fns[])(void) = {
+		baton_yield, park_ready, call_trash,
+	};
+	unsigned int rounds = scaled(2000);
+
+	for (unsigned int i = 0; i < rounds; i++)
+		expect_eq(registers_kept(fns[i % ARRAY_SIZE(fns)],
+					 (long)(uintptr_t)arg * 1000), 0);
+	return NULL;
+}
+
+static void *registers_main(void *arg)
+{
+	struct baton_fiber *f[8];
+
+	for (uintptr_t i = 0; i < ARRAY_SIZE(f); i++)
+		f[i] = spawn(registers_fiber, (void *)(i + 1));
+	for (size_t i = 0; i < ARRAY_SIZE(f); i++)
+		join(f[i]);
+	return arg;
+}
+
+START_TEST(registers)
+{
+	run_on(nprocs_list[_i], registers_main, NULL);
+}
+END_TEST
+
+static const int roundings[] = {
+	FE_TONEAREST, FE_DOWNWARD, FE_UPWARD, FE_TOWARDZERO,
+};
+
+/* Both units, each in its own way. */
+static void *control_words_fiber(void *arg)
+{
+	uintptr_t n = (uintptr_t)arg;
+	unsigned int mxcsr = 0x1f80 | (unsigned int)(n % 4) << 13;
+	uint16_t cw = (uint16_t)(0x037f ^ (n % 3) << 10);
+	unsigned int rounds = scaled(2000);
+
+	/* As those of who spawned it: nothing of another fiber's. */
+	expect_eq(__builtin_ia32_stmxcsr() & 0xffc0, 0x1f80);
+	expect_eq(x87_get(), 0x037f);
+	__builtin_ia32_ldmxcsr(mxcsr);
+	x87_set(cw);
+	for (unsigned int i = 0; i < rounds; i++) {
+		if (i % 8 == 0)
+			park_ready();
+		else
+			baton_yield();
+		expect_eq(__builtin_ia32_stmxcsr() & 0xffc0, mxcsr);
+		expect_eq(x87_get(), cw);
+	}
+	__builtin_ia32_ldmxcsr(0x1f80);
+	x87_set(0x037f);
+	fesetround(roundings[n % 4]);
+	baton_yield();
+	expect_eq(fegetround(), roundings[n % 4]);
+	/* It ends like this: nobody else may find it so. */
+	return NULL;
+}
+
+static void *control_words_main(void *arg)
+{
+	struct baton_fiber *f[12];
+
+	for (int round = 0; round < 2; round++) {
+		for (uintptr_t i = 0; i < ARRAY_SIZE(f); i++)
+			f[i] = spawn(control_words_fiber, (void *)i);
+		for (size_t i = 0; i < ARRAY_SIZE(f); i++)
+			join(f[i]);
+		expect_eq(fegetround(), FE_TONEAREST);
+	}
+	return arg;
+}
+
+START_TEST(control_words)
+{
+	run_on(nprocs_list[_i], control_words_main, NULL);
+	expect_eq(fegetround(), FE_TONEAREST);
+	expect_eq(__builtin_ia32_stmxcsr() & 0xffc0, 0x1f80);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("stack");
+	TCase *tc = test_case(s, "stack");
+	int n = ARRAY_SIZE(nprocs_list);
+
+	tcase_add_test(tc, stack_reuse);
+	tcase_add_loop_test(tc, deep_stack, 0, n);
+	tcase_add_test(tc, huge_stacks);
+	tcase_add_test(tc, guard_page);
+	tcase_add_loop_test(tc, registers, 0, n);
+	tcase_add_loop_test(tc, control_words, 0, n);
+	return suite_main(s);
+}
