@@ -54,10 +54,14 @@ bool proc_regain(struct baton_worker *w)
 
 	if (unlikely(rt_stopping(rt)))
 		return false;
-	/* Pairs with take() in tier/poll.c: one of the two swaps wins. */
+	/*
+	 * Pairs with take() in tier/poll.c: one of the two swaps wins. KEPT:
+	 * the taker has withdrawn since we looked, and it is ours as before.
+	 */
 	if (__atomic_compare_exchange_n(&w->slot->taken, &taking, BATON_KEPT,
 					false, __ATOMIC_ACQ_REL,
-					__ATOMIC_ACQUIRE))
+					__ATOMIC_ACQUIRE) ||
+	    taking == BATON_KEPT)
 		return true;
 	if (!idle_claim(rt->hdr, (unsigned int)p)) {
 		p = idle_claim_any(rt->hdr, rt->nprocs);
