@@ -463,6 +463,64 @@ START_TEST(many_block)
 }
 END_TEST
 
+/*
+ * Calls as long as a monitor's two looks, so that many come home while it is
+ * making up its mind. A processor that is lost on the way is missed at the end:
+ * as many fibers as there are processors wait for each other.
+ */
+static void compute(void *arg)
+{
+	uint64_t end = now_ns() + (uintptr_t)arg;
+
+	while (now_ns() < end)
+		;
+}
+
+static void *computing_fiber(void *arg)
+{
+	unsigned int rounds = scaled(4000);
+
+	for (unsigned int i = 0; i < rounds; i++)
+		expect(baton_call(compute, (void *)(uintptr_t)
+				  (15000 + i * 97 % 50000)) >= 0);
+	return arg;
+}
+
+/* Held processors: none of them yields. */
+static void *meet(void *arg)
+{
+	int *met = arg;
+
+	add(met, 1);
+	while (load(met) < (int)baton_nprocs())
+		;
+	return NULL;
+}
+
+static void *computing_main(void *arg)
+{
+	unsigned int nprocs = (unsigned int)baton_nprocs();
+	struct baton_fiber *f[8];
+	int met = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(f); i++)
+		f[i] = spawn(computing_fiber, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(f); i++)
+		join(f[i]);
+	for (unsigned int i = 1; i < nprocs; i++)
+		f[i] = spawn(meet, &met);
+	meet(&met);
+	for (unsigned int i = 1; i < nprocs; i++)
+		join(f[i]);
+	return arg;
+}
+
+START_TEST(computing_calls)
+{
+	run_on(nprocs_list[_i], computing_main, NULL);
+}
+END_TEST
+
 /* --- many at once ------------------------------------------------------ */
 
 struct sum {
@@ -714,6 +772,7 @@ int main(void)
 #endif
 	tcase_add_loop_test(tc, others_run, 0, n);
 	tcase_add_loop_test(tc, many_block, 0, n);
+	tcase_add_loop_test(tc, computing_calls, 0, n);
 	tcase_add_loop_test(tc, checksums, 0, n);
 	tcase_add_loop_test(tc, ready_from_foreign, 0, n);
 	tcase_add_test(tc, spawn_from_foreign);
