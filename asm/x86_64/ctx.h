@@ -39,12 +39,19 @@ struct baton_ctx {
 /* Not to be reached through a table: the calls are a matter of nanoseconds. */
 #pragma GCC visibility push(hidden)
 
-/* Suspend the fiber of @from, go on with that of @to. */
-void baton_asm_switch(struct baton_ctx *from, struct baton_ctx *to);
+/*
+ * Suspend the fiber of @from, go on with that of @to. Whoever is suspended
+ * gets its own context back on return, so that it need not keep it.
+ */
+struct baton_ctx *baton_asm_switch(struct baton_ctx *from,
+				   struct baton_ctx *to);
 
-/* Suspend the fiber of @from, run @fn(@arg), which never returns, at @sp. */
-void baton_asm_leave(struct baton_ctx *from, void *sp, void (*fn)(void *),
-		     void *arg);
+/*
+ * Suspend the fiber of @from, run @fn(@arg), which never returns, at @sp.
+ * Returns as baton_asm_switch() does.
+ */
+struct baton_ctx *baton_asm_leave(struct baton_ctx *from, void *sp,
+				  void (*fn)(void *), void *arg);
 
 /* Drop the current frames, go on with the fiber of @to. */
 _Noreturn void baton_asm_enter(struct baton_ctx *to);
@@ -52,7 +59,10 @@ _Noreturn void baton_asm_enter(struct baton_ctx *to);
 /* Run @fn(@arg) at @sp; the stack pointer of here is in *@save meanwhile. */
 void baton_asm_call(void (*fn)(void *), void *arg, void *sp, void **save);
 
-/* As baton_asm_call() without changing stacks; baton_asm_finish() ends it. */
+/*
+ * As baton_asm_call() without changing stacks. Returns when @fn does, or when
+ * baton_asm_finish() says so.
+ */
 void baton_asm_start(void (*fn)(void *), void *arg, void **save);
 
 /* Drop the current frames and return from the baton_asm_start() of @sp. */

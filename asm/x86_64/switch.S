@@ -63,7 +63,8 @@
 	.endm
 
 /*
- * void baton_asm_switch(struct baton_ctx *from, struct baton_ctx *to)
+ * struct baton_ctx *baton_asm_switch(struct baton_ctx *from,
+ *				      struct baton_ctx *to)
  *	rdi from, rsi to; eax, ecx scratch
  *
  * Ends in ret rather than in an indirect jump: two fibers that change places
@@ -71,9 +72,9 @@
  */
 FUNC(baton_asm_switch)
 	save_registers
-	stmxcsr	CTX_MXCSR(%rdi)
-	fnstcw	CTX_FPUCW(%rdi)
 	movq	%rsp, CTX_SP(%rdi)
+	fnstcw	CTX_FPUCW(%rdi)
+	stmxcsr	CTX_MXCSR(%rdi)
 .Lgo_on:
 	/* Loading a control word stalls, comparing does not. */
 	movl	CTX_MXCSR(%rdi), %eax
@@ -91,6 +92,7 @@ FUNC(baton_asm_switch)
 	cmpq	$0, CTX_ENTRY(%rsi)
 	jne	baton_asm_entry
 	.cfi_remember_state
+	movq	%rsi, %rax
 	restore_registers
 	ret
 	.cfi_restore_state
@@ -124,8 +126,8 @@ FUNC(baton_asm_entry)
 END(baton_asm_entry)
 
 /*
- * void baton_asm_leave(struct baton_ctx *from, void *sp,
- *			void (*fn)(void *), void *arg)
+ * struct baton_ctx *baton_asm_leave(struct baton_ctx *from, void *sp,
+ *				     void (*fn)(void *), void *arg)
  *	rdi from, rsi sp, rdx fn, rcx arg
  */
 FUNC(baton_asm_leave)
@@ -162,6 +164,7 @@ FUNC(baton_asm_enter)
 	.cfi_rel_offset r13, 16
 	.cfi_rel_offset r14, 8
 	.cfi_rel_offset r15, 0
+	movq	%rdi, %rax
 	restore_registers
 	ret
 END(baton_asm_enter)
@@ -207,7 +210,10 @@ FUNC(baton_asm_start)
 	movq	%rdi, %rax
 	movq	%rsi, %rdi
 	call	*%rax
-	ud2
+	addq	$8, %rsp
+	.cfi_adjust_cfa_offset -8
+	restore_registers
+	ret
 END(baton_asm_start)
 
 /*

@@ -3,7 +3,6 @@
 #include "fiber.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -78,10 +77,9 @@ static void fiber_end(struct baton_worker *w, struct baton_fiber *f)
 /* All of a fiber's life. Returns whom to go on with; see baton_asm_entry. */
 static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 {
-	struct baton_fiber *f = (struct baton_fiber *)ctx, *next = NULL;
+	struct baton_fiber *f = fiber_of(ctx), *next = NULL;
 	struct baton_worker *w;
 
-	_Static_assert(!offsetof(struct baton_fiber, ctx), "ctx comes first");
 	sched_exit(f->worker);
 	f->result = f->fn(f->arg);
 	w = sched_enter();

@@ -14,6 +14,7 @@
 
 #include <baton/fiber.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "ctx.h"
@@ -48,6 +49,12 @@ struct baton_fiber {
 	uint32_t size;			/* bytes of stack, in pages;
 					 * 0: pooled */
 };
+
+static inline struct baton_fiber *fiber_of(struct baton_ctx *ctx)
+{
+	_Static_assert(!offsetof(struct baton_fiber, ctx), "ctx comes first");
+	return (struct baton_fiber *)ctx;
+}
 
 struct baton_rt;
 struct baton_proc;

@@ -208,8 +208,8 @@ void sched_await_stack(struct baton_fiber *f)
 
 struct baton_worker *sched_leave(struct baton_worker *w, struct baton_fiber *f)
 {
-	baton_asm_leave(&f->ctx, w->sys_sp, (void (*)(void *))sched_loop, w);
-	return f->worker;
+	return fiber_of(baton_asm_leave(&f->ctx, w->sys_sp,
+					(void (*)(void *))sched_loop, w))->worker;
 }
 
 struct baton_worker *sched_yield_slow(struct baton_worker *w,

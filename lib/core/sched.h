@@ -107,8 +107,7 @@ static inline struct baton_worker *sched_change(struct baton_worker *w,
 						struct baton_fiber *next)
 {
 	sched_resume(w, next);
-	baton_asm_switch(&f->ctx, &next->ctx);
-	return f->worker;
+	return fiber_of(baton_asm_switch(&f->ctx, &next->ctx))->worker;
 }
 
 /* The current fiber, published to whoever resumes it, waits for that. */
