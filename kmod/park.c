@@ -148,15 +148,21 @@ int baton_swap(struct baton_worker *w, u32 p, u32 index, u32 flags)
 	if (p >= inst->nprocs || index == w->index)
 		return -EINVAL;
 	raw_spin_lock_irq(&inst->lock);
-	target = target_locked(inst, index);
+	if (index != BATON_ANY)
+		target = target_locked(inst, index);
+	else if (inst->stopped)
+		target = ERR_PTR(-ESHUTDOWN);
+	else	/* grants; without a standby the processor is idle now */
+		target = baton_give_locked(inst, p);
 	if (IS_ERR(target)) {
 		err = PTR_ERR(target);
 	} else {
 		inst->swaps++;
-		baton_grant_locked(target, p);
-		if (target->parked)
+		if (index != BATON_ANY)
+			baton_grant_locked(target, p);
+		if (target && target->parked)
 			task = get_task_struct(target->task);
-		/* Can't fail: target_locked() has looked at stopped. */
+		/* Can't fail: stopped was looked at. */
 		park_begin_locked(w, flags);
 	}
 	raw_spin_unlock_irq(&inst->lock);

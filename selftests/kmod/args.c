@@ -267,7 +267,6 @@ TEST_F_TIMEOUT(hostile, numbers, TEST_SECONDS)
 		EXPECT_EQ(-EINVAL, inst_wake(&self->in, 0, workers[i]));
 		EXPECT_EQ(-EINVAL, inst_swap(&self->in, 0, 0, workers[i]));
 	}
-	EXPECT_EQ(-EINVAL, inst_swap(&self->in, 0, 0, BATON_ANY));
 	EXPECT_EQ(-EINVAL, inst_swap(&self->in, 0, 0, me));
 	/* In range, but nobody is there */
 	EXPECT_EQ(-ESRCH, inst_wake(&self->in, 0, NWORKERS - 1));

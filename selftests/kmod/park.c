@@ -361,6 +361,45 @@ static void run_swap(struct worker *w)
 	w->ret = inst_swap(w->in, BATON_PARK_PINNED, 0, to->slot);
 }
 
+static void run_swap_any(struct worker *w)
+{
+	w->ret = inst_swap(w->in, BATON_PARK_PINNED, 0, BATON_ANY);
+}
+
+/* SWAP to whoever is there; pinned ones are not. */
+TEST_F_TIMEOUT(calls, swap_any, TEST_SECONDS)
+{
+	struct worker *w = self->w;
+	struct baton_counts c;
+
+	start_parked(_metadata, &self->in, &w[0], park_once_pinned);
+	start_parked(_metadata, &self->in, &w[1], park_once);
+	ASSERT_LE(0, worker_start(&w[2], &self->in, run_swap_any, NULL));
+	ASSERT_TRUE(worker_join(&w[1]));
+	EXPECT_EQ(0, w[1].ret);
+	ASSERT_TRUE(wait_blocked(w[2].tid));
+	EXPECT_FALSE(idle_claim(&self->in, 0));
+
+	/* Nobody: it is idle then, and one more worker is asked for. */
+	ASSERT_LE(0, worker_start(&w[3], &self->in, run_swap_any, NULL));
+	ASSERT_TRUE(wait_blocked(w[3].tid));
+	EXPECT_TRUE(idle_claim(&self->in, 0));
+	EXPECT_LE(1, inst_missing(&self->in));
+
+	/* Both wait for their names. */
+	EXPECT_EQ(1, inst_wake(&self->in, 0, BATON_ANY));
+	EXPECT_TRUE(idle_claim(&self->in, 0));
+	EXPECT_EQ(0, inst_wake(&self->in, 0, w[2].slot));
+	ASSERT_TRUE(worker_join(&w[2]));
+	EXPECT_EQ(0, w[2].ret);
+	ASSERT_EQ(0, inst_stop(&self->in));
+	ASSERT_TRUE(worker_join(&w[0]));
+	ASSERT_TRUE(worker_join(&w[3]));
+	EXPECT_EQ(-ESHUTDOWN, w[3].ret);
+	ASSERT_EQ(0, inst_counts(&self->in, &c));
+	EXPECT_EQ(2, c.swaps);
+}
+
 TEST_F_TIMEOUT(calls, stop_ends_parks, TEST_SECONDS)
 {
 	struct worker *w = self->w;

@@ -252,7 +252,8 @@ struct baton_wake {
  * @size:   sizeof(struct baton_swap)
  * @flags:  BATON_PARK_PINNED, for the caller's own wait
  * @proc:   the processor that the caller gives away
- * @worker: slot of the worker to have it; not BATON_ANY, not the caller
+ * @worker: slot of the worker to have it, not the caller's; or BATON_ANY, any
+ *          standby, as for WAKE
  *
  * Returns and fails as PARK does once @proc was given, and then -EINTR means
  * "given, wait interrupted: go on with PARK". Before that it fails as WAKE
