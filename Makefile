@@ -29,8 +29,12 @@ say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 KERNELS := 6.1 6.1-rt 6.12
 
 LIB_SRC :=			\
+	lib/call/adopt.c	\
+	lib/call/alloc.c	\
 	lib/call/call.c		\
+	lib/call/panic.c	\
 	lib/core/cpus.c		\
+	lib/core/fatal.c	\
 	lib/core/fiber.c	\
 	lib/core/proc.c		\
 	lib/core/runq.c		\
@@ -60,6 +64,9 @@ $(O)/asm-offsets.h: asm/offsets.c asm/$(ARCH)/ctx.h
 	$(Q)$(CC) $(BASE) -S -o $@.s $<
 	$(Q)sed -n 's/^->\([A-Z_]*\) [$$#]*\([0-9]*\).*/#define \1 \2/p' \
 		$@.s >$@.tmp && mv $@.tmp $@
+
+# Calls and callbacks put things right when they are unwound.
+$(O)/lib/call/%.o: LIBFLAGS += -fexceptions
 
 $(O)/lib/%.o: lib/%.c Makefile
 	$(call say,CC,$@)

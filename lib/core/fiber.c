@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "fatal.h"
 #include "sched.h"
 
 struct baton_attr {
@@ -83,6 +84,12 @@ static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 	sched_exit(f->worker);
 	f->result = f->fn(f->arg);
 	w = sched_enter();
+	if (unlikely(!w || w->depth))
+		fatal("a fiber ended within a foreign call or callback: longjmp()?");
+	if (unlikely(f->locks)) {
+		f->locks = 0;
+		sched_unpin(w, f);
+	}
 	fiber_end(w, f);
 	if (likely(f != w->rt->main && !sched_due(w)))
 		next = runq_pop(&w->proc->runq);
@@ -90,6 +97,17 @@ static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 		sched_leave(w, f);	/* does not return */
 	sched_resume(w, next);
 	return &next->ctx;
+}
+
+void fiber_init(struct baton_fiber *f)
+{
+	f->permit = PERMIT_NONE;
+	f->pin = NULL;
+	f->locks = 0;
+	f->tries = NULL;
+	f->chunks = NULL;
+	f->joiner = JOIN_NONE;
+	f->queued = false;
 }
 
 struct baton_fiber *fiber_create(struct baton_rt *rt, struct baton_proc *p,
@@ -108,14 +126,10 @@ struct baton_fiber *fiber_create(struct baton_rt *rt, struct baton_proc *p,
 	/* Acquire; pairs with switch.S: a detached fiber may be leaving it. */
 	while (unlikely(__atomic_load_n(&f->ctx.on_stack, __ATOMIC_ACQUIRE)))
 		baton_cpu_relax();
-	f->permit = PERMIT_NONE;
-	f->pin = NULL;
-	f->joiner = JOIN_NONE;
-	f->queued = false;
+	fiber_init(f);
 	f->fn = fn;
 	f->arg = arg;
-	baton_ctx_init(&f->ctx, (void *)((uintptr_t)f & ~(uintptr_t)15),
-		       fiber_main);
+	baton_ctx_init(&f->ctx, fiber_top(f), fiber_main);
 	return f;
 }
 
@@ -256,6 +270,37 @@ int baton_ready(struct baton_fiber *fiber)
 	if (w)
 		sched_exit(w);
 	return 0;
+}
+
+int baton_thread_lock(void)
+{
+	struct baton_worker *w = sched_enter();
+
+	if (unlikely(!w))
+		return -EPERM;
+	w->fiber->locks++;
+	sched_pin(w, w->fiber);
+	sched_exit(w);
+	return 0;
+}
+
+int baton_thread_unlock(void)
+{
+	struct baton_worker *w = sched_enter();
+	struct baton_fiber *f;
+	int err = 0;
+
+	if (unlikely(!w))
+		return -EPERM;
+	f = w->fiber;
+	if (unlikely(!f->locks)) {
+		err = -EINVAL;
+	} else {
+		f->locks--;
+		sched_unpin(w, f);
+	}
+	sched_exit(w);
+	return err;
 }
 
 struct baton_fiber *baton_self(void)

@@ -38,6 +38,9 @@ struct baton_fiber {
 	uint32_t permit;		/* A */
 	struct baton_worker *worker;	/* O: where it runs or ran last */
 	struct baton_worker *pin;	/* O: it may run there alone */
+	unsigned int locks;		/* O: baton_thread_lock() */
+	struct try *tries;		/* O: the innermost, see panic.c */
+	struct chunk *chunks;		/* O: baton_call_alloc(), see alloc.c */
 	struct baton_fiber *next;	/* Q; free lists */
 	struct baton_fiber *prev;	/* Q: global queue */
 	struct baton_fiber *joiner;	/* A */
@@ -65,5 +68,14 @@ struct baton_proc;
  */
 struct baton_fiber *fiber_create(struct baton_rt *rt, struct baton_proc *p,
 				 size_t stack_size, baton_fn fn, void *arg);
+
+/* What fiber_create() does to memory of stack.c, but for what it will run. */
+void fiber_init(struct baton_fiber *f);
+
+/* Where the stack of @f begins, aligned as for a call. */
+static inline void *fiber_top(struct baton_fiber *f)
+{
+	return (void *)((uintptr_t)f & ~(uintptr_t)15);
+}
 
 #endif /* BATON_CORE_FIBER_H */

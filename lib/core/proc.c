@@ -37,41 +37,58 @@ void proc_attach(struct baton_worker *w, unsigned int p)
 	w->proc = &w->rt->procs[p];
 	__atomic_store_n(&s->proc, p, __ATOMIC_RELAXED);
 	__atomic_store_n(&w->rt->recs[p].worker, w->index, __ATOMIC_RELAXED);
-	/* A taker that has only begun withdraws by itself: not our word. */
+	/*
+	 * A taker that has only begun withdraws by itself: not our word. Full
+	 * barrier: taken before stopping; sched_stop() has it the other way
+	 * round.
+	 */
 	if (__atomic_load_n(&s->taken, __ATOMIC_RELAXED) == BATON_TAKEN)
-		__atomic_store_n(&s->taken, BATON_KEPT, __ATOMIC_RELEASE);
-	/* taken before stopping; sched_stop() has it the other way round. */
-	full_barrier();
+		__atomic_exchange_n(&s->taken, BATON_KEPT, __ATOMIC_SEQ_CST);
+	else
+		full_barrier();
 	if (unlikely(rt_stopping(w->rt)))
 		__atomic_store_n(&s->taken, BATON_TAKEN, __ATOMIC_RELEASE);
 }
 
-bool proc_regain(struct baton_worker *w)
+bool proc_claim(struct baton_worker *w)
 {
 	struct baton_rt *rt = w->rt;
-	uint32_t taking = BATON_TAKING;
 	int p = (int)w->slot->proc;
 
-	if (unlikely(rt_stopping(rt)))
-		return false;
-	/*
-	 * Pairs with take() in tier/poll.c: one of the two swaps wins. KEPT:
-	 * the taker has withdrawn since we looked, and it is ours as before.
-	 */
-	if (__atomic_compare_exchange_n(&w->slot->taken, &taking, BATON_KEPT,
-					false, __ATOMIC_ACQ_REL,
-					__ATOMIC_ACQUIRE) ||
-	    taking == BATON_KEPT)
-		return true;
 	if (!idle_claim(rt->hdr, (unsigned int)p)) {
 		p = idle_claim_any(rt->hdr, rt->nprocs);
 		if (p < 0)
 			return false;
 	}
 	proc_attach(w, (unsigned int)p);
-	count(&w->regained);
 	if (rt->tier->busy)
 		rt->tier->busy(rt);
+	return true;
+}
+
+bool proc_settle(struct baton_worker *w)
+{
+	uint32_t taking = BATON_TAKING;
+
+	/*
+	 * Pairs with take() in tier/poll.c: one of the two swaps wins. KEPT:
+	 * the taker has withdrawn since we looked, and it is ours as before.
+	 */
+	return __atomic_compare_exchange_n(&w->slot->taken, &taking,
+					   BATON_KEPT, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_ACQUIRE) ||
+	       taking == BATON_KEPT;
+}
+
+bool proc_regain(struct baton_worker *w)
+{
+	if (unlikely(rt_stopping(w->rt)))
+		return false;
+	if (proc_settle(w))
+		return true;
+	if (!proc_claim(w))
+		return false;
+	count(&w->regained);
 	return true;
 }
 

@@ -33,9 +33,17 @@ void procs_destroy(struct baton_rt *rt);
 void proc_attach(struct baton_worker *w, unsigned int p);
 
 /*
+ * @w has none: claim the last it had, or any that is idle, without a system
+ * call. False when none is free.
+ */
+bool proc_claim(struct baton_worker *w);
+
+/* Settle with a taker that may have only begun: is @w's processor its own? */
+bool proc_settle(struct baton_worker *w);
+
+/*
  * @w found its processor taken: settle with a taker that has only begun, or
- * claim the old processor, or another that is idle, without a system call.
- * False when none is free.
+ * proc_claim(). False when none is free, or the scheduler stops.
  */
 bool proc_regain(struct baton_worker *w);
 

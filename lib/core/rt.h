@@ -8,6 +8,7 @@
  *  G  under global.lock
  *  W  the watcher thread, and baton_run() before and after it lives
  *  A  anybody, atomically
+ *  L  under workers_lock(), see worker.h
  */
 #ifndef BATON_CORE_RT_H
 #define BATON_CORE_RT_H
@@ -48,6 +49,7 @@ struct baton_rt {
 	struct baton_proc *procs;	/* C */
 	struct baton_worker **workers;	/* W: by slot; entries A */
 	unsigned int nworkers;		/* A */
+	unsigned int nworkers_max;	/* A */
 	sigset_t sigmask;		/* C: the workers' */
 
 	struct global_queue global;
@@ -55,6 +57,9 @@ struct baton_rt {
 
 	struct baton_fiber *main;	/* C: its end is the end */
 	uint64_t spawns;		/* A: by no processor */
+	uint64_t adopted;		/* A: threads, ever */
+	unsigned int users;		/* L: baton_run(), adopted threads */
+	struct baton_stats gone;	/* L: of adopted workers no more */
 	int stopping;			/* A */
 };
 
@@ -70,6 +75,12 @@ static inline bool rt_stopping(const struct baton_rt *rt)
 {
 	return __atomic_load_n(&rt->stopping, __ATOMIC_ACQUIRE);
 }
+
+/* Add what @w has counted to @st. Under workers_lock(). */
+void rt_count_worker(const struct baton_worker *w, struct baton_stats *st);
+
+/* The last user is gone. */
+void rt_free(struct baton_rt *rt);
 
 static inline bool rt_has_work(const struct baton_rt *rt)
 {

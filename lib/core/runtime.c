@@ -12,6 +12,7 @@
 
 #include "../tier/tier.h"
 #include "cpus.h"
+#include "fatal.h"
 #include "fiber.h"
 #include "proc.h"
 #include "sched.h"
@@ -261,9 +262,31 @@ static int run_threads(struct baton_rt *rt)
 	worker_run(first);
 	pthread_join(thread, NULL);
 	workers_join(rt, first);
+	workers_drain(rt);
 out:
 	worker_destroy(first);
 	return err;
+}
+
+void rt_free(struct baton_rt *rt)
+{
+	if (rt->tier)
+		rt->tier->close(rt);
+	free(rt->workers);
+	pthread_mutex_destroy(&rt->global.lock);
+	free(rt);
+}
+
+/* Adopted threads may keep it longer than baton_run() does. */
+static void rt_put(struct baton_rt *rt)
+{
+	bool last;
+
+	workers_lock();
+	last = !--rt->users;
+	workers_unlock();
+	if (last)
+		rt_free(rt);
 }
 
 static int run(struct baton_rt *rt, const struct baton_config *cfg,
@@ -273,37 +296,38 @@ static int run(struct baton_rt *rt, const struct baton_config *cfg,
 
 	rt->nprocs = cfg->nprocs;
 	rt->max_workers = cfg->max_workers;
+	rt->users = 1;
 	pthread_mutex_init(&rt->global.lock, NULL);
 	stack_pool_init(&rt->stacks, cfg->stack_size);
 	rt->workers = calloc(rt->max_workers, sizeof(*rt->workers));
 	if (!rt->workers) {
 		err = reason(-ENOMEM, "no memory");
-		goto out_pool;
+		goto out;
 	}
 	err = tier_open(rt, cfg->tier);
-	if (err)
-		goto out_workers;
+	if (err) {
+		rt->tier = NULL;
+		goto out;
+	}
 	err = procs_create(rt);
 	if (err) {
 		reason(err, "no memory");
-		goto out_tier;
+		goto out;
 	}
 	err = first_fiber(rt, fn, arg);
 	if (!err) {
+		fault_handler_install();
 		__atomic_store_n(&baton_rt_running, rt, __ATOMIC_RELEASE);
 		err = run_threads(rt);
 		__atomic_store_n(&baton_rt_running, NULL, __ATOMIC_RELEASE);
+		fault_handler_remove();
 	}
 	if (!err && result)
 		*result = rt->main->result;
 	procs_destroy(rt);
-out_tier:
-	rt->tier->close(rt);
-out_workers:
-	free(rt->workers);
-out_pool:
+out:
 	stack_pool_uninit(&rt->stacks);
-	pthread_mutex_destroy(&rt->global.lock);
+	rt_put(rt);
 	return err;
 }
 
@@ -312,11 +336,17 @@ int baton_run(const struct baton_config *cfg, baton_fn fn, void *arg,
 {
 	static bool busy;
 	struct baton_config c = { 0 };
+	struct baton_worker *w;
 	struct baton_rt *rt;
 	int saved = errno, err;
 
 	if (!fn)
 		return reason(-EINVAL, "no function to run");
+	w = baton_worker_self();
+	if (w && (!w->adopted || w->depth))
+		return reason(-EBUSY, "a scheduler runs already, this one's");
+	if (w)
+		worker_forget(w);
 	if (cfg)
 		c = *cfg;
 	err = config_env(&c);
@@ -328,7 +358,6 @@ int baton_run(const struct baton_config *cfg, baton_fn fn, void *arg,
 		return reason(-EBUSY, "a scheduler runs already");
 	rt = calloc(1, sizeof(*rt));
 	err = rt ? run(rt, &c, fn, arg, result) : reason(-ENOMEM, "no memory");
-	free(rt);
 	__atomic_store_n(&busy, false, __ATOMIC_RELEASE);
 	errno = saved;		/* ours never set it, though their parts do */
 	return err;
@@ -357,21 +386,18 @@ static uint64_t get(const void *counter)
 	return __atomic_load_n((const uint64_t *)counter, __ATOMIC_RELAXED);
 }
 
-static void stats_workers(struct baton_rt *rt, struct baton_stats *st)
+void rt_count_worker(const struct baton_worker *w, struct baton_stats *st)
 {
-	for (unsigned int i = 0; i < rt->max_workers; i++) {
-		/* Acquire; pairs with worker_attach(). */
-		const struct baton_worker *w =
-			__atomic_load_n(&rt->workers[i], __ATOMIC_ACQUIRE);
+	unsigned int depth = __atomic_load_n(&w->depth, __ATOMIC_RELAXED);
 
-		if (!w)
-			continue;
-		st->calls += get(&w->slot->calls);
-		st->callbacks += get(&w->callbacks);
-		st->regained += get(&w->regained);
-		st->requeued += get(&w->requeued);
-		st->parks += get(&w->parks);
-	}
+	st->calls += get(&w->slot->calls);
+	st->callbacks += get(&w->callbacks);
+	st->regained += get(&w->regained);
+	st->requeued += get(&w->requeued);
+	st->parks += get(&w->parks);
+	/* Each callback is within a call, but for an adopted thread's first. */
+	st->calls_now += depth - (w->adopted && depth) +
+			 (slot_state(w->slot) == BATON_FOREIGN);
 }
 
 int baton_stats(struct baton_stats *st, size_t size)
@@ -383,7 +409,18 @@ int baton_stats(struct baton_stats *st, size_t size)
 		return -EINVAL;
 	if (!rt)
 		return -ESRCH;
-	stats_workers(rt, &s);
+	workers_lock();
+	s = rt->gone;
+	for (unsigned int i = 0; i < rt->max_workers; i++) {
+		/* Acquire; pairs with worker_attach(). */
+		const struct baton_worker *w =
+			__atomic_load_n(&rt->workers[i], __ATOMIC_ACQUIRE);
+
+		if (w)
+			rt_count_worker(w, &s);
+	}
+	workers_unlock();
+	s.adopted = __atomic_load_n(&rt->adopted, __ATOMIC_RELAXED);
 	s.spawns = __atomic_load_n(&rt->spawns, __ATOMIC_RELAXED);
 	for (unsigned int i = 0; i < rt->nprocs; i++) {
 		s.handoffs += get(&rt->recs[i].handoffs);
@@ -392,7 +429,7 @@ int baton_stats(struct baton_stats *st, size_t size)
 		s.spawns += get(&rt->procs[i].spawns);
 	}
 	s.workers = __atomic_load_n(&rt->nworkers, __ATOMIC_RELAXED);
-	s.workers_max = s.workers;	/* none ends before the scheduler */
+	s.workers_max = __atomic_load_n(&rt->nworkers_max, __ATOMIC_RELAXED);
 	memset(st, 0, size);
 	memcpy(st, &s, size < sizeof(s) ? size : sizeof(s));
 	return 0;

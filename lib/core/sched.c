@@ -240,11 +240,22 @@ struct baton_worker *sched_lost(struct baton_worker *w)
 
 bool sched_wait_here(struct baton_worker *w)
 {
-	if (proc_regain(w))
-		return true;
+	return proc_regain(w) || sched_queue_here(w);
+}
+
+bool sched_queue_here(struct baton_worker *w)
+{
 	w->proc = NULL;
 	sched_ready(w->rt, NULL, w->pinned);
-	return worker_park(w, TIER_PINNED);
+	if (likely(worker_park(w, TIER_PINNED)))
+		return true;
+	sched_forget(w->rt, w->pinned);
+	return false;
+}
+
+void sched_forget(struct baton_rt *rt, struct baton_fiber *f)
+{
+	global_remove(rt, f);
 }
 
 /*
@@ -256,15 +267,11 @@ void sched_stop(struct baton_rt *rt)
 {
 	__atomic_store_n(&rt->stopping, 1, __ATOMIC_SEQ_CST);
 	full_barrier();		/* stopping before taken; see proc_attach() */
-	for (unsigned int i = 0; i < rt->max_workers; i++) {
-		/* Acquire; pairs with worker_attach(). */
-		struct baton_worker *w =
-			__atomic_load_n(&rt->workers[i], __ATOMIC_ACQUIRE);
-
-		if (w)
-			__atomic_store_n(&w->slot->taken, BATON_TAKEN,
+	/* Not by way of the workers: adopted ones may go at any time. */
+	for (unsigned int i = 0; i < rt->max_workers; i++)
+		if (__atomic_load_n(&rt->workers[i], __ATOMIC_RELAXED))
+			__atomic_store_n(&rt->slots[i].taken, BATON_TAKEN,
 					 __ATOMIC_SEQ_CST);
-	}
 	rt->tier->stop(rt);
 }
 
@@ -354,19 +361,24 @@ static struct baton_fiber *find(struct baton_worker *w)
 	return f ? f : spin(rt, p);
 }
 
+void sched_release(struct baton_worker *w)
+{
+	/* Touches the region and @w->rt alone: see call/adopt.c. */
+	w->proc = NULL;
+	idle_set(w->rt->hdr, w->slot->proc);
+	if (rt_has_work(w->rt))
+		wake_one(w->rt);
+}
+
 /* Give the processor away, and wait until somebody serves the pinned fiber. */
 static void wait_pinned(struct baton_worker *w)
 {
-	struct baton_rt *rt = w->rt;
-	int p;
-
-	if (w->proc) {
-		p = (int)w->proc->index;
-		w->proc = NULL;
-		idle_set(rt->hdr, (unsigned int)p);
-		if (rt_has_work(rt))
-			wake_one(rt);
+	if (w->proc && rt_has_work(w->rt)) {
+		worker_swap(w, w->proc->index, TIER_ANY, TIER_PINNED);
+		return;
 	}
+	if (w->proc)
+		sched_release(w);
 	worker_park(w, TIER_PINNED);
 }
 
@@ -397,7 +409,7 @@ _Noreturn void sched_loop(void *arg)
 		} else if (f->pin) {
 			unsigned int p = w->proc->index;
 
-			worker_swap(w, p, f->pin->index);
+			worker_swap(w, p, f->pin->index, 0);
 		} else {
 			break;
 		}

@@ -52,6 +52,15 @@ void sched_ready(struct baton_rt *rt, struct baton_worker *w,
  */
 bool sched_wait_here(struct baton_worker *w);
 
+/* The same for one that has none to ask for, but must queue up. */
+bool sched_queue_here(struct baton_worker *w);
+
+/* Pinned @f waits for no processor any more; its stack may be unmapped. */
+void sched_forget(struct baton_rt *rt, struct baton_fiber *f);
+
+/* @w lets go of its processor, for others. */
+void sched_release(struct baton_worker *w);
+
 /* The first fiber has ended: stop. */
 void sched_stop(struct baton_rt *rt);
 
@@ -72,6 +81,24 @@ static inline struct baton_worker *sched_enter(void)
 	if (unlikely(slot_enter_runtime(w->slot, w->fence)))
 		w = sched_lost(w);
 	return w;
+}
+
+/*
+ * @f resumes on @w alone, and @w runs nothing else, for as long as a callback
+ * is in progress there, or @f is locked to it.
+ */
+static inline void sched_pin(struct baton_worker *w, struct baton_fiber *f)
+{
+	w->pinned = f;
+	f->pin = w;
+}
+
+static inline void sched_unpin(struct baton_worker *w, struct baton_fiber *f)
+{
+	if (w->depth || f->locks)
+		return;
+	w->pinned = NULL;
+	f->pin = NULL;
 }
 
 static inline void sched_exit(struct baton_worker *w)

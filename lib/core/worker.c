@@ -3,10 +3,13 @@
 #include "worker.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../tier/tier.h"
+#include "fatal.h"
 #include "proc.h"
 #include "sched.h"
 
@@ -32,12 +35,13 @@ bool worker_park(struct baton_worker *w, unsigned int flags)
 	return parked(w, w->rt->tier->park(w, flags));
 }
 
-bool worker_swap(struct baton_worker *w, unsigned int p, unsigned int index)
+bool worker_swap(struct baton_worker *w, unsigned int p, unsigned int index,
+		 unsigned int flags)
 {
 	w->proc = NULL;
 	count(&w->parks);
 	slot_set_state(w->slot, BATON_PARKED);
-	return parked(w, w->rt->tier->swap(w, p, index, 0));
+	return parked(w, w->rt->tier->swap(w, p, index, flags));
 }
 
 struct baton_worker *worker_create(struct baton_rt *rt)
@@ -64,25 +68,181 @@ static void first_frame(void *arg)
 	sched_loop(w);
 }
 
+/*
+ * Adopted threads come and go as they like, so that their part of workers[],
+ * the end of a scheduler, and who still uses one are under this lock. Rank:
+ * none is taken while it is held, but for those of a tier.
+ */
+static pthread_mutex_t adopted_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t adopted_left = PTHREAD_COND_INITIALIZER;
+
+void workers_lock(void)
+{
+	pthread_mutex_lock(&adopted_lock);
+}
+
+void workers_unlock(void)
+{
+	pthread_mutex_unlock(&adopted_lock);
+}
+
+/* --- the end of a thread ------------------------------------------------ */
+
+static pthread_key_t exit_key;
+
+/* A worker's thread ends while it is one. */
+static void thread_exits(void *arg)
+{
+	struct baton_worker *w = arg;
+
+	if (!w->adopted || w->depth)
+		fatal("a thread ended in a foreign call or callback: pthread_exit()?");
+	worker_forget(w);
+}
+
+static void exit_key_create(void)
+{
+	pthread_key_create(&exit_key, thread_exits);
+}
+
+/* --- being a worker ------------------------------------------------------ */
+
 int worker_attach(struct baton_worker *w)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct baton_rt *rt = w->rt;
-	int err = rt->tier->attach(w);
+	unsigned int n, max;
+	int err;
 
+	pthread_once(&once, exit_key_create);
+	err = -pthread_setspecific(exit_key, w);
 	if (err)
 		return err;
+	err = rt->tier->attach(w);
+	if (err) {
+		pthread_setspecific(exit_key, NULL);
+		return err;
+	}
 	w->errnop = &errno;
+	fault_stack_create(w);
 	/* Release: who finds it in the table finds it whole. */
 	__atomic_store_n(&rt->workers[w->index], w, __ATOMIC_RELEASE);
-	__atomic_fetch_add(&rt->nworkers, 1, __ATOMIC_RELAXED);
+	n = __atomic_add_fetch(&rt->nworkers, 1, __ATOMIC_RELAXED);
+	max = __atomic_load_n(&rt->nworkers_max, __ATOMIC_RELAXED);
+	while (n > max &&
+	       !__atomic_compare_exchange_n(&rt->nworkers_max, &max, n, false,
+					    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
 	baton_worker_set_self(w);
 	return 0;
 }
 
 void worker_detach(struct baton_worker *w)
 {
+	pthread_setspecific(exit_key, NULL);
 	baton_worker_set_self(NULL);
+	fault_stack_destroy(w);
 	w->rt->tier->detach(w);
+}
+
+/* Under the lock. */
+static int adopt(struct baton_rt *rt, struct baton_worker **worker)
+{
+	struct baton_worker *w = worker_create(rt);
+	int err = -ENOMEM;
+
+	if (!w)
+		return reason(err, "no memory");
+	stack_pool_init(&w->stacks, rt->stacks.size);
+	w->fiber = stack_map(&w->stacks, rt->stacks.size);
+	if (!w->fiber) {
+		reason(err, "no memory for a stack");
+		goto err_destroy;
+	}
+	fiber_init(w->fiber);
+	w->fiber->joiner = JOIN_DETACHED;
+	w->fiber->worker = w;
+	w->fiber->ctx.sp = fiber_top(w->fiber);
+	w->fiber->ctx.entry = NULL;
+	w->fiber->ctx.on_stack = 1;
+	w->adopted = true;
+	sched_pin(w, w->fiber);
+	err = worker_attach(w);
+	if (err) {
+		reason(err, "not a worker: %s", strerror(-err));
+		goto err_destroy;
+	}
+	slot_set_state(w->slot, BATON_PARKED);
+	__atomic_fetch_add(&rt->adopted, 1, __ATOMIC_RELAXED);
+	rt->users++;
+	*worker = w;
+	return 0;
+
+err_destroy:
+	stack_pool_uninit(&w->stacks);
+	worker_destroy(w);
+	return err;
+}
+
+int worker_adopt(struct baton_worker **worker)
+{
+	struct baton_rt *rt;
+	int err;
+
+	workers_lock();
+	rt = rt_running();
+	if (!rt)
+		err = reason(-ESRCH, "no scheduler runs");
+	else if (rt_stopping(rt))
+		err = reason(-ESHUTDOWN, "the scheduler is ending");
+	else
+		err = adopt(rt, worker);
+	workers_unlock();
+	return err;
+}
+
+void worker_forget(struct baton_worker *w)
+{
+	struct baton_rt *rt = w->rt;
+	bool last;
+
+	workers_lock();
+	rt_count_worker(w, &rt->gone);
+	/* Its slot may be another's as soon as it is detached. */
+	__atomic_store_n(&rt->workers[w->index], NULL, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&rt->nworkers, 1, __ATOMIC_RELAXED);
+	worker_detach(w);
+	last = !--rt->users;
+	workers_unlock();
+	stack_pool_uninit(&w->stacks);
+	worker_destroy(w);
+	if (last)
+		rt_free(rt);
+}
+
+void worker_left(void)
+{
+	workers_lock();
+	pthread_cond_broadcast(&adopted_left);
+	workers_unlock();
+}
+
+/* Under the lock. Adopted, and in a callback? */
+static bool visits(const struct baton_worker *w)
+{
+	/* Pairs with the callback's end: depth, full barrier, stopping. */
+	return w && w->adopted && __atomic_load_n(&w->depth, __ATOMIC_ACQUIRE);
+}
+
+void workers_drain(struct baton_rt *rt)
+{
+	full_barrier();		/* stopping before depth */
+	workers_lock();
+	__atomic_store_n(&baton_rt_running, NULL, __ATOMIC_RELEASE);
+	for (unsigned int i = 0; i < rt->max_workers; i++)
+		while (visits(rt->workers[i]))
+			pthread_cond_wait(&adopted_left, &adopted_lock);
+	workers_unlock();
 }
 
 void worker_run(struct baton_worker *w)
@@ -141,9 +301,14 @@ int worker_start(struct baton_rt *rt)
 void workers_join(struct baton_rt *rt, struct baton_worker *first)
 {
 	for (unsigned int i = 0; i < rt->max_workers; i++) {
-		struct baton_worker *w = rt->workers[i];
+		struct baton_worker *w;
 
-		if (!w || w == first)
+		workers_lock();
+		w = rt->workers[i];
+		if (w && (w == first || w->adopted))
+			w = NULL;
+		workers_unlock();
+		if (!w)
 			continue;
 		pthread_join(w->thread, NULL);
 		worker_destroy(w);

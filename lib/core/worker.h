@@ -26,7 +26,12 @@
  * @fence:   rt->fence, near at hand; constant
  * @pinned:  the only fiber that it may run now, or NULL. Set while a callback
  *           is in progress: other fibers' foreign calls would lie below this
- *           one's on the system stack, and be overwritten when it returns.
+ *           one's on the system stack, and be overwritten when it returns. And
+ *           while its fiber is locked to it.
+ * @depth:   callbacks in progress; anybody may read it
+ * @adopted: the thread is not the library's; see call/adopt.c
+ * @stacks:  where the fiber of an adopted thread comes from
+ * @altstack: for the signal handler of fatal.c; NULL: the thread had its own
  */
 struct baton_worker {
 	struct baton_slot *slot;
@@ -37,13 +42,17 @@ struct baton_worker {
 	struct baton_rt *rt;
 	struct baton_fiber *pinned;
 	void *base_sp;
+	unsigned int depth;
 	unsigned int index;
 	bool fence;
+	bool adopted;
 	pthread_t thread;
 	uint64_t callbacks;
 	uint64_t regained;
 	uint64_t requeued;
 	uint64_t parks;
+	struct stack_pool stacks;
+	void *altstack;
 } __attribute__((aligned(128)));
 
 /*
@@ -52,8 +61,9 @@ struct baton_worker {
  */
 bool worker_park(struct baton_worker *w, unsigned int flags);
 
-/* worker_park() once processor @p has gone to worker @index. */
-bool worker_swap(struct baton_worker *w, unsigned int p, unsigned int index);
+/* worker_park() once processor @p has gone to worker @index, or TIER_ANY. */
+bool worker_swap(struct baton_worker *w, unsigned int p, unsigned int index,
+		 unsigned int flags);
 
 struct baton_worker *worker_create(struct baton_rt *rt);
 void worker_destroy(struct baton_worker *w);
@@ -64,6 +74,30 @@ void worker_destroy(struct baton_worker *w);
  */
 int worker_attach(struct baton_worker *w);
 void worker_detach(struct baton_worker *w);
+
+/*
+ * The calling thread, which is not the library's, becomes a worker for its
+ * callbacks: with a fiber of its own, to which it is bound for good, and
+ * without a processor, in state PARKED. 0; -ESRCH no scheduler runs;
+ * -ESHUTDOWN it is ending; -EAGAIN all slots are taken; -ENOMEM.
+ */
+int worker_adopt(struct baton_worker **w);
+
+/* The calling thread, adopted as @w and not in a callback, is one no more. */
+void worker_forget(struct baton_worker *w);
+
+/* The calling thread, adopted, has left a callback of a stopping scheduler. */
+void worker_left(void);
+
+/*
+ * No scheduler runs any more: adopt no thread, and wait until no adopted one
+ * is in a callback. What is left to them then is @rt itself and its region.
+ */
+void workers_drain(struct baton_rt *rt);
+
+/* workers[] is as it is, adopted workers included, until unlocked. */
+void workers_lock(void);
+void workers_unlock(void);
 
 /* Run fibers until the scheduler stops; then detach. */
 void worker_run(struct baton_worker *w);

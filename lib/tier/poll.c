@@ -50,11 +50,12 @@ struct sighting {
 };
 
 struct poll {
-	pthread_mutex_t lock;		/* standby, grants, stopped */
+	pthread_mutex_t lock;		/* standby, grants, stopped, slots */
 	struct bunk *standby;		/* the last to park is the first out */
 	bool stopped;
 	struct bunk *bunks;		/* by slot */
-	unsigned int nslots;		/* atomic: slots given out */
+	unsigned int nslots;		/* slots given out, ever */
+	struct bunk *vacant;		/* of those, the ones given back */
 
 	uint32_t kick;			/* futex: the monitor's bed */
 	uint32_t wanted;		/* atomic: one more worker, please */
@@ -154,25 +155,37 @@ static void poll_close(struct baton_rt *rt)
 static int poll_attach(struct baton_worker *w)
 {
 	struct poll *t = poll_of(w->rt);
-	unsigned int i = __atomic_load_n(&t->nslots, __ATOMIC_RELAXED);
+	struct bunk *b = NULL;
 
-	do
-		if (i == w->rt->max_workers)
-			return -EAGAIN;
-	while (!__atomic_compare_exchange_n(&t->nslots, &i, i + 1, false,
-					    __ATOMIC_RELAXED,
-					    __ATOMIC_RELAXED));
-	w->index = i;
-	w->slot = &w->rt->slots[i];
-	w->slot->tid = (uint32_t)gettid();
+	pthread_mutex_lock(&t->lock);
+	if (t->vacant) {
+		b = t->vacant;
+		t->vacant = b->next;
+	} else if (t->nslots < w->rt->max_workers) {
+		b = &t->bunks[t->nslots++];
+	}
+	pthread_mutex_unlock(&t->lock);
+	if (!b)
+		return -EAGAIN;
+	w->index = (unsigned int)(b - t->bunks);
+	w->slot = &w->rt->slots[w->index];
+	/* The last one's worker has let go of all of it. */
+	*w->slot = (struct baton_slot){ .tid = (uint32_t)gettid() };
 	__atomic_fetch_add(&w->rt->hdr->nworkers, 1, __ATOMIC_RELAXED);
 	return 0;
 }
 
 static void poll_detach(struct baton_worker *w)
 {
+	struct poll *t = poll_of(w->rt);
+	struct bunk *b = &t->bunks[w->index];
+
 	slot_set_state(w->slot, BATON_DEAD);
 	__atomic_fetch_sub(&w->rt->hdr->nworkers, 1, __ATOMIC_RELAXED);
+	pthread_mutex_lock(&t->lock);
+	b->next = t->vacant;
+	t->vacant = b;
+	pthread_mutex_unlock(&t->lock);
 }
 
 static void poll_busy(struct baton_rt *rt)
@@ -296,7 +309,7 @@ static void poll_stop(struct baton_rt *rt)
 	pthread_mutex_lock(&t->lock);
 	t->stopped = true;
 	t->standby = NULL;
-	n = __atomic_load_n(&t->nslots, __ATOMIC_RELAXED);
+	n = t->nslots;
 	for (unsigned int i = 0; i < n; i++) {
 		__atomic_store_n(&t->bunks[i].grant, GRANT_STOP,
 				 __ATOMIC_RELEASE);

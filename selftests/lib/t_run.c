@@ -472,7 +472,7 @@ START_TEST(outside)
 	expect_eq(baton_ready((struct baton_fiber *)some), -ESRCH);
 	expect(!baton_self());
 	expect_eq(baton_call(no_call, &called), -EPERM);
-	expect_eq(baton_callback(no_call, &called), -EPERM);
+	expect_eq(baton_callback(no_call, &called), -ESRCH);
 	expect_eq(called, 0);
 	expect_eq(baton_nprocs(), 0);
 	expect_eq(baton_tier(&why), BATON_TIER_AUTO);

@@ -5,6 +5,7 @@
 
 #include <baton/runtime.h>
 #include <baton/fiber.h>
+#include <baton/panic.h>
 #include <baton/call.h>
 
 #endif /* BATON_BATON_H */

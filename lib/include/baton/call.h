@@ -39,11 +39,52 @@ int baton_call(void (*fn)(void *arg), void *arg);
  * Waits for a processor if the fiber's was taken meanwhile. While @fn is in
  * progress its fiber resumes on this worker alone.
  *
- * Return: 0; or, @fn not run: -EINVAL @fn NULL; -EPERM not from a foreign call
- * (a thread that runs no foreign call, or fiber code); -ESHUTDOWN the first
- * fiber has ended, baton_run() waits for this call to end. Blocks the worker.
+ * A thread that the library did not make may call back as well, at any time
+ * and as often as it likes. Its first callback adopts it: it becomes a worker
+ * (it counts to max_workers), with a fiber of its own for its callbacks, until
+ * it exits. From then on a callback makes no system call if a processor is
+ * idle; otherwise it waits for one. The processor is free for others as soon
+ * as @fn returns.
+ *
+ * A C++ exception may leave @fn, and is then thrown in the foreign code. A
+ * longjmp() over this function's frame is an error that ends the process, at
+ * the latest when the foreign call returns or the fiber ends. So is the end of
+ * a thread of the library's (pthread_exit(), pthread_cancel()); a thread that
+ * was adopted may end in a callback, whose frames are then unwound.
+ *
+ * Return: 0; or, @fn not run: -EINVAL @fn NULL; -EPERM from fiber code;
+ * -ESHUTDOWN the first fiber has ended, and baton_run() waits for this thread.
+ * On a thread that the library did not make also -ESRCH no scheduler runs;
+ * -EAGAIN max_workers are there; -ENOMEM; -ECANCELED the scheduler ended while
+ * @fn was in progress, which was dropped at its next scheduling point, without
+ * unwinding. Blocks the worker. Not async-signal-safe.
  */
 int baton_callback(void (*fn)(void *arg), void *arg);
+
+/**
+ * baton_call_alloc() - memory that lasts as long as the foreign call
+ * @bytes: how many; aligned for any type
+ *
+ * For what a callback hands to the foreign code that called it. Freed when the
+ * fiber's outermost foreign call is over, also when a panic ends it; on an
+ * adopted thread, when its outermost callback is. In a foreign call on its own
+ * thread, or in a callback. After Go's _cgo_allocate.
+ *
+ * Return: the memory, or NULL: none left, or no call in progress
+ * (baton_reason() tells). Blocks neither.
+ */
+void *baton_call_alloc(size_t bytes);
+
+/**
+ * baton_malloc(), baton_free() - malloc() and free() for fibers
+ * @bytes: as for malloc()
+ * @p:     from baton_malloc() or malloc(), or NULL
+ *
+ * As a foreign call if on a fiber, whose stack may be too small for an
+ * allocator; otherwise directly. May block the fiber.
+ */
+void *baton_malloc(size_t bytes);
+void baton_free(void *p);
 
 /*
  * struct baton_args, baton_call_args() - what BATON_CALL() is made of: the

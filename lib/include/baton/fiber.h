@@ -106,6 +106,26 @@ int baton_park(void);
  */
 int baton_ready(struct baton_fiber *fiber);
 
+/**
+ * baton_thread_lock() - the fiber stays on this thread, and has it to itself
+ *
+ * For foreign code that keeps state per thread: from now on the fiber resumes
+ * on its present worker alone, and this worker runs no other fiber. Nests:
+ * ends with as many calls of baton_thread_unlock(), or with the fiber. After
+ * Go's LockOSThread.
+ *
+ * Return: 0; -EPERM not from a fiber. Blocks neither.
+ */
+int baton_thread_lock(void);
+
+/**
+ * baton_thread_unlock() - undo one baton_thread_lock()
+ *
+ * Return: 0; -EINVAL the fiber holds no such lock; -EPERM not from a fiber.
+ * Blocks neither.
+ */
+int baton_thread_unlock(void);
+
 /** baton_self() - the calling fiber; NULL when not on a fiber. */
 struct baton_fiber *baton_self(void);
 

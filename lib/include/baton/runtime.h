@@ -152,6 +152,8 @@ unsigned int baton_nprocs(void);
  * @spawns:      fibers started
  * @workers:     workers now
  * @workers_max: most workers at once
+ * @calls_now:   foreign calls in progress
+ * @adopted:     threads that were not the library's and called back
  *
  * Fields are only ever added at the end.
  */
@@ -167,6 +169,8 @@ struct baton_stats {
 	uint64_t spawns;
 	uint64_t workers;
 	uint64_t workers_max;
+	uint64_t calls_now;
+	uint64_t adopted;
 };
 
 /**

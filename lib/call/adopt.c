@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * adopt.c - callbacks from threads that the library did not make.
+ *
+ * Such a thread becomes a worker at its first callback (Go's needm), with a
+ * fiber of its own to which it is pinned, and stays one until it exits, so
+ * that further callbacks take no system call. Between two it is PARKED and has
+ * no processor; a callback claims an idle one, the last it had if possible, or
+ * queues up, like any pinned fiber; its end lets go of it.
+ *
+ *	foreign thread			its fiber's stack
+ *	--------------			-----------------
+ *	baton_callback(cb)
+ *	  depth = 1
+ *	  claim a processor, or wait
+ *	  asm_start, asm_call ---------> cb, state = FIBER
+ *	  state = RUNTIME <------------- returns
+ *	  depth = 0
+ *	  let go of the processor
+ *	  state = PARKED
+ *
+ * The end of the scheduler: sched_stop() sets stopping, and workers_drain()
+ * waits until depth is 0. The thread stores depth = 1, then does a claim, an
+ * atomic that is a full barrier, or queues up under a lock, and then looks at
+ * stopping: one of the two sees the other's store. The same on the way out. A
+ * callback that is waiting, or comes to a scheduling point, is cut off there:
+ * sched_loop() ends in baton_asm_finish(), back to asm_start.
+ */
+#include <errno.h>
+
+#include "call.h"
+
+struct visit {
+	struct baton_worker *w;
+	void (*fn)(void *);
+	void *arg;
+	bool done;
+};
+
+/* Without a processor any more, outside of the scheduler's reach. */
+static void leave(struct baton_worker *w)
+{
+	slot_set_state(w->slot, BATON_PARKED);
+	if (unlikely(rt_stopping(w->rt)))
+		worker_left();
+}
+
+static inline void visit_end(struct callback *cb)
+{
+	struct baton_worker *w = cb->worker;
+	struct baton_fiber *f = w->fiber;
+	bool lost;
+
+	callback_check(cb);
+	lost = unlikely(slot_enter_runtime(w->slot, w->fence)) &&
+	       !proc_settle(w);
+	if (unlikely(f->chunks))
+		chunks_free(f);
+	f->locks = 0;
+	/* From here on @f, and what the scheduler has for fibers, may go. */
+	callback_finish(cb);
+	if (unlikely(lost))
+		full_barrier();
+	else
+		sched_release(w);	/* a full barrier, too */
+	leave(w);
+}
+
+static void visit(void *arg)
+{
+	struct visit *v = arg;
+	struct baton_worker *w = v->w;
+	struct callback cb __attribute__((cleanup(visit_end)));
+
+	callback_begin(&cb, w);
+	baton_asm_call(v->fn, v->arg, cb.fiber_sp, &w->sys_sp);
+	v->done = true;
+}
+
+/* Cut off by the end of the scheduler: nothing of it is used again. */
+static int cut_off(struct baton_worker *w)
+{
+	if (w->fiber->chunks)
+		chunks_free(w->fiber);
+	sched_forget(w->rt, w->fiber);
+	depth_set(w, 0);
+	full_barrier();
+	leave(w);
+	return reason(-ECANCELED, "the scheduler ended during the callback");
+}
+
+int adopted_callback(struct baton_worker *w, void (*fn)(void *), void *arg)
+{
+	struct visit v = { .fn = fn, .arg = arg };
+	int saved = errno, err = 0;
+
+	if (unlikely(w && (!w->adopted ||
+			   slot_state(w->slot) != BATON_PARKED)))
+		return reason(-EPERM, "a callback, but not from foreign code");
+	if (unlikely(w && rt_stopping(w->rt))) {
+		worker_forget(w);
+		w = NULL;
+	}
+	if (unlikely(!w))
+		err = worker_adopt(&w);
+	if (unlikely(err))
+		goto out;
+	v.w = w;
+	depth_set(w, 1);
+	slot_set_state(w->slot, BATON_RUNTIME);
+	if ((unlikely(!proc_claim(w)) && !sched_queue_here(w)) ||
+	    unlikely(__atomic_load_n(&w->slot->taken, __ATOMIC_RELAXED) ==
+		     BATON_TAKEN)) {
+		depth_set(w, 0);
+		full_barrier();
+		leave(w);
+		err = reason(-ESHUTDOWN, "the scheduler is ending");
+		goto out;
+	}
+	baton_asm_start(visit, &v, &w->base_sp);
+	if (unlikely(!v.done))
+		err = cut_off(w);
+out:
+	errno = saved;
+	return err;
+}

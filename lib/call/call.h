@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* call.h - what the files of this folder share: callbacks in progress. */
+#ifndef BATON_CALL_CALL_H
+#define BATON_CALL_CALL_H
+
+#include <baton/call.h>
+
+#include "../core/sched.h"
+
+/* The end: the callback in progress is not the one that ends. */
+_Noreturn void callback_lost(void) __attribute__((cold));
+
+/**
+ * struct callback - one in progress
+ * @worker: where
+ * @depth:  its number, from the outermost: 1, 2, ...
+ * @sys_sp, @fiber_sp: what the next user of either stack is to find when it
+ *          has ended
+ * @err:    the foreign code's errno
+ */
+struct callback {
+	struct baton_worker *worker;
+	unsigned int depth;
+	int err;
+	void *sys_sp;
+	void *fiber_sp;
+};
+
+static inline void depth_set(struct baton_worker *w, unsigned int depth)
+{
+	__atomic_store_n(&w->depth, depth, __ATOMIC_RELAXED);
+}
+
+/* The callback of number w->depth begins: in RUNTIME, with a processor. */
+static inline void callback_begin(struct callback *cb, struct baton_worker *w)
+{
+	cb->worker = w;
+	cb->depth = w->depth;
+	/* Nested calls, and switches, leave their own marks in both. */
+	cb->sys_sp = w->sys_sp;
+	cb->fiber_sp = w->fiber->ctx.sp;
+	count(&w->callbacks);
+	slot_set_state(w->slot, BATON_FIBER);
+}
+
+static inline void callback_finish(const struct callback *cb)
+{
+	struct baton_worker *w = cb->worker;
+
+	w->sys_sp = cb->sys_sp;
+	w->fiber->ctx.sp = cb->fiber_sp;
+	depth_set(w, cb->depth - 1);
+}
+
+/* A longjmp() out of callbacks within this one leaves them behind. */
+static inline void callback_check(const struct callback *cb)
+{
+	if (unlikely(cb->worker->depth != cb->depth))
+		callback_lost();
+}
+
+/* baton_callback() on a thread that is in no foreign call. @w may be NULL. */
+int adopted_callback(struct baton_worker *w, void (*fn)(void *), void *arg);
+
+/* Free what baton_call_alloc() gave to @f. */
+void chunks_free(struct baton_fiber *f) __attribute__((cold));
+
+#endif /* BATON_CALL_CALL_H */

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * panic.c - from fiber code to the innermost baton_try(), over any number of
+ * foreign frames: both stacks in lock step, like Go's panics through cgo.
+ *
+ * The platform's unwinder walks the frames, through foreign calls and callbacks
+ * by the CFI of switch.S, and runs the cleanups and destructors of those that
+ * have any. What a call and a callback have to put right is a cleanup of their
+ * frames in call.c. At the frame of baton_asm_start() that baton_try() stands
+ * on, stop() goes there by baton_asm_finish().
+ *
+ * Frames without unwind tables end the walk. Then the rest are dropped, as by a
+ * longjmp(), without their cleanups, and land() puts right what they had left.
+ *
+ * The exception lies in the frame of baton_try(), above all that is unwound. A
+ * cleanup that panics in turn, within its own baton_try() or not, uses that of
+ * its own innermost one.
+ */
+#include <baton/panic.h>
+
+#include <errno.h>
+#include <string.h>
+#include <unwind.h>
+
+#include "call.h"
+#include "../core/fatal.h"
+
+/**
+ * struct try - a baton_try() in progress
+ * @outer:  the next one out, of this fiber
+ * @fiber:  whose it is
+ * @sp:     of its baton_asm_start()
+ * @depth:  the callbacks in progress when it began
+ * @sys_sp: the system stack then; of the same worker only if it is in a callback
+ * @landed: a panic has ended it
+ */
+struct try {
+	struct try *outer;
+	struct baton_fiber *fiber;
+	void (*fn)(void *);
+	void *arg;
+	void *sp;
+	unsigned int depth;
+	void *sys_sp;
+	bool landed;
+	void *value;
+	struct _Unwind_Exception exc;
+};
+
+/* "BATNPANC" */
+#define EXCEPTION_CLASS	0x4241544e50414e43ULL
+
+/* On the fiber's stack again. Until here nothing may need a processor. */
+static void land(struct try *t)
+{
+	struct baton_worker *w = baton_worker_self();
+
+	/* Dropped frames: the callbacks that they were in are over. */
+	if (unlikely(w->depth != t->depth)) {
+		depth_set(w, t->depth);
+		w->sys_sp = t->depth ? t->sys_sp : w->base_sp;
+	}
+	sched_unpin(w, t->fiber);
+	if (slot_state(w->slot) == BATON_FIBER)
+		return;
+	if (t->fiber->chunks && !w->depth)
+		chunks_free(t->fiber);
+	if (slot_enter_runtime(w->slot, w->fence))
+		w = sched_lost(w);
+	sched_exit(w);
+}
+
+static void run(void *arg)
+{
+	struct try *t = arg;
+
+	t->fn(t->arg);
+}
+
+static void try_end(struct try *t)
+{
+	t->fiber->tries = t->outer;
+}
+
+int baton_try(void (*fn)(void *), void *arg, void **value)
+{
+	struct baton_worker *w = baton_worker_self();
+
+	if (unlikely(!sched_on_fiber(w)))
+		return reason(-EPERM, "not from a fiber");
+	if (unlikely(!fn))
+		return reason(-EINVAL, "no function to run");
+
+	/* Also when a C++ exception passes. */
+	struct try t __attribute__((cleanup(try_end)));
+
+	t.outer = w->fiber->tries;
+	t.fiber = w->fiber;
+	t.fn = fn;
+	t.arg = arg;
+	t.depth = w->depth;
+	t.sys_sp = w->sys_sp;
+	t.landed = false;
+	t.fiber->tries = &t;
+	baton_asm_start(run, &t, &t.sp);
+	if (likely(!t.landed))
+		return 0;
+	land(&t);
+	if (value)
+		*value = t.value;
+	return 1;
+}
+
+/* Somebody's catch-all has kept it. */
+static void swallowed(_Unwind_Reason_Code code, struct _Unwind_Exception *exc)
+{
+	(void)code;
+	(void)exc;
+	fatal("foreign code caught a panic and did not pass it on");
+}
+
+static _Noreturn void finish(struct try *t)
+{
+	t->landed = true;
+	baton_asm_finish(t->sp);
+}
+
+static _Unwind_Reason_Code stop(int version, _Unwind_Action actions,
+				_Unwind_Exception_Class class,
+				struct _Unwind_Exception *exc,
+				struct _Unwind_Context *ctx, void *arg)
+{
+	struct try *t = arg;
+
+	(void)version;
+	(void)class;
+	(void)exc;
+	if ((actions & _UA_END_OF_STACK) ||
+	    _Unwind_GetCFA(ctx) == (_Unwind_Word)(uintptr_t)t->sp)
+		finish(t);
+	return _URC_NO_REASON;
+}
+
+_Noreturn void baton_panic(void *value, const char *why)
+{
+	struct baton_worker *w = baton_worker_self();
+	struct try *t;
+
+	if (!sched_on_fiber(w))
+		fatal("panic: %s; but not on a fiber", why ? why : "?");
+	t = w->fiber->tries;
+	if (!t)
+		fatal("panic: %s (%p)", why ? why : "?", value);
+	t->value = value;
+	memset(&t->exc, 0, sizeof(t->exc));
+	t->exc.exception_class = EXCEPTION_CLASS;
+	t->exc.exception_cleanup = swallowed;
+	_Unwind_ForcedUnwind(&t->exc, stop, t);
+	finish(t);	/* cannot even begin */
+}

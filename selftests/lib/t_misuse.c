@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * t_misuse.c - broken rules end the process with a message that says which;
+ * and what foreign code may do to its thread without harm to the next fiber.
+ */
+#include "common.h"
+
+#include <fenv.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+/* --- the end, with a reason --------------------------------------------------- */
+
+struct end {
+	baton_fn fn;
+	const char *says;
+};
+
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+/* Panics */
+
+static void *panic_uncaught(void *arg)
+{
+	baton_panic(arg, "for the sake of it");
+}
+
+static void panic_in(void *arg)
+{
+	baton_panic(arg, "out of a callback");
+}
+
+static void panic_cb(void *arg)
+{
+	baton_callback(panic_in, arg);
+}
+
+static void *panic_callback(void *arg)
+{
+	baton_call(panic_cb, arg);
+	return arg;
+}
+
+static void panic_off(void *arg)
+{
+	baton_panic(arg, "foreign");
+}
+
+static void *panic_foreign(void *arg)
+{
+	baton_call(panic_off, arg);
+	return arg;
+}
+
+/* longjmp() */
+
+static jmp_buf there;
+
+static void jump(void *arg)
+{
+	(void)arg;
+	longjmp(there, 1);
+}
+
+static void jump_over_callback(void *arg)
+{
+	if (!setjmp(there))
+		baton_callback(jump, arg);
+}
+
+static void *longjmp_callback(void *arg)
+{
+	baton_call(jump_over_callback, arg);
+	return arg;
+}
+
+static void *longjmp_call(void *arg)
+{
+	if (!setjmp(there))
+		baton_call(jump, arg);
+	return arg;
+}
+
+static void jump_both(void *arg)
+{
+	baton_callback(jump, arg);
+}
+
+static void *longjmp_call_callback(void *arg)
+{
+	if (!setjmp(there))
+		baton_call(jump_both, arg);
+	return arg;
+}
+
+/* The end of the thread */
+
+static void exit_thread(void *arg)
+{
+	pthread_exit(arg);
+}
+
+static void *exit_call(void *arg)
+{
+	baton_call(exit_thread, arg);
+	return arg;
+}
+
+static void exit_cb(void *arg)
+{
+	baton_callback(exit_thread, arg);
+}
+
+static void *exit_callback(void *arg)
+{
+	baton_call(exit_cb, arg);
+	return arg;
+}
+
+static void cancel_self(void *arg)
+{
+	(void)arg;
+	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+	pthread_cancel(pthread_self());
+	pthread_testcancel();
+}
+
+static void *cancel_call(void *arg)
+{
+	baton_call(cancel_self, arg);
+	return arg;
+}
+
+/* Too small a stack */
+
+static int deeper(int n)
+{
+	volatile char room[512];
+
+	memset((void *)room, n, sizeof(room));
+	return n ? deeper(n - 1) + room[n % 512] : room[0];
+}
+
+static void *overflow(void *arg)
+{
+	return (void *)(intptr_t)deeper(1 << 20) + (arg != NULL);
+}
+
+static void overflow_in(void *arg)
+{
+	overflow(arg);
+}
+
+static void overflow_cb(void *arg)
+{
+	baton_callback(overflow_in, arg);
+}
+
+static void *overflow_callback(void *arg)
+{
+	baton_call(overflow_cb, arg);
+	return arg;
+}
+
+static const struct end ends[] = {
+	{ panic_uncaught, "panic: for the sake of it" },
+	{ panic_callback, "panic: out of a callback" },
+	{ panic_foreign, "not on a fiber" },
+	{ longjmp_callback, "longjmp()?" },
+	{ longjmp_call, "longjmp()?" },
+	{ longjmp_call_callback, "longjmp()?" },
+	{ exit_call, "a thread ended" },
+	{ exit_callback, "a thread ended" },
+	{ cancel_call, "a thread ended" },
+	{ overflow, "stack overflow of fiber" },
+	{ overflow_callback, "stack overflow of fiber" },
+};
+
+static void child(const struct end *e, int out)
+{
+	const struct rlimit no_core = { 0, 0 };
+
+	setrlimit(RLIMIT_CORE, &no_core);
+	dup2(out, STDERR_FILENO);
+	/* libcheck's own would not be ours. */
+	signal(SIGSEGV, SIG_DFL);
+	signal(SIGABRT, SIG_DFL);
+	run_on(1, e->fn, NULL);
+	_exit(0);
+}
+
+START_TEST(ends_clearly)
+{
+	const struct end *e = &ends[_i];
+	char said[8192] = "";
+	size_t len = 0;
+	ssize_t n;
+	int fd[2], status;
+	pid_t pid;
+
+	expect_eq(pipe(fd), 0);
+	pid = fork();
+	expect(pid >= 0);
+	if (!pid)
+		child(e, fd[1]);
+	close(fd[1]);
+	while (len < sizeof(said) - 1 &&
+	       (n = read(fd[0], said + len, sizeof(said) - 1 - len)) > 0)
+		len += (size_t)n;
+	close(fd[0]);
+	expect_eq(waitpid(pid, &status, 0), pid);
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT ||
+	    !strstr(said, e->says))
+		ck_abort_msg("status %#x, not SIGABRT and \"%s\": %s", status,
+			     e->says, said);
+	/* The fiber, and how it came there. */
+	expect(strstr(said, "fiber 0x") && strstr(said, "  #2 "));
+}
+END_TEST
+
+/* A fault that is none of ours is what it always was. */
+static volatile int *volatile nowhere = (int *)16;
+
+static void *other_fault(void *arg)
+{
+	*nowhere = 0;
+	return arg;
+}
+
+START_TEST(other_faults)
+{
+	const struct end e = { .fn = other_fault };
+	int status;
+	pid_t pid = fork();
+
+	expect(pid >= 0);
+	if (!pid)
+		child(&e, STDERR_FILENO);
+	expect_eq(waitpid(pid, &status, 0), pid);
+	expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+}
+END_TEST
+
+/* The program's own handler stays, and ours is gone afterwards. */
+static void own_handler(int sig)
+{
+	_exit(sig == SIGSEGV ? 42 : 1);
+}
+
+static void *returns(void *arg)
+{
+	return arg;
+}
+
+START_TEST(own_handlers)
+{
+	struct sigaction sa;
+	int status;
+	pid_t pid = fork();
+
+	expect(pid >= 0);
+	if (!pid) {
+		signal(SIGSEGV, own_handler);
+		run_on(1, other_fault, NULL);
+		_exit(0);
+	}
+	expect_eq(waitpid(pid, &status, 0), pid);
+	expect(WIFEXITED(status) && WEXITSTATUS(status) == 42);
+	signal(SIGSEGV, SIG_DFL);
+	run_on(1, returns, NULL);
+	expect_eq(sigaction(SIGSEGV, NULL, &sa), 0);
+	expect(sa.sa_handler == SIG_DFL);
+}
+END_TEST
+
+/* --- what foreign code does to its thread ---------------------------------------- */
+
+static void rough(void *arg)
+{
+	static char bed[1 << 16];
+	stack_t st = { .ss_sp = bed, .ss_size = sizeof(bed) };
+	sigset_t all;
+
+	(void)arg;
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
+	sigaltstack(&st, NULL);
+	fesetround(FE_UPWARD);
+}
+
+static double third(void)
+{
+	volatile double one = 1, three = 3;
+
+	return one / three;
+}
+
+static void third_back(void *arg)
+{
+	expect_eq(baton_callback((void (*)(void *))nothing, arg), 0);
+	*(double *)arg = third();
+}
+
+static void *next_fiber(void *arg)
+{
+	double d;
+
+	/* Its own rounding, and all that a fiber does. */
+	expect_eq(fegetround(), FE_TONEAREST);
+	expect(third() == *(double *)arg);
+	expect_eq(baton_yield(), 0);
+	expect_eq(fegetround(), FE_TONEAREST);
+	expect_eq(baton_call(third_back, &d), 0);
+	expect(d == *(double *)arg);
+	return arg;
+}
+
+static void *rough_fiber(void *arg)
+{
+	expect(baton_call(rough, arg) >= 0);
+	baton_yield();
+	/* It is this fiber's rounding now: it asked for it. */
+	expect_eq(fegetround(), FE_UPWARD);
+	return arg;
+}
+
+static void *rough_main(void *arg)
+{
+	struct baton_fiber *f[12], *r[4];
+
+	for (size_t i = 0; i < ARRAY_SIZE(f); i++) {
+		if (i % 3 == 0)
+			r[i / 3] = spawn(rough_fiber, arg);
+		f[i] = spawn(next_fiber, arg);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(f); i++)
+		join(f[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(r); i++)
+		join(r[i]);
+	/* Adopted threads, locks, panics: the rest of the machine, too. */
+	expect_eq(baton_thread_lock(), 0);
+	expect_eq(baton_yield(), 0);
+	expect_eq(baton_thread_unlock(), 0);
+	return arg;
+}
+
+START_TEST(rough_foreign_code)
+{
+	double d = third();
+
+	run_on(nprocs_list[_i], rough_main, &d);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("misuse");
+	TCase *tc = test_case(s, "misuse");
+	int n = ARRAY_SIZE(nprocs_list);
+
+	tcase_add_loop_test(tc, ends_clearly, 0, (int)ARRAY_SIZE(ends));
+	tcase_add_test(tc, other_faults);
+	tcase_add_test(tc, own_handlers);
+	tcase_add_loop_test(tc, rough_foreign_code, 0, n);
+	return suite_main(s);
+}
