@@ -70,6 +70,19 @@ _Noreturn void baton_asm_finish(void *sp);
 
 #pragma GCC visibility pop
 
+/* The control words of here to @ctx, or from there: nothing else of it. */
+static inline void baton_control_save(struct baton_ctx *ctx)
+{
+	__asm__("stmxcsr %0" : "=m"(ctx->mxcsr));
+	__asm__("fnstcw %0" : "=m"(ctx->fpucw));
+}
+
+static inline void baton_control_load(const struct baton_ctx *ctx)
+{
+	__asm__ volatile("ldmxcsr %0" : : "m"(ctx->mxcsr));
+	__asm__ volatile("fldcw %0" : : "m"(ctx->fpucw));
+}
+
 /*
  * A new fiber, which will run @entry on the stack that ends at @top, aligned
  * to 16, with the control words of the caller.
@@ -79,8 +92,7 @@ static inline void baton_ctx_init(struct baton_ctx *ctx, void *top,
 {
 	ctx->sp = top;
 	ctx->entry = entry;
-	__asm__("stmxcsr %0" : "=m"(ctx->mxcsr));
-	__asm__("fnstcw %0" : "=m"(ctx->fpucw));
+	baton_control_save(ctx);
 }
 
 #endif /* BATON_ASM_CTX_H */

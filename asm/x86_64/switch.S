@@ -202,10 +202,8 @@ END(baton_asm_call)
  */
 FUNC(baton_asm_start)
 	save_registers
-	subq	$8, %rsp
+	subq	$8, %rsp		/* alignment */
 	.cfi_adjust_cfa_offset 8
-	stmxcsr	(%rsp)
-	fnstcw	4(%rsp)
 	movq	%rsp, (%rdx)
 	movq	%rdi, %rax
 	movq	%rsi, %rdi
@@ -229,8 +227,6 @@ FUNC(baton_asm_finish)
 	.cfi_rel_offset r13, 24
 	.cfi_rel_offset r14, 16
 	.cfi_rel_offset r15, 8
-	ldmxcsr	(%rsp)
-	fldcw	4(%rsp)
 	addq	$8, %rsp
 	.cfi_adjust_cfa_offset -8
 	restore_registers

@@ -80,6 +80,7 @@ static void visit(void *arg)
 /* Cut off by the end of the scheduler: nothing of it is used again. */
 static int cut_off(struct baton_worker *w)
 {
+	baton_control_load(&w->control);
 	if (w->fiber->chunks)
 		chunks_free(w->fiber);
 	sched_forget(w->rt, w->fiber);
@@ -109,8 +110,7 @@ int adopted_callback(struct baton_worker *w, void (*fn)(void *), void *arg)
 	depth_set(w, 1);
 	slot_set_state(w->slot, BATON_RUNTIME);
 	if ((unlikely(!proc_claim(w)) && !sched_queue_here(w)) ||
-	    unlikely(__atomic_load_n(&w->slot->taken, __ATOMIC_RELAXED) ==
-		     BATON_TAKEN)) {
+	    unlikely(rt_stopping(w->rt))) {
 		depth_set(w, 0);
 		full_barrier();
 		leave(w);

@@ -37,15 +37,14 @@ void proc_attach(struct baton_worker *w, unsigned int p)
 	w->proc = &w->rt->procs[p];
 	__atomic_store_n(&s->proc, p, __ATOMIC_RELAXED);
 	__atomic_store_n(&w->rt->recs[p].worker, w->index, __ATOMIC_RELAXED);
+	/* A taker that has only begun withdraws by itself: not our word. */
+	if (__atomic_load_n(&s->taken, __ATOMIC_RELAXED) != BATON_TAKEN)
+		return;
 	/*
-	 * A taker that has only begun withdraws by itself: not our word. Full
-	 * barrier: taken before stopping; sched_stop() has it the other way
-	 * round.
+	 * Full barrier: taken before stopping. sched_stop(), whose word we may
+	 * be writing over, has it the other way round.
 	 */
-	if (__atomic_load_n(&s->taken, __ATOMIC_RELAXED) == BATON_TAKEN)
-		__atomic_exchange_n(&s->taken, BATON_KEPT, __ATOMIC_SEQ_CST);
-	else
-		full_barrier();
+	__atomic_exchange_n(&s->taken, BATON_KEPT, __ATOMIC_SEQ_CST);
 	if (unlikely(rt_stopping(w->rt)))
 		__atomic_store_n(&s->taken, BATON_TAKEN, __ATOMIC_RELEASE);
 }

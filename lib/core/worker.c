@@ -165,6 +165,7 @@ static int adopt(struct baton_rt *rt, struct baton_worker **worker)
 	w->fiber->ctx.sp = fiber_top(w->fiber);
 	w->fiber->ctx.entry = NULL;
 	w->fiber->ctx.on_stack = 1;
+	baton_control_save(&w->control);
 	w->adopted = true;
 	sched_pin(w, w->fiber);
 	err = worker_attach(w);
@@ -247,7 +248,12 @@ void workers_drain(struct baton_rt *rt)
 
 void worker_run(struct baton_worker *w)
 {
+	struct baton_ctx control;
+
+	/* A fiber's own must not stay behind on the thread of baton_run(). */
+	baton_control_save(&control);
 	baton_asm_start(first_frame, w, &w->base_sp);
+	baton_control_load(&control);
 	worker_detach(w);
 }
 

@@ -10,6 +10,7 @@
 #define BATON_CORE_WORKER_H
 
 #include "arch.h"
+#include "ctx.h"
 #include "rt.h"
 
 /**
@@ -30,6 +31,7 @@
  *           while its fiber is locked to it.
  * @depth:   callbacks in progress; anybody may read it
  * @adopted: the thread is not the library's; see call/adopt.c
+ * @control: of an adopted thread when it was: its control words
  * @stacks:  where the fiber of an adopted thread comes from
  * @altstack: for the signal handler of fatal.c; NULL: the thread had its own
  */
@@ -51,6 +53,7 @@ struct baton_worker {
 	uint64_t regained;
 	uint64_t requeued;
 	uint64_t parks;
+	struct baton_ctx control;
 	struct stack_pool stacks;
 	void *altstack;
 } __attribute__((aligned(128)));

@@ -40,6 +40,7 @@ struct bench_case {
 /* Each ends with an entry that has no name. */
 extern const struct bench_case bench_switch_cases[];
 extern const struct bench_case bench_call_cases[];
+extern const struct bench_case bench_lock_cases[];
 extern const struct bench_case bench_handoff_cases[];
 
 /* main.c */

@@ -5,7 +5,13 @@
  * The reference is an indirect call of the same function, which the compiler
  * can neither see into nor resolve.
  */
+#include <pthread.h>
+#include <semaphore.h>
+
 #include "bench.h"
+
+/* How deep the case nested goes. */
+#define DEPTH	8
 
 /**
  * struct calling - one case while it runs
@@ -98,6 +104,74 @@ static void callback_body(void *ctx, uint64_t n)
 	cb.s->done += n;
 }
 
+/* DEPTH calls and callbacks, the one within the other; then @n callbacks. */
+struct nested {
+	struct callbacks cb;
+	int depth;
+};
+
+static void nested_call(void *arg);
+
+static void nested_back(void *arg)
+{
+	struct nested *d = arg;
+
+	if (baton_call(nested_call, d))
+		d->cb.s->wrong++;
+}
+
+static void nested_call(void *arg)
+{
+	struct nested *d = arg;
+
+	if (++d->depth > DEPTH)
+		foreign_loop(&d->cb);
+	else if (baton_callback(nested_back, d))
+		d->cb.s->wrong++;
+}
+
+static void nested_body(void *ctx, uint64_t n)
+{
+	struct nested d = { .cb = { .s = ctx, .n = n } };
+
+	nested_back(&d);
+	d.cb.s->done += n + DEPTH;
+}
+
+/* A thread that the library did not make. The fiber parks meanwhile. */
+static struct {
+	sem_t start;
+	struct callbacks *work;
+	struct baton_fiber *fiber;
+	_Atomic bool done;
+} outside;
+
+static void *outside_thread(void *arg)
+{
+	for (;;) {
+		while (sem_wait(&outside.start))
+			;
+		if (!outside.work)
+			return arg;
+		foreign_loop(outside.work);
+		outside.done = true;
+		baton_ready(outside.fiber);
+	}
+}
+
+static void outside_body(void *ctx, uint64_t n)
+{
+	struct callbacks cb = { .s = ctx, .n = n };
+
+	outside.work = &cb;
+	outside.fiber = baton_self();
+	outside.done = false;
+	sem_post(&outside.start);
+	while (!outside.done)
+		baton_park();
+	cb.s->done += n;
+}
+
 static uint64_t count_so_far(const struct calling *s)
 {
 	struct baton_stats st;
@@ -179,9 +253,50 @@ static int run_callback(const struct bench_case *c)
 	return run(&s);
 }
 
+static int run_nested(const struct bench_case *c)
+{
+	struct calling s = {
+		.c = c,
+		.loops = {
+			{ .body = indirect_body },
+			{ .body = nested_body },
+		},
+		.callbacks = true,
+	};
+
+	return run(&s);
+}
+
+static int run_foreign_thread(const struct bench_case *c)
+{
+	struct calling s = {
+		.c = c,
+		.loops = {
+			{ .body = indirect_body },
+			{ .body = outside_body },
+		},
+		.callbacks = true,
+	};
+	pthread_t thread;
+	int ret;
+
+	sem_init(&outside.start, 0, 0);
+	if (pthread_create(&thread, NULL, outside_thread, NULL))
+		return bench_fail(c, "no thread");
+	ret = run(&s);
+	outside.work = NULL;
+	sem_post(&outside.start);
+	pthread_join(thread, NULL);
+	sem_destroy(&outside.start);
+	return ret;
+}
+
 const struct bench_case bench_call_cases[] = {
 	{ .scenario = "call", .name = "empty", .run = run_empty },
 	{ .scenario = "call", .name = "args", .run = run_args },
 	{ .scenario = "callback", .name = "empty", .run = run_callback },
+	{ .scenario = "callback", .name = "nested", .run = run_nested },
+	{ .scenario = "callback", .name = "foreign-thread",
+	  .run = run_foreign_thread },
 	{ .name = NULL }
 };

@@ -13,6 +13,7 @@ struct bench_opts bench_opts = { .nprocs = 1 };
 static const struct bench_case *const groups[] = {
 	bench_switch_cases,
 	bench_call_cases,
+	bench_lock_cases,
 	bench_handoff_cases,
 	NULL
 };
