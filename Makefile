@@ -7,7 +7,9 @@ ARCH ?= $(shell uname -m)
 CC ?= cc
 CXX ?= g++
 AR ?= ar
-O := build
+# SAN=address, thread or undefined: all of it under that sanitizer.
+SAN ?=
+O := build$(if $(SAN),/san-$(SAN))
 
 prefix ?= /usr/local
 libdir ?= $(prefix)/lib
@@ -18,8 +20,10 @@ bindir ?= $(prefix)/bin
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wmissing-prototypes -Wpointer-arith -Wshadow
 WARN += $(if $(CI),-Werror)
+SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 BASE := -std=gnu11 -D_GNU_SOURCE -fno-omit-frame-pointer $(WARN)
 BASE += -Ilib/include -isystem kmod/uapi -Iasm -Iasm/$(ARCH) -I$(O)
+BASE += $(SANFLAGS)
 LIBFLAGS := $(BASE) -fPIC -fvisibility=hidden -fno-plt
 DEPFLAGS = -MMD -MP
 # Quiet unless V=1.
@@ -41,6 +45,7 @@ LIB_SRC :=			\
 	lib/core/runtime.c	\
 	lib/core/sched.c	\
 	lib/core/stack.c	\
+	lib/core/tools.c	\
 	lib/core/worker.c	\
 	lib/tier/kmod.c		\
 	lib/tier/poll.c		\
@@ -148,7 +153,7 @@ deps:
 	@selftests/vm/deps
 
 selftests: all
-	@$(MAKE) -s -C selftests/lib
+	@$(MAKE) -s -C selftests/lib SAN=$(SAN)
 	@$(MAKE) -s -C selftests/kmod
 
 check: deps

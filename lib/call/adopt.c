@@ -45,12 +45,14 @@ static void leave(struct baton_worker *w)
 		worker_left();
 }
 
-static inline void visit_end(struct callback *cb)
+NO_SANITIZE static inline void visit_end(struct callback *cb)
 {
 	struct baton_worker *w = cb->worker;
 	struct baton_fiber *f = w->fiber;
 	bool lost;
 
+	tools_unwound(&f->tools, cb->fiber_sp, &w->tools);
+	tools_thread(&f->tools, &w->tools);
 	callback_check(cb);
 	lost = unlikely(slot_enter_runtime(w->slot, w->fence)) &&
 	       !proc_settle(w);
@@ -66,14 +68,16 @@ static inline void visit_end(struct callback *cb)
 	leave(w);
 }
 
-static void visit(void *arg)
+NO_SANITIZE static void visit(void *arg)
 {
 	struct visit *v = arg;
 	struct baton_worker *w = v->w;
 	struct callback cb __attribute__((cleanup(visit_end)));
 
 	callback_begin(&cb, w);
-	baton_asm_call(v->fn, v->arg, cb.fiber_sp, &w->sys_sp);
+	tools_thread(&w->tools, &w->fiber->tools);
+	tools_call(v->fn, v->arg, cb.fiber_sp, &w->sys_sp, &w->tools,
+		   &w->fiber->tools);
 	v->done = true;
 }
 

@@ -57,8 +57,10 @@ static inline void call_end(struct baton_worker *w)
 
 static inline void call_unwind(struct baton_worker **w)
 {
-	if (*w)
-		call_end(*w);
+	if (!*w)
+		return;
+	tools_unwound(&(*w)->tools, (*w)->sys_sp, &(*w)->fiber->tools);
+	call_end(*w);
 }
 
 int baton_call(void (*fn)(void *), void *arg)
@@ -76,8 +78,10 @@ int baton_call(void (*fn)(void *), void *arg)
 	w->slot->fn = (uintptr_t)fn;
 	*w->errnop = 0;
 	count((uint64_t *)&w->slot->calls);
+	tools_release(w->proc);
 	slot_set_state(w->slot, BATON_FOREIGN);
-	baton_asm_call(fn, arg, w->sys_sp, &w->fiber->ctx.sp);
+	tools_call(fn, arg, w->sys_sp, &w->fiber->ctx.sp, &w->fiber->tools,
+		   &w->tools);
 	unwound = NULL;
 	/* The same thread: a call does not change it, see sched_lost(). */
 	err = *w->errnop;
@@ -109,7 +113,9 @@ static inline void callback_end(struct callback *cb)
 {
 	struct baton_worker *w = cb->worker;
 
+	tools_unwound(&w->fiber->tools, cb->fiber_sp, &w->tools);
 	callback_check(cb);
+	tools_release(w->proc);
 	slot_set_state(w->slot, BATON_FOREIGN);
 	callback_finish(cb);
 	sched_unpin(w, w->fiber);
@@ -149,6 +155,7 @@ int baton_callback(void (*fn)(void *), void *arg)
 
 	struct callback cb __attribute__((cleanup(callback_end))) = in;
 
-	baton_asm_call(fn, arg, cb.fiber_sp, &w->sys_sp);
+	tools_call(fn, arg, cb.fiber_sp, &w->sys_sp, &w->tools,
+		   &w->fiber->tools);
 	return 0;
 }

@@ -55,6 +55,8 @@ static void land(struct try *t)
 {
 	struct baton_worker *w = baton_worker_self();
 
+	tools_unwound(&w->tools, w->depth ? w->sys_sp : w->base_sp,
+		      &t->fiber->tools);
 	/* Dropped frames: the callbacks that they were in are over. */
 	if (unlikely(w->depth != t->depth)) {
 		depth_set(w, t->depth);
@@ -122,6 +124,7 @@ static void swallowed(_Unwind_Reason_Code code, struct _Unwind_Exception *exc)
 static _Noreturn void finish(struct try *t)
 {
 	t->landed = true;
+	tools_drop();
 	baton_asm_finish(t->sp);
 }
 

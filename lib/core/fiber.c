@@ -76,11 +76,12 @@ static void fiber_end(struct baton_worker *w, struct baton_fiber *f)
 }
 
 /* All of a fiber's life. Returns whom to go on with; see baton_asm_entry. */
-static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
+NO_SANITIZE static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 {
 	struct baton_fiber *f = fiber_of(ctx), *next = NULL;
 	struct baton_worker *w;
 
+	tools_arrive(&f->tools);
 	sched_exit(f->worker);
 	f->result = f->fn(f->arg);
 	w = sched_enter();
@@ -96,6 +97,8 @@ static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 	if (unlikely(!next))
 		sched_leave(w, f);	/* does not return */
 	sched_resume(w, next);
+	tools_leave(&f->tools, &next->tools);
+	tools_thread(&f->tools, &next->tools);
 	return &next->ctx;
 }
 
@@ -108,6 +111,7 @@ void fiber_init(struct baton_fiber *f)
 	f->chunks = NULL;
 	f->joiner = JOIN_NONE;
 	f->queued = false;
+	tools_fiber_init(&f->tools, f->base, f);
 }
 
 struct baton_fiber *fiber_create(struct baton_rt *rt, struct baton_proc *p,

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "ctx.h"
+#include "tools.h"
 
 struct baton_worker;
 
@@ -51,6 +52,8 @@ struct baton_fiber {
 	void *base;			/* lowest byte of the mapping */
 	uint32_t size;			/* bytes of stack, in pages;
 					 * 0: pooled */
+	unsigned int id;		/* valgrind's, of the stack */
+	struct tools tools;		/* O */
 };
 
 static inline struct baton_fiber *fiber_of(struct baton_ctx *ctx)

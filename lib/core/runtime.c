@@ -210,7 +210,9 @@ static void *watcher(void *arg)
 	struct baton_rt *rt = arg;
 
 	do
-		if (rt->nworkers >= rt->max_workers || worker_start(rt))
+		if (__atomic_load_n(&rt->nworkers, __ATOMIC_RELAXED) >=
+			    rt->max_workers ||
+		    worker_start(rt))
 			sched_rescue(rt);
 	while (rt->tier->watch(rt) > 0);
 	return NULL;
@@ -261,7 +263,7 @@ static int run_threads(struct baton_rt *rt)
 	}
 	worker_run(first);
 	pthread_join(thread, NULL);
-	workers_join(rt, first);
+	workers_join(rt);
 	workers_drain(rt);
 out:
 	worker_destroy(first);

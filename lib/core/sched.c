@@ -208,8 +208,12 @@ void sched_await_stack(struct baton_fiber *f)
 
 struct baton_worker *sched_leave(struct baton_worker *w, struct baton_fiber *f)
 {
-	return fiber_of(baton_asm_leave(&f->ctx, w->sys_sp,
-					(void (*)(void *))sched_loop, w))->worker;
+	tools_leave(&f->tools, &w->tools);
+	tools_thread(&f->tools, &w->tools);
+	f = fiber_of(baton_asm_leave(&f->ctx, w->sys_sp,
+				     (void (*)(void *))sched_loop, w));
+	tools_arrive(&f->tools);
+	return f->worker;
 }
 
 struct baton_worker *sched_yield_slow(struct baton_worker *w,
@@ -269,7 +273,7 @@ void sched_stop(struct baton_rt *rt)
 	full_barrier();		/* stopping before taken; see proc_attach() */
 	/* Not by way of the workers: adopted ones may go at any time. */
 	for (unsigned int i = 0; i < rt->max_workers; i++)
-		if (__atomic_load_n(&rt->workers[i], __ATOMIC_RELAXED))
+		if (__atomic_load_n(&rt->workers[i], __ATOMIC_ACQUIRE))
 			__atomic_store_n(&rt->slots[i].taken, BATON_TAKEN,
 					 __ATOMIC_SEQ_CST);
 	rt->tier->stop(rt);
@@ -357,7 +361,10 @@ static struct baton_fiber *find(struct baton_worker *w)
 	if (!f)
 		f = runq_pop(&p->runq);
 	if (!f)
-		f = global_pop(rt, p, rt->hdr->nglobal / rt->nprocs + 1);
+		f = global_pop(rt, p,
+			       __atomic_load_n(&rt->hdr->nglobal,
+					       __ATOMIC_RELAXED) /
+			       rt->nprocs + 1);
 	return f ? f : spin(rt, p);
 }
 
@@ -382,15 +389,18 @@ static void wait_pinned(struct baton_worker *w)
 	worker_park(w, TIER_PINNED);
 }
 
-_Noreturn void sched_loop(void *arg)
+NO_SANITIZE _Noreturn void sched_loop(void *arg)
 {
 	struct baton_worker *w = arg;
 	struct baton_rt *rt = w->rt;
 	struct baton_fiber *f;
 
+	tools_arrive(&w->tools);
 	for (;;) {
-		if (rt_stopping(rt))
+		if (rt_stopping(rt)) {
+			tools_dropped(&w->tools, w->base_sp);
 			baton_asm_finish(w->base_sp);
+		}
 		if (w->pinned) {
 			wait_pinned(w);
 			f = w->pinned;
@@ -415,5 +425,7 @@ _Noreturn void sched_loop(void *arg)
 		}
 	}
 	sched_resume(w, f);
+	tools_leave(&w->tools, &f->tools);
+	tools_thread(&w->tools, &f->tools);
 	baton_asm_enter(&f->ctx);
 }

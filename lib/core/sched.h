@@ -134,7 +134,11 @@ static inline struct baton_worker *sched_change(struct baton_worker *w,
 						struct baton_fiber *next)
 {
 	sched_resume(w, next);
-	return fiber_of(baton_asm_switch(&f->ctx, &next->ctx))->worker;
+	tools_leave(&f->tools, &next->tools);
+	tools_thread(&f->tools, &next->tools);
+	f = fiber_of(baton_asm_switch(&f->ctx, &next->ctx));
+	tools_arrive(&f->tools);
+	return f->worker;
 }
 
 /* The current fiber, published to whoever resumes it, waits for that. */

@@ -28,6 +28,8 @@ struct stack_slab {
 	struct stack_slab *next;
 	struct stack_slab **pprev;
 	size_t bytes;
+	size_t size;		/* of each stack */
+	unsigned int n;		/* stacks */
 };
 
 static size_t page_size(void)
@@ -90,11 +92,14 @@ static struct baton_fiber *slab_map(struct stack_pool *pool, size_t size,
 			goto out;
 		}
 		f->base = base + page;
+		f->id = tools_stack_register(f->base, f);
 		f->size = pooled ? 0 : (uint32_t)(size / page);
 		f->next = chain;
 		chain = f;
 	}
 	slab->bytes = bytes;
+	slab->size = size;
+	slab->n = n;
 	slab->next = pool->slabs;
 	slab->pprev = &pool->slabs;
 	if (slab->next)
@@ -110,6 +115,16 @@ static void slab_unmap(struct stack_slab *slab)
 	*slab->pprev = slab->next;
 	if (slab->next)
 		slab->next->pprev = slab->pprev;
+	char *base = (char *)slab + page_size();
+
+	for (unsigned int i = 0; tools_watch() && i < slab->n; i++) {
+		struct baton_fiber *f = fiber_at(base + page_size(),
+						 slab->size, i);
+
+		tools_stack_deregister(f->id);
+		tools_fiber_uninit(&f->tools);
+		base += slab->size + page_size();
+	}
 	munmap(slab, slab->bytes);
 }
 

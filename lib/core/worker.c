@@ -21,6 +21,7 @@ static bool parked(struct baton_worker *w, int p)
 		slot_set_state(w->slot, BATON_RUNTIME);
 		return false;
 	}
+	tools_acquire(&w->rt->procs[p]);
 	/* Attached before RUNTIME: a taker must not see the old processor. */
 	proc_attach(w, (unsigned int)p);
 	slot_set_state(w->slot, BATON_RUNTIME);
@@ -60,11 +61,12 @@ void worker_destroy(struct baton_worker *w)
 }
 
 /* The scheduler's first frames on a system stack. */
-static void first_frame(void *arg)
+NO_SANITIZE static void first_frame(void *arg)
 {
 	struct baton_worker *w = arg;
 
 	w->sys_sp = w->base_sp;
+	tools_leave(&w->tools, &w->tools);	/* as if from elsewhere */
 	sched_loop(w);
 }
 
@@ -124,6 +126,7 @@ int worker_attach(struct baton_worker *w)
 		return err;
 	}
 	w->errnop = &errno;
+	tools_thread_init(&w->tools);
 	fault_stack_create(w);
 	/* Release: who finds it in the table finds it whole. */
 	__atomic_store_n(&rt->workers[w->index], w, __ATOMIC_RELEASE);
@@ -137,12 +140,26 @@ int worker_attach(struct baton_worker *w)
 	return 0;
 }
 
-void worker_detach(struct baton_worker *w)
+/* Under the lock. What it has counted stays. */
+static void __worker_detach(struct baton_worker *w)
 {
+	struct baton_rt *rt = w->rt;
+
+	rt_count_worker(w, &rt->gone);
+	/* Its slot may be another's as soon as it is detached. */
+	__atomic_store_n(&rt->workers[w->index], NULL, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&rt->nworkers, 1, __ATOMIC_RELAXED);
 	pthread_setspecific(exit_key, NULL);
 	baton_worker_set_self(NULL);
 	fault_stack_destroy(w);
-	w->rt->tier->detach(w);
+	rt->tier->detach(w);
+}
+
+void worker_detach(struct baton_worker *w)
+{
+	workers_lock();
+	__worker_detach(w);
+	workers_unlock();
 }
 
 /* Under the lock. */
@@ -208,11 +225,7 @@ void worker_forget(struct baton_worker *w)
 	bool last;
 
 	workers_lock();
-	rt_count_worker(w, &rt->gone);
-	/* Its slot may be another's as soon as it is detached. */
-	__atomic_store_n(&rt->workers[w->index], NULL, __ATOMIC_RELAXED);
-	__atomic_fetch_sub(&rt->nworkers, 1, __ATOMIC_RELAXED);
-	worker_detach(w);
+	__worker_detach(w);
 	last = !--rt->users;
 	workers_unlock();
 	stack_pool_uninit(&w->stacks);
@@ -299,23 +312,21 @@ int worker_start(struct baton_rt *rt)
 			pthread_join(b.w->thread, NULL);
 	}
 	sem_destroy(&b.born);
-	if (err)
+	if (err) {
 		worker_destroy(b.w);
+	} else {
+		b.w->started = rt->started;
+		rt->started = b.w;
+	}
 	return err;
 }
 
-void workers_join(struct baton_rt *rt, struct baton_worker *first)
+void workers_join(struct baton_rt *rt)
 {
-	for (unsigned int i = 0; i < rt->max_workers; i++) {
-		struct baton_worker *w;
+	struct baton_worker *w;
 
-		workers_lock();
-		w = rt->workers[i];
-		if (w && (w == first || w->adopted))
-			w = NULL;
-		workers_unlock();
-		if (!w)
-			continue;
+	while ((w = rt->started)) {
+		rt->started = w->started;
 		pthread_join(w->thread, NULL);
 		worker_destroy(w);
 	}

@@ -12,6 +12,7 @@
 #include "arch.h"
 #include "ctx.h"
 #include "rt.h"
+#include "tools.h"
 
 /**
  * struct baton_worker - a worker
@@ -48,12 +49,14 @@ struct baton_worker {
 	unsigned int index;
 	bool fence;
 	bool adopted;
+	struct baton_worker *started;	/* list: see rt.h */
 	pthread_t thread;
 	uint64_t callbacks;
 	uint64_t regained;
 	uint64_t requeued;
 	uint64_t parks;
 	struct baton_ctx control;
+	struct tools tools;
 	struct stack_pool stacks;
 	void *altstack;
 } __attribute__((aligned(128)));
@@ -109,6 +112,6 @@ void worker_run(struct baton_worker *w);
 int worker_start(struct baton_rt *rt);
 
 /* Wait for all threads that worker_start() made, and free their workers. */
-void workers_join(struct baton_rt *rt, struct baton_worker *first);
+void workers_join(struct baton_rt *rt);
 
 #endif /* BATON_CORE_WORKER_H */

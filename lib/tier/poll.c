@@ -169,8 +169,12 @@ static int poll_attach(struct baton_worker *w)
 		return -EAGAIN;
 	w->index = (unsigned int)(b - t->bunks);
 	w->slot = &w->rt->slots[w->index];
-	/* The last one's worker has let go of all of it. */
-	*w->slot = (struct baton_slot){ .tid = (uint32_t)gettid() };
+	/* As it was left, a dead worker's, but for what tells a new one; the
+	 * monitor may be looking at it for a processor that one had. */
+	slot_set_state(w->slot, BATON_RUNTIME);
+	__atomic_store_n(&w->slot->taken, BATON_KEPT, __ATOMIC_RELAXED);
+	__atomic_store_n(&w->slot->calls, 0, __ATOMIC_RELAXED);
+	w->slot->tid = (uint32_t)gettid();
 	__atomic_fetch_add(&w->rt->hdr->nworkers, 1, __ATOMIC_RELAXED);
 	return 0;
 }
@@ -289,7 +293,8 @@ static int poll_park(struct baton_worker *w, unsigned int flags)
 		futex_wait(&b->grant, GRANT_NONE, NULL);
 	if (got == GRANT_STOP)
 		return -ESHUTDOWN;
-	b->grant = GRANT_NONE;
+	/* Over a GRANT_STOP, maybe: the next park looks at stopped. */
+	__atomic_store_n(&b->grant, GRANT_NONE, __ATOMIC_RELAXED);
 	poll_busy(rt);
 	return (int)got - 1;
 }

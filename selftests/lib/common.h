@@ -144,6 +144,19 @@ static inline void skip(const char *name, const char *why)
 	fflush(stdout);
 }
 
+/*
+ * At the top of a test that ThreadSanitizer's own limits or threads are in the
+ * way of: it has 8,128 fibers at most, and pthread_exit() on one ends it.
+ */
+#ifdef __SANITIZE_THREAD__
+#define NOT_UNDER_TSAN(name) do {					\
+	skip(name, "under ThreadSanitizer");				\
+	return;								\
+} while (0)
+#else
+#define NOT_UNDER_TSAN(name) do { } while (0)
+#endif
+
 /* Is the module what the tests of this run are about? */
 static inline bool tier_is_kmod(void)
 {

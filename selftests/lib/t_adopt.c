@@ -324,6 +324,7 @@ static void *exits_main(void *arg)
 /* The callback is unwound like any other of its frames. */
 START_TEST(exit_within)
 {
+	NOT_UNDER_TSAN("exit_within");
 	run_on(nprocs_list[_i], exits_main, NULL);
 }
 END_TEST
@@ -414,6 +415,7 @@ START_TEST(no_system_calls)
 {
 	static struct quiet q;
 
+	NOT_UNDER_TSAN("no_system_calls");
 	/* Its thread is not joined: baton_run() would wait, but not for it. */
 	run_on(2, quiet_main, &q);
 	if (q.unable) {

@@ -371,6 +371,7 @@ START_TEST(run_often)
 	unsigned int rounds = scaled(300) + 10, before = files();
 	int total = 0;
 
+	NOT_UNDER_TSAN("run_often");
 	for (unsigned int i = 0; i < rounds; i++)
 		run_on(1 + i % 4, spawn_ten, &total);
 	expect_eq(total, rounds * 10);
@@ -438,6 +439,7 @@ static void *leave_them(void *arg)
 
 START_TEST(stop_leaves_fibers)
 {
+	NOT_UNDER_TSAN("stop_leaves_fibers");
 	for (unsigned int nprocs = 1; nprocs <= 4; nprocs *= 2) {
 		struct leave l = { .fn = leftovers[_i], .n = 20 };
 
