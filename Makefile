@@ -67,7 +67,7 @@ $(O)/asm-offsets.h: asm/offsets.c asm/$(ARCH)/ctx.h
 	$(call say,GEN,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(BASE) -S -o $@.s $<
-	$(Q)sed -n 's/^->\([A-Z_]*\) [$$#]*\([0-9]*\).*/#define \1 \2/p' \
+	$(Q)sed -n 's/.*"->\([A-Z_]*\) [$$#]*\([0-9]*\)".*/#define \1 \2/p' \
 		$@.s >$@.tmp && mv $@.tmp $@
 
 # Calls and callbacks put things right when they are unwound.
@@ -203,6 +203,7 @@ help:
 	@echo 'make deps        install the packages that all this needs'
 	@echo 'make install     DESTDIR, prefix, libdir, includedir, mandir, bindir'
 	@echo 'make clean'
+	@echo 'SAN=address, thread or undefined: under that sanitizer'
 	@echo 'V=1 shows commands; CI=1 makes warnings errors'
 
 clean:
