@@ -374,6 +374,7 @@ TEST_F_TIMEOUT(calls, swap_any, TEST_SECONDS)
 
 	start_parked(_metadata, &self->in, &w[0], park_once_pinned);
 	start_parked(_metadata, &self->in, &w[1], park_once);
+	ASSERT_TRUE(wait_standbys(&self->in, 1));
 	ASSERT_LE(0, worker_start(&w[2], &self->in, run_swap_any, NULL));
 	ASSERT_TRUE(worker_join(&w[1]));
 	EXPECT_EQ(0, w[1].ret);
