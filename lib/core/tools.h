@@ -138,6 +138,10 @@ static inline void tools_unwound(struct tools *from, void *sp, struct tools *to)
 	tools_leave(from, to);
 	tools_arrive(to);
 	tools_dropped(from, sp);
+	/* Here, what lay below us; and the frames above may be next, of which
+	 * it has been told on the other stack alone. */
+	tools_dropped(to, __builtin_frame_address(0));
+	__asan_handle_no_return();
 }
 
 /* Frames of the current stack are about to be dropped. */

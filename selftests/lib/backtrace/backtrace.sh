@@ -47,7 +47,8 @@ is_chain()
 			[ $i -lt ${#chain[@]} ] || return 0
 		elif [ $i -gt 0 ]; then
 			case $name in
-			__morestack|baton_asm_*|main_fiber|other_fn) ;;
+			__morestack|baton_asm_*|tools_call) ;;
+			main_fiber|other_fn) ;;
 			*) return 1 ;;
 			esac
 		fi
