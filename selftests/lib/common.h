@@ -157,6 +157,14 @@ static inline void skip(const char *name, const char *why)
 #define NOT_UNDER_TSAN(name) do { } while (0)
 #endif
 
+/* Does valgrind run this? It loads a library of its own name into it. */
+static inline bool under_valgrind(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+
+	return preload && strstr(preload, "vgpreload");
+}
+
 /* Is the module what the tests of this run are about? */
 static inline bool tier_is_kmod(void)
 {

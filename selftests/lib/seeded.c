@@ -9,15 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int shared, running;
+static volatile int shared;
+static int running;
 
 static void *racer(void *arg)
 {
 	__atomic_add_fetch(&running, 1, __ATOMIC_RELAXED);
+	/* No yield: the two are on different threads then. */
 	while (__atomic_load_n(&running, __ATOMIC_RELAXED) < 2)
-		baton_yield();
-	for (int i = 0; i < 1000; i++)
-		shared++;
+		;
+	for (int i = 0; i < 100000; i++)
+		shared = shared + 1;
 	return arg;
 }
 
