@@ -24,7 +24,8 @@ SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 BASE := -std=gnu11 -D_GNU_SOURCE -fno-omit-frame-pointer $(WARN)
 BASE += -Ilib/include -isystem kmod/uapi -Iasm -Iasm/$(ARCH) -I$(O)
 BASE += $(SANFLAGS)
-LIBFLAGS := $(BASE) -fPIC -fvisibility=hidden -fno-plt
+# Backtraces in a running program need the tables, which not all ABIs give unasked.
+LIBFLAGS := $(BASE) -fPIC -fvisibility=hidden -fno-plt -funwind-tables
 DEPFLAGS = -MMD -MP
 # Quiet unless V=1.
 Q := $(if $(V),,@)

@@ -8,6 +8,22 @@
 
 #include "asm-offsets.h"	/* generated from offsets.c */
 
+/*
+ * What differs: the landing pad of branch tracking, how a function's symbol is
+ * defined and its code is reached, and what else describes it.
+ */
+#ifndef ASM_LANDING
+#define ASM_LANDING
+#endif
+#ifndef ASM_LABEL
+#define ASM_LABEL(name)		name
+#define ASM_CODE(name)		name
+#endif
+#ifndef ASM_BEGIN
+#define ASM_BEGIN
+#define ASM_END
+#endif
+
 /* A hidden function: aligned for the fetcher, typed and sized for tools. */
 #define FUNC(name)			\
 	.text;				\
@@ -15,13 +31,15 @@
 	.globl name;			\
 	.hidden name;			\
 	.type name, %function;		\
-name:					\
+ASM_LABEL(name):			\
 	.cfi_startproc;			\
+	ASM_BEGIN;			\
 	ASM_LANDING
 
 #define END(name)			\
+	ASM_END;			\
 	.cfi_endproc;			\
-	.size name, . - name
+	.size name, . - ASM_CODE(name)
 
 /*
  * gdb takes a caller's frame that lies below its callee's for a corrupt stack

@@ -36,40 +36,6 @@ struct baton_ctx {
 	X(CTX_FPUCW, struct baton_ctx, fpucw);		\
 	X(CTX_ON_STACK, struct baton_ctx, on_stack)
 
-/* Not to be reached through a table: the calls are a matter of nanoseconds. */
-#pragma GCC visibility push(hidden)
-
-/*
- * Suspend the fiber of @from, go on with that of @to. Whoever is suspended
- * gets its own context back on return, so that it need not keep it.
- */
-struct baton_ctx *baton_asm_switch(struct baton_ctx *from,
-				   struct baton_ctx *to);
-
-/*
- * Suspend the fiber of @from, run @fn(@arg), which never returns, at @sp.
- * Returns as baton_asm_switch() does.
- */
-struct baton_ctx *baton_asm_leave(struct baton_ctx *from, void *sp,
-				  void (*fn)(void *), void *arg);
-
-/* Drop the current frames, go on with the fiber of @to. */
-_Noreturn void baton_asm_enter(struct baton_ctx *to);
-
-/* Run @fn(@arg) at @sp; the stack pointer of here is in *@save meanwhile. */
-void baton_asm_call(void (*fn)(void *), void *arg, void *sp, void **save);
-
-/*
- * As baton_asm_call() without changing stacks. Returns when @fn does, or when
- * baton_asm_finish() says so.
- */
-void baton_asm_start(void (*fn)(void *), void *arg, void **save);
-
-/* Drop the current frames and return from the baton_asm_start() of @sp. */
-_Noreturn void baton_asm_finish(void *sp);
-
-#pragma GCC visibility pop
-
 /* The control words of here to @ctx, or from there: nothing else of it. */
 static inline void baton_control_save(struct baton_ctx *ctx)
 {
@@ -83,16 +49,6 @@ static inline void baton_control_load(const struct baton_ctx *ctx)
 	__asm__ volatile("fldcw %0" : : "m"(ctx->fpucw));
 }
 
-/*
- * A new fiber, which will run @entry on the stack that ends at @top, aligned
- * to 16, with the control words of the caller.
- */
-static inline void baton_ctx_init(struct baton_ctx *ctx, void *top,
-				  struct baton_ctx *(*entry)(struct baton_ctx *))
-{
-	ctx->sp = top;
-	ctx->entry = entry;
-	baton_control_save(ctx);
-}
+#include "../routines.h"
 
 #endif /* BATON_ASM_CTX_H */

@@ -47,8 +47,10 @@ struct try {
 	struct _Unwind_Exception exc;
 };
 
-/* "BATNPANC" */
-#define EXCEPTION_CLASS	0x4241544e50414e43ULL
+/* Vendor and language. An integer, or as many letters, as the platform has it. */
+static const char exception_class[] = {
+	'B', 'A', 'T', 'N', 'P', 'A', 'N', 'C'
+};
 
 /* On the fiber's stack again. Until here nothing may need a processor. */
 static void land(struct try *t)
@@ -156,7 +158,8 @@ _Noreturn void baton_panic(void *value, const char *why)
 		fatal("panic: %s (%p)", why ? why : "?", value);
 	t->value = value;
 	memset(&t->exc, 0, sizeof(t->exc));
-	t->exc.exception_class = EXCEPTION_CLASS;
+	memcpy(&t->exc.exception_class, exception_class,
+	       sizeof(exception_class));
 	t->exc.exception_cleanup = swallowed;
 	_Unwind_ForcedUnwind(&t->exc, stop, t);
 	finish(t);	/* cannot even begin */

@@ -179,8 +179,7 @@ static int adopt(struct baton_rt *rt, struct baton_worker **worker)
 	fiber_init(w->fiber);
 	w->fiber->joiner = JOIN_DETACHED;
 	w->fiber->worker = w;
-	w->fiber->ctx.sp = fiber_top(w->fiber);
-	w->fiber->ctx.entry = NULL;
+	baton_ctx_init(&w->fiber->ctx, fiber_top(w->fiber), NULL);
 	w->fiber->ctx.on_stack = 1;
 	baton_control_save(&w->control);
 	w->adopted = true;
