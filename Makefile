@@ -3,13 +3,22 @@
 # make help lists what there is. Everything is built below build/.
 
 VERSION := $(shell cat VERSION)
-ARCH ?= $(shell uname -m)
+HOSTARCH := $(shell uname -m | sed 's/i.86/i386/; s/arm.*/arm/')
+ARCH ?= $(HOSTARCH)
+# SAN=address, thread or undefined: all of it under that sanitizer.
+SAN ?=
+ifeq ($(ARCH),$(HOSTARCH))
 CC ?= cc
 CXX ?= g++
 AR ?= ar
-# SAN=address, thread or undefined: all of it under that sanitizer.
-SAN ?=
 O := build$(if $(SAN),/san-$(SAN))
+else
+TRIPLET := $(shell awk '$$1 == "$(ARCH)" { print $$2 }' selftests/arch/archs)
+CC := $(TRIPLET)-gcc
+CXX := $(TRIPLET)-g++
+AR := $(TRIPLET)-ar
+O := build/arch/$(ARCH)
+endif
 
 prefix ?= /usr/local
 libdir ?= $(prefix)/lib
@@ -161,6 +170,9 @@ check: deps
 	@$(MAKE) -s all selftests $(KERNELS:%=vm-%)
 	@selftests/check $(KERNELS)
 
+check-arch: deps
+	@selftests/check --arch
+
 demo: deps
 	@$(MAKE) -s all $(if $(HOST),$(O)/kmod/host/baton.ko,vm-6.1)
 	@tools/demo
@@ -197,6 +209,7 @@ help:
 	@echo 'make demo        the main job, with and without the module, in a VM'
 	@echo '                 (HOST=1: load the module on this machine instead)'
 	@echo 'make check       all tests: here, and in a VM on each kernel'
+	@echo 'make check-arch  the ports alone, emulated (part of make check)'
 	@echo 'make bench       the benchmarks, here'
 	@echo 'make kmod K=6.12 baton.ko for one of: $(KERNELS)'
 	@echo 'make selftests   build the tests'
@@ -205,12 +218,13 @@ help:
 	@echo 'make install     DESTDIR, prefix, libdir, includedir, mandir, bindir'
 	@echo 'make clean'
 	@echo 'SAN=address, thread or undefined: under that sanitizer'
+	@echo 'ARCH=riscv64     or another folder of asm/: for that, in build/arch/'
 	@echo 'V=1 shows commands; CI=1 makes warnings errors'
 
 clean:
 	rm -rf $(O)
 
-.PHONY: all bench check clean demo deps help install kmod selftests style
+.PHONY: all bench check check-arch clean demo deps help install kmod selftests style
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -2,8 +2,8 @@
 /*
  * ctx.h - a suspended fiber, riscv64.
  *
- * All callee-saved registers, fs0 to fs11 among them, and the return address lie
- * on the fiber's stack, at sp; the rounding mode here.
+ * All callee-saved registers, fs0 to fs11 among them, and the return address
+ * lie on the fiber's stack, at sp; the rounding mode here.
  */
 #ifndef BATON_ASM_CTX_H
 #define BATON_ASM_CTX_H

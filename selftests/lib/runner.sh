@@ -14,6 +14,7 @@
 # BATON_TEST_SCALE	do so many times less of what is repeated
 # BATON_TEST_TIMEOUT	seconds for a single test
 # BATON_TEST_SEED	of the random ones; they print theirs
+# BATON_EMULATOR	words to run a program by, if it is not for this machine
 
 here=$(dirname "$0")
 build=$1
@@ -69,7 +70,8 @@ run_one()
 	num=$((num + 1))
 	[ -x "$program" ] || program=$here/$1.sh
 	marker "$1"
-	timeout -k 5 "$timeout" "$program" >"$tmp/out" 2>&1 </dev/null
+	# shellcheck disable=SC2086 # one word each
+	timeout -k 5 "$timeout" ${BATON_EMULATOR:-} "$program" >"$tmp/out" 2>&1 </dev/null
 	status=$?
 	sed 's/^/# /' "$tmp/out"
 	count "$tmp/out"

@@ -119,16 +119,16 @@ static short f4(short a, short b, short c, short d)
 	return (short)(a + b + c + d);
 }
 
-static ssize_t f5(ssize_t a, size_t b, int c, int d, int64_t e)
+static ssize_t f5(ssize_t a, size_t b, int c, int d, intptr_t e)
 {
 	return a - (ssize_t)b - c - d - e;
 }
 
-static uint64_t f6(uint8_t a, int16_t b, int32_t c, uint32_t d, uint64_t e,
-		   const char *f)
+static uintptr_t f6(uint8_t a, int16_t b, int32_t c, uint32_t d, uintptr_t e,
+		    const char *f)
 {
 	errno = ERANGE;
-	return a + (uint64_t)b * 3 + (uint64_t)c * 5 + (uint64_t)d * 7 +
+	return a + (uintptr_t)b * 3 + (uintptr_t)c * 5 + (uintptr_t)d * 7 +
 		e * 11 + strlen(f) * 13;
 }
 
@@ -153,8 +153,8 @@ __asm__(
 "	ret\n"
 "	.size dirty_false, . - dirty_false\n"
 );
-#endif
 bool dirty_false(void);
+#endif
 
 static void *typed_main(void *arg)
 {
@@ -171,11 +171,11 @@ static void *typed_main(void *arg)
 	expect_eq(BATON_CALL(err, (&f2), 10, 2), 8);
 	expect(BATON_CALL(err, f3, buf, -3, 5) == buf + 2);
 	expect_eq(BATON_CALL(err, f4, -1, -2, 3, -4), -4);
-	expect_eq(BATON_CALL(err, f5, -1, 2, -3, 4, INT64_MIN / 2),
-		  -4 - INT64_MIN / 2);
+	expect_eq(BATON_CALL(err, f5, -1, 2, -3, 4, INTPTR_MIN / 2),
+		  -4 - INTPTR_MIN / 2);
 	expect_eq(BATON_CALL(err, f6, 200, -300, -70000, 4000000000u,
-			     1ull << 60, "four"),
-		  f6(200, -300, -70000, 4000000000u, 1ull << 60, "four"));
+			     UINTPTR_MAX / 15, "four"),
+		  f6(200, -300, -70000, 4000000000u, UINTPTR_MAX / 15, "four"));
 	expect_eq(err, ERANGE);
 	expect_eq(BATON_CALL(err, minus_char, 1), -1);
 	expect_eq(BATON_CALL(err, minus_char, -100), 100);
@@ -198,9 +198,9 @@ START_TEST(typed)
 END_TEST
 
 /* A parameter's conversion is that of its prototype. */
-static int64_t take_wide(int64_t a, uint64_t b)
+static intptr_t take_wide(intptr_t a, uintptr_t b)
 {
-	return a + (int64_t)b;
+	return a + (intptr_t)b;
 }
 
 static void *converted_main(void *arg)
@@ -208,9 +208,15 @@ static void *converted_main(void *arg)
 	int err = -1;
 
 	expect_eq(BATON_CALL(err, take_wide, -1, 0), -1);
-	expect_eq(BATON_CALL(err, take_wide, 0xffffffffu, 0), 0xffffffffll);
-	expect_eq(BATON_CALL(err, take_wide, (char)-1, -1), -2);
+#ifndef __riscv
+	expect_eq(BATON_CALL(err, take_wide, 0xffffffffu, 0),
+		  (intptr_t)0xffffffffu);
+#endif
+	expect_eq(BATON_CALL(err, take_wide, (signed char)-1, -1), -2);
+#if defined(__x86_64__) || defined(__aarch64__)
+	/* Elsewhere an int fills its register; see BATON_CALL(). */
 	expect_eq(BATON_CALL(err, f1, 0x1ffffffffll), -1);
+#endif
 	expect_eq(err, 0);
 	return arg;
 }
@@ -227,7 +233,9 @@ static void *bool_main(void *arg)
 
 	expect(BATON_CALL(err, is_equal, 256, 256));
 	expect(!BATON_CALL(err, is_equal, 256, 512));
+#ifdef __x86_64__
 	expect(!BATON_CALL(err, dirty_false));
+#endif
 	expect_eq(err, 0);
 	return arg;
 }
@@ -264,6 +272,13 @@ static void aligned(void)
 #endif
 }
 
+/* What the stack's frames are aligned to, as seen from within. */
+#if defined(__LP64__) && !defined(__s390x__)
+#define STACK_ALIGN	16
+#else
+#define STACK_ALIGN	8
+#endif
+
 /* The frame of a function that was called: its first pushed word. */
 #define FRAME()	((uintptr_t)__builtin_frame_address(0))
 
@@ -273,7 +288,7 @@ static void __attribute__((noinline)) check_back(void *arg)
 {
 	uintptr_t fiber = *(uintptr_t *)arg;
 
-	expect_eq(FRAME() % 16, 0);
+	expect_eq(FRAME() % STACK_ALIGN, 0);
 	aligned();
 	/* On the fiber's stack again, below the frames that are on it. */
 	expect(!on_thread_stack(FRAME()));
@@ -283,7 +298,7 @@ static void __attribute__((noinline)) check_back(void *arg)
 
 static void __attribute__((noinline)) check_foreign(void *arg)
 {
-	expect_eq(FRAME() % 16, 0);
+	expect_eq(FRAME() % STACK_ALIGN, 0);
 	aligned();
 	expect(on_thread_stack(FRAME()));
 	/* As much as a thread has. */
@@ -299,7 +314,7 @@ static void *stacks_fiber(void *arg)
 {
 	uintptr_t here = FRAME();
 
-	expect_eq(here % 16, 0);
+	expect_eq(here % STACK_ALIGN, 0);
 	aligned();
 	expect(!on_thread_stack(here));
 	for (int i = 0; i < 10; i++) {

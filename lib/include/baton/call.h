@@ -102,22 +102,34 @@ int baton_call_args(struct baton_args *args);
  * BATON_CALL() - a foreign call of a C function with its own arguments
  * @err: an int lvalue for what baton_call() returns, errno in short
  * @fn:  a function of up to six parameters, each an integer or a pointer, that
- *       returns an integer or a pointer (use baton_call() for others)
+ *       returns an integer or a pointer, none wider than a pointer, which on
+ *       32-bit machines leaves out long long (use baton_call() for others)
  *
  * The arguments are checked against the prototype of @fn and converted as in
  * a plain call, but for parameters narrower than int: cast an argument to such
- * a type (char, short, _Bool) yourself. Value: what @fn returned, in its own
- * type; 0 if it was not run.
+ * a type (char, short, _Bool) yourself. So on ppc64, riscv64 and s390x with
+ * every argument that has not its parameter's width. In C++ it needs no casts.
+ * Value: what @fn returned, in its own type; 0 if it was not run.
  *
  *	ssize_t n = BATON_CALL(err, read, fd, buf, sizeof(buf));
  */
+/* riscv64 wants all of 32 bits sign-extended, the unsigned ones as well. */
+#if __riscv_xlen == 64
+#define __BATON_WIDEN(a)						\
+	(sizeof(1 ? (a) : (a)) == 4 ?					\
+	 (uintptr_t)(int32_t)(uintptr_t)(a) : (uintptr_t)(a))
+#else
+#define __BATON_WIDEN(a)	(uintptr_t)(a)
+#endif
+
 #ifndef __cplusplus
 #define BATON_CALL(err, f, ...) __extension__ ({			\
 	struct baton_args __baton_a = {					\
 		.fn = (void (*)(void))(f),				\
 		.arg = { __BATON_EACH(__VA_ARGS__) },			\
 	};								\
-	(void)sizeof(f(__VA_ARGS__));					\
+	_Static_assert(sizeof(f(__VA_ARGS__)) <= sizeof(uintptr_t),	\
+		       "the result is wider than a pointer");		\
 	(err) = baton_call_args(&__baton_a);				\
 	(__typeof__(f(__VA_ARGS__)))(sizeof(f(__VA_ARGS__)) == 1 ?	\
 		(uint8_t)__baton_a.ret : __baton_a.ret); })
@@ -132,15 +144,26 @@ int baton_call_args(struct baton_args *args);
 #define __BATON_EACH(...) __VA_OPT__(__BATON_NTH(__VA_ARGS__,		\
 	__BATON_6, __BATON_5, __BATON_4, __BATON_3, __BATON_2, __BATON_1, \
 	)(__VA_ARGS__))
-#define __BATON_1(a)		(uintptr_t)(a)
-#define __BATON_2(a, ...)	(uintptr_t)(a), __BATON_1(__VA_ARGS__)
-#define __BATON_3(a, ...)	(uintptr_t)(a), __BATON_2(__VA_ARGS__)
-#define __BATON_4(a, ...)	(uintptr_t)(a), __BATON_3(__VA_ARGS__)
-#define __BATON_5(a, ...)	(uintptr_t)(a), __BATON_4(__VA_ARGS__)
-#define __BATON_6(a, ...)	(uintptr_t)(a), __BATON_5(__VA_ARGS__)
+#define __BATON_1(a)		__BATON_WORD(a)
+#define __BATON_2(a, ...)	__BATON_WORD(a), __BATON_1(__VA_ARGS__)
+#define __BATON_3(a, ...)	__BATON_WORD(a), __BATON_2(__VA_ARGS__)
+#define __BATON_4(a, ...)	__BATON_WORD(a), __BATON_3(__VA_ARGS__)
+#define __BATON_5(a, ...)	__BATON_WORD(a), __BATON_4(__VA_ARGS__)
+#define __BATON_6(a, ...)	__BATON_WORD(a), __BATON_5(__VA_ARGS__)
+/* Does not compile if it is wider than that. ?: makes an array a pointer. */
+#define __BATON_WORD(a)							\
+	(__BATON_WIDEN(a) + 0 * sizeof(char[				\
+		sizeof(1 ? (a) : (a)) <= sizeof(uintptr_t) ? 1 : -1]))
 #endif
 
 #ifdef __cplusplus
+}
+
+template <typename T>
+static inline uintptr_t baton_call_word(T a)
+{
+	static_assert(sizeof(T) <= sizeof(uintptr_t), "wider than a pointer");
+	return __BATON_WIDEN(a);
 }
 
 template <typename R, typename... P, typename... A>
@@ -150,7 +173,7 @@ static inline R baton_call_typed(int *err, R (*fn)(P...), A... a)
 	static_assert(sizeof...(A) <= 6, "at most six arguments");
 	struct baton_args args = {
 		reinterpret_cast<void (*)(void)>(fn),
-		{ (uintptr_t)(P)(a)... }, 0
+		{ baton_call_word((P)(a))... }, 0
 	};
 
 	*err = baton_call_args(&args);
