@@ -73,7 +73,7 @@ endif
 
 # --- library --------------------------------------------------------------
 
-$(O)/asm-offsets.h: asm/offsets.c asm/$(ARCH)/ctx.h
+$(O)/asm-offsets.h: asm/offsets.c asm/routines.h $(wildcard asm/*/ctx.h)
 	$(call say,GEN,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(BASE) -S -o $@.s $<
@@ -88,7 +88,7 @@ $(O)/lib/%.o: lib/%.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LIBFLAGS) $(CFLAGS) $(DEPFLAGS) -c -o $@ $<
 
-$(O)/asm/%.o: asm/%.S asm/common.h $(O)/asm-offsets.h
+$(O)/asm/%.o: asm/%.S asm/common.h $(wildcard asm/*/switch.S) $(O)/asm-offsets.h
 	$(call say,AS,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(BASE) -g -c -o $@ $<

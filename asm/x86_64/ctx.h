@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * ctx.h - a suspended fiber, x86_64, and the routines of switch.S.
+ * ctx.h - a suspended fiber, x86_64 and (with SSE) i386.
  *
  * All callee-saved integer registers and the return address lie on the
  * fiber's stack, at sp; the control words of both floating-point units here.

@@ -6,24 +6,7 @@
 	.arch	armv7-a
 	.fpu	vfpv3-d16
 	.arm
-
-	.macro func name
-	.text
-	.p2align 4
-	.globl	\name
-	.type	\name, %function
-\name:
-	.endm
-
-	.macro number name value
-	.section .rodata
-	.p2align 2
-	.globl	\name
-	.type	\name, %object
-	.size	\name, 4
-\name:
-	.long	\value
-	.endm
+#include "../hold-asm.h"
 
 	number	hold_count, 16
 	number	hold_words, 8

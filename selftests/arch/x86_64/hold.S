@@ -2,24 +2,7 @@
 /*
  * hold.S - all callee-saved registers at once, x86_64: see ../hold.h.
  */
-
-	.macro func name
-	.text
-	.p2align 4
-	.globl	\name
-	.type	\name, %function
-\name:
-	.endm
-
-	.macro number name value
-	.section .rodata
-	.p2align 2
-	.globl	\name
-	.type	\name, %object
-	.size	\name, 4
-\name:
-	.long	\value
-	.endm
+#include "../hold-asm.h"
 
 	number	hold_count, 6
 	number	hold_words, 6
