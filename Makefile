@@ -80,8 +80,9 @@ $(O)/asm-offsets.h: asm/offsets.c asm/routines.h $(wildcard asm/*/ctx.h)
 	$(Q)sed -n 's/.*"->\([A-Z_]*\) [$$#]*\([0-9]*\)".*/#define \1 \2/p' \
 		$@.s >$@.tmp && mv $@.tmp $@
 
-# Calls and callbacks put things right when they are unwound.
-$(O)/lib/call/%.o: LIBFLAGS += -fexceptions
+# Calls and callbacks put things right when they are unwound. Their speed is that
+# of their branches, which depends on where these lie.
+$(O)/lib/call/%.o: LIBFLAGS += -fexceptions -falign-functions=64
 
 $(O)/lib/%.o: lib/%.c Makefile
 	$(call say,CC,$@)

@@ -54,13 +54,13 @@ NO_SANITIZE static inline void visit_end(struct callback *cb)
 	tools_unwound(&f->tools, cb->fiber_sp, &w->tools);
 	tools_thread(&f->tools, &w->tools);
 	callback_check(cb);
-	lost = unlikely(slot_enter_runtime(w->slot, w->fence)) &&
-	       !proc_settle(w);
-	if (unlikely(f->chunks))
-		chunks_free(f);
+	lost = unlikely(slot_enter(w->slot, BATON_RUNTIME) | w->fence) &&
+	       slot_lost(w->slot, w->fence) && !proc_settle(w);
+	if (unlikely(w->chunks))
+		chunks_free(w);
 	f->locks = 0;
 	/* From here on @f, and what the scheduler has for fibers, may go. */
-	callback_finish(cb);
+	callback_finish(cb, f);
 	if (unlikely(lost))
 		full_barrier();
 	else
@@ -74,7 +74,8 @@ NO_SANITIZE static void visit(void *arg)
 	struct baton_worker *w = v->w;
 	struct callback cb __attribute__((cleanup(visit_end)));
 
-	callback_begin(&cb, w);
+	callback_begin(&cb, w, w->fiber, 1);
+	slot_set_state(w->slot, BATON_FIBER);
 	tools_thread(&w->tools, &w->fiber->tools);
 	tools_call(v->fn, v->arg, cb.fiber_sp, &w->sys_sp, &w->tools,
 		   &w->fiber->tools);
@@ -85,8 +86,8 @@ NO_SANITIZE static void visit(void *arg)
 static int cut_off(struct baton_worker *w)
 {
 	baton_control_load(&w->control);
-	if (w->fiber->chunks)
-		chunks_free(w->fiber);
+	if (w->chunks)
+		chunks_free(w);
 	sched_forget(w->rt, w->fiber);
 	depth_set(w, 0);
 	full_barrier();

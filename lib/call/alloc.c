@@ -2,8 +2,8 @@
 /*
  * alloc.c - memory for as long as a foreign call, and from small stacks.
  *
- * baton_call_alloc() is Go's _cgo_allocate: its chunks hang on the fiber and
- * go when the outermost foreign call ends, however it ends.
+ * baton_call_alloc() is Go's _cgo_allocate: its chunks hang on the worker,
+ * which the calls in progress are bound to, and go when the outermost foreign call ends, however it ends.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,12 +15,12 @@ struct chunk {
 	_Alignas(_Alignof(max_align_t)) char bytes[];
 };
 
-void chunks_free(struct baton_fiber *f)
+void chunks_free(struct baton_worker *w)
 {
 	struct chunk *c;
 
-	while ((c = f->chunks)) {
-		f->chunks = c->next;
+	while ((c = w->chunks)) {
+		w->chunks = c->next;
 		free(c);
 	}
 }
@@ -77,7 +77,7 @@ void *baton_call_alloc(size_t bytes)
 		return NULL;
 	}
 	/* The fiber is bound to its worker: the same as before the call. */
-	c->next = w->fiber->chunks;
-	w->fiber->chunks = c;
+	c->next = w->chunks;
+	w->chunks = c;
 	return c->bytes;
 }

@@ -8,14 +8,13 @@
  *	  state = FOREIGN
  *	  asm_call --------------------> fn, from sys_sp down
  *					   baton_callback(cb)
- *					     state = RUNTIME; a processor?
+ *					     state = FIBER; a processor?
  *					     sys_sp = below fn's frames
  *	  cb, from ctx.sp down <----------- asm_call, state = FIBER
  *	    may yield, park, baton_call()
  *	  returns ------------------------>  state = FOREIGN
- *	  state = RUNTIME <-------------- fn returns
- *	  processor taken meanwhile? sched_lost()
- *	  state = FIBER
+ *	  state = FIBER <---------------- fn returns
+ *	  processor taken meanwhile? call_end_slow()
  *
  * Whether the processor is there is asked only on the way in to fiber code.
  * Nothing is asked on the way out: a call may well start without one, if the
@@ -41,32 +40,52 @@ _Noreturn void callback_lost(void)
 }
 
 /*
- * Home from a foreign call. A function that longjmp()s out of a callback, over
- * the frames in between, comes here with that callback still in progress.
+ * Home from a foreign call, the rare cases. @state is what it ended in; the
+ * slot says FIBER by now. Returns @err.
+ *
+ * A function that longjmp()s out of a callback, over the frames in between,
+ * comes here with that callback still in progress.
  */
-static inline void call_end(struct baton_worker *w)
+static int __attribute__((noinline, cold))
+call_end_slow(struct baton_worker *w, uint32_t state, int err)
 {
-	if (unlikely(slot_state(w->slot) != BATON_FOREIGN))
+	if (state != BATON_FOREIGN)
 		callback_lost();
-	if (unlikely(w->fiber->chunks) && !w->depth)
-		chunks_free(w->fiber);
-	if (unlikely(slot_enter_runtime(w->slot, w->fence)))
-		w = sched_lost(w);
-	sched_exit(w);
+	if (w->chunks && !w->depth) {
+		slot_set_state(w->slot, BATON_FOREIGN);
+		chunks_free(w);
+	}
+	sched_exit(sched_begin(w));
+	return err;
 }
 
-static inline void call_unwind(struct baton_worker **w)
+/* All that is rare is asked at once: a branch each is a fifth of the call. */
+static inline int call_end(struct baton_worker *w, struct baton_slot *slot,
+			   int err)
 {
-	if (!*w)
+	uint32_t state = slot_state(slot);
+	uint32_t taken = slot_enter(slot, BATON_FIBER);
+
+	if (unlikely((state ^ BATON_FOREIGN) | taken | w->fence |
+		     (uintptr_t)w->chunks))
+		return call_end_slow(w, state, err);
+	return err;
+}
+
+static inline void call_unwind(struct baton_worker **unwound)
+{
+	struct baton_worker *w = *unwound;
+
+	if (!w)
 		return;
-	tools_unwound(&(*w)->tools, (*w)->sys_sp, &(*w)->fiber->tools);
-	call_end(*w);
+	tools_unwound(&w->tools, w->sys_sp, &w->fiber->tools);
+	call_end_slow(w, slot_state(w->slot), 0);
 }
 
 int baton_call(void (*fn)(void *), void *arg)
 {
 	struct baton_worker *w = baton_worker_self();
-	int err;
+	struct baton_slot *slot;
 
 	if (unlikely(!sched_on_fiber(w)))
 		return reason(-EPERM, "a foreign call, but not from a fiber");
@@ -75,18 +94,17 @@ int baton_call(void (*fn)(void *), void *arg)
 
 	struct baton_worker *unwound __attribute__((cleanup(call_unwind))) = w;
 
-	w->slot->fn = (uintptr_t)fn;
+	slot = w->slot;
+	slot->fn = (uintptr_t)fn;
 	*w->errnop = 0;
-	count((uint64_t *)&w->slot->calls);
+	count((uint64_t *)&slot->calls);
 	tools_release(w->proc);
-	slot_set_state(w->slot, BATON_FOREIGN);
+	slot_set_state(slot, BATON_FOREIGN);
 	tools_call(fn, arg, w->sys_sp, &w->fiber->ctx.sp, &w->fiber->tools,
 		   &w->tools);
 	unwound = NULL;
-	/* The same thread: a call does not change it, see sched_lost(). */
-	err = *w->errnop;
-	call_end(w);
-	return err;
+	/* The same thread: a call does not change it, see sched_begin_slow(). */
+	return call_end(w, slot, *w->errnop);
 }
 
 static void call_args(void *arg)
@@ -112,13 +130,15 @@ int baton_call_args(struct baton_args *args)
 static inline void callback_end(struct callback *cb)
 {
 	struct baton_worker *w = cb->worker;
+	struct baton_fiber *f = w->fiber;
 
-	tools_unwound(&w->fiber->tools, cb->fiber_sp, &w->tools);
+	tools_unwound(&f->tools, cb->fiber_sp, &w->tools);
 	callback_check(cb);
 	tools_release(w->proc);
 	slot_set_state(w->slot, BATON_FOREIGN);
-	callback_finish(cb);
-	sched_unpin(w, w->fiber);
+	callback_finish(cb, f);
+	if (unlikely(w->pinned))
+		sched_unpin(w, f);
 	*w->errnop = cb->err;
 }
 
@@ -142,20 +162,21 @@ int baton_callback(void (*fn)(void *), void *arg)
 	if (unlikely(!w || slot_state(w->slot) != BATON_FOREIGN))
 		return adopted_callback(w, fn, arg);
 
+	struct baton_fiber *f = w->fiber;
+	unsigned int depth;
 	struct callback in;
 
 	/* The foreign code's, which our system calls must not change. */
 	in.err = *w->errnop;
-	depth_set(w, w->depth + 1);
-	sched_pin(w, w->fiber);
-	if (unlikely(slot_enter_runtime(w->slot, w->fence)) &&
+	depth = w->depth + 1;
+	depth_set(w, depth);
+	if (unlikely(slot_enter(w->slot, BATON_FIBER) | w->fence) &&
 	    unlikely(!sched_wait_here(w)))
 		return callback_refused(&in, w);
-	callback_begin(&in, w);
+	callback_begin(&in, w, f, depth);
 
 	struct callback cb __attribute__((cleanup(callback_end))) = in;
 
-	tools_call(fn, arg, cb.fiber_sp, &w->sys_sp, &w->tools,
-		   &w->fiber->tools);
+	tools_call(fn, arg, cb.fiber_sp, &w->sys_sp, &w->tools, &f->tools);
 	return 0;
 }

@@ -31,24 +31,25 @@ static inline void depth_set(struct baton_worker *w, unsigned int depth)
 	__atomic_store_n(&w->depth, depth, __ATOMIC_RELAXED);
 }
 
-/* The callback of number w->depth begins: in RUNTIME, with a processor. */
-static inline void callback_begin(struct callback *cb, struct baton_worker *w)
+/* The callback of number @depth begins. */
+static inline void callback_begin(struct callback *cb, struct baton_worker *w,
+				  struct baton_fiber *f, unsigned int depth)
 {
 	cb->worker = w;
-	cb->depth = w->depth;
+	cb->depth = depth;
 	/* Nested calls, and switches, leave their own marks in both. */
 	cb->sys_sp = w->sys_sp;
-	cb->fiber_sp = w->fiber->ctx.sp;
+	cb->fiber_sp = f->ctx.sp;
 	count(&w->callbacks);
-	slot_set_state(w->slot, BATON_FIBER);
 }
 
-static inline void callback_finish(const struct callback *cb)
+static inline void callback_finish(const struct callback *cb,
+				   struct baton_fiber *f)
 {
 	struct baton_worker *w = cb->worker;
 
 	w->sys_sp = cb->sys_sp;
-	w->fiber->ctx.sp = cb->fiber_sp;
+	f->ctx.sp = cb->fiber_sp;
 	depth_set(w, cb->depth - 1);
 }
 
@@ -62,7 +63,7 @@ static inline void callback_check(const struct callback *cb)
 /* baton_callback() on a thread that is in no foreign call. @w may be NULL. */
 int adopted_callback(struct baton_worker *w, void (*fn)(void *), void *arg);
 
-/* Free what baton_call_alloc() gave to @f. */
-void chunks_free(struct baton_fiber *f) __attribute__((cold));
+/* Free what baton_call_alloc() gave to the calls on @w. */
+void chunks_free(struct baton_worker *w) __attribute__((cold));
 
 #endif /* BATON_CALL_CALL_H */

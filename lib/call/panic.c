@@ -67,11 +67,9 @@ static void land(struct try *t)
 	sched_unpin(w, t->fiber);
 	if (slot_state(w->slot) == BATON_FIBER)
 		return;
-	if (t->fiber->chunks && !w->depth)
-		chunks_free(t->fiber);
-	if (slot_enter_runtime(w->slot, w->fence))
-		w = sched_lost(w);
-	sched_exit(w);
+	if (w->chunks && !w->depth)
+		chunks_free(w);
+	sched_exit(sched_begin(w));
 }
 
 static void run(void *arg)

@@ -108,7 +108,6 @@ void fiber_init(struct baton_fiber *f)
 	f->pin = NULL;
 	f->locks = 0;
 	f->tries = NULL;
-	f->chunks = NULL;
 	f->joiner = JOIN_NONE;
 	f->queued = false;
 	tools_fiber_init(&f->tools, f->base, f);

@@ -41,7 +41,6 @@ struct baton_fiber {
 	struct baton_worker *pin;	/* O: it may run there alone */
 	unsigned int locks;		/* O: baton_thread_lock() */
 	struct try *tries;		/* O: the innermost, see panic.c */
-	struct chunk *chunks;		/* O: baton_call_alloc(), see alloc.c */
 	struct baton_fiber *next;	/* Q; free lists */
 	struct baton_fiber *prev;	/* Q: global queue */
 	struct baton_fiber *joiner;	/* A */

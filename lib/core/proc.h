@@ -17,7 +17,7 @@
 struct baton_proc {
 	struct runq runq;
 	unsigned int index;
-	unsigned int tick;		/* scheduling decisions */
+	int budget;			/* decisions without sched_loop() */
 	uint32_t random;		/* whom to steal from first */
 	unsigned int ncached;
 	struct baton_fiber *cached;

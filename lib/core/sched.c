@@ -230,21 +230,30 @@ struct baton_worker *sched_yield_slow(struct baton_worker *w,
 	return sched_leave(w, f);
 }
 
-struct baton_worker *sched_lost(struct baton_worker *w)
+struct baton_worker *sched_begin_slow(struct baton_worker *w)
 {
 	struct baton_fiber *f = w->fiber;
 
-	if (proc_regain(w))
-		return w;
-	count(&w->requeued);
-	w->proc = NULL;
-	sched_ready(w->rt, NULL, f);
-	return sched_leave(w, f);
+	if (w->depth)
+		sched_pin(w, f);
+	if (slot_lost(w->slot, w->fence) && !proc_regain(w)) {
+		count(&w->requeued);
+		w->proc = NULL;
+		sched_ready(w->rt, NULL, f);
+		w = sched_leave(w, f);
+	}
+	return w;
 }
 
 bool sched_wait_here(struct baton_worker *w)
 {
-	return proc_regain(w) || sched_queue_here(w);
+	slot_enter(w->slot, BATON_RUNTIME);
+	sched_pin(w, w->fiber);
+	if (slot_lost(w->slot, w->fence) && !proc_regain(w) &&
+	    !sched_queue_here(w))
+		return false;
+	sched_exit(w);
+	return true;
 }
 
 bool sched_queue_here(struct baton_worker *w)
@@ -349,11 +358,9 @@ static struct baton_fiber *find(struct baton_worker *w)
 	struct baton_proc *p = w->proc;
 	struct baton_fiber *f = NULL;
 
-	/*
-	 * Our own queue may never be empty: the others' turn. Here a multiple,
-	 * or one more, if it was sched_due() that sent us.
-	 */
-	if (++p->tick % SCHED_FAIRNESS <= 1) {
+	/* Our own queue may never be empty: the others' turn. */
+	if (--p->budget <= 0) {
+		p->budget = SCHED_FAIRNESS;
 		f = global_pop(rt, p, 1);
 		if (!f)
 			f = adopt(rt);

@@ -17,16 +17,10 @@
 #include "worker.h"
 
 /* The global queue, and stopping, get a look at least every so often. */
-#define SCHED_FAIRNESS	64u
+#define SCHED_FAIRNESS	64
 
 /* The scheduler, on the system stack of worker @arg. Ends the worker. */
 _Noreturn void sched_loop(void *arg);
-
-/*
- * The current fiber's processor is gone: regain one, or queue up for one.
- * Returns the worker that the fiber is on then.
- */
-struct baton_worker *sched_lost(struct baton_worker *w);
 
 /*
  * The current fiber @f, which whoever is to resume it can find, leaves @w to
@@ -48,7 +42,7 @@ void sched_ready(struct baton_rt *rt, struct baton_worker *w,
 
 /*
  * In a foreign call of @w, whose pinned fiber must go on here: wait for a
- * processor. False when the scheduler is stopping.
+ * processor, and enter FIBER. False when the scheduler is stopping.
  */
 bool sched_wait_here(struct baton_worker *w);
 
@@ -72,20 +66,29 @@ static inline bool sched_on_fiber(const struct baton_worker *w)
 	return w && slot_state(w->slot) == BATON_FIBER;
 }
 
+/* What sched_begin() leaves over. */
+struct baton_worker *sched_begin_slow(struct baton_worker *w);
+
+/* The current fiber, in whatever state it is, enters scheduler code. */
+static inline struct baton_worker *sched_begin(struct baton_worker *w)
+{
+	/* All that is rare is asked at once. */
+	if (unlikely(slot_enter(w->slot, BATON_RUNTIME) | w->fence | w->depth))
+		w = sched_begin_slow(w);
+	return w;
+}
+
 static inline struct baton_worker *sched_enter(void)
 {
 	struct baton_worker *w = baton_worker_self();
 
-	if (unlikely(!sched_on_fiber(w)))
-		return NULL;
-	if (unlikely(slot_enter_runtime(w->slot, w->fence)))
-		w = sched_lost(w);
-	return w;
+	return likely(sched_on_fiber(w)) ? sched_begin(w) : NULL;
 }
 
 /*
- * @f resumes on @w alone, and @w runs nothing else, for as long as a callback
- * is in progress there, or @f is locked to it.
+ * @f resumes on @w alone, and @w runs nothing else: for as long as @f is locked
+ * to it, or, once the scheduler was entered from a callback, to the end of
+ * that. A callback that does not enter it pays nothing for it.
  */
 static inline void sched_pin(struct baton_worker *w, struct baton_fiber *f)
 {
@@ -95,7 +98,7 @@ static inline void sched_pin(struct baton_worker *w, struct baton_fiber *f)
 
 static inline void sched_unpin(struct baton_worker *w, struct baton_fiber *f)
 {
-	if (w->depth || f->locks)
+	if (w->depth | f->locks)
 		return;
 	w->pinned = NULL;
 	f->pin = NULL;
@@ -126,7 +129,7 @@ static inline void sched_resume(struct baton_worker *w, struct baton_fiber *f)
 /* Must the scheduler be asked what to run? It is now and then in any case. */
 static inline bool sched_due(struct baton_worker *w)
 {
-	return unlikely(w->pinned || ++w->proc->tick % SCHED_FAIRNESS == 0);
+	return unlikely(w->pinned || --w->proc->budget <= 0);
 }
 
 static inline struct baton_worker *sched_change(struct baton_worker *w,

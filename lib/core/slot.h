@@ -46,20 +46,29 @@ static inline uint32_t slot_state(const struct baton_slot *s)
 }
 
 /*
- * Into scheduler code. Returns whether the processor may be gone.
+ * Into scheduler code (RUNTIME), or from foreign code straight into fiber code
+ * (FIBER): no queue is touched on that way. Returns taken: unless it is KEPT,
+ * or if there is no membarrier(), slot_lost() says whether the processor may be
+ * gone. Not at once, so that a fast path can ask all that is rare together.
  *
  * Store state, then load taken. The kernel's hook runs on this CPU, so the
- * compiler's order is enough. A taker in user space stores taken, runs
- * membarrier() and reads state: one of the two sees the other's store. @fence
- * replaces membarrier() where there is none. Pairs with take() in tier/poll.c.
+ * compiler's order is enough. A taker in user space, who takes FOREIGN alone,
+ * stores taken, runs membarrier() and reads state: one of the two sees the
+ * other's store. Pairs with take() in tier/poll.c.
  */
-static inline bool slot_enter_runtime(struct baton_slot *s, bool fence)
+static inline uint32_t slot_enter(struct baton_slot *s, uint32_t state)
 {
-	slot_set_state(s, BATON_RUNTIME);
-	if (unlikely(fence))
+	_Static_assert(!BATON_KEPT, "KEPT is 0: see sched_enter()");
+	slot_set_state(s, state);
+	compiler_barrier();
+	return __atomic_load_n(&s->taken, __ATOMIC_RELAXED);
+}
+
+/* The same look, for what lacks membarrier() (@fence) as well. */
+static inline bool slot_lost(struct baton_slot *s, bool fence)
+{
+	if (fence)
 		full_barrier();
-	else
-		compiler_barrier();
 	return __atomic_load_n(&s->taken, __ATOMIC_RELAXED) != BATON_KEPT;
 }
 

@@ -19,17 +19,18 @@
  * @slot:    its words in the shared region; constant
  * @fiber:   the fiber it runs, or ran last
  * @proc:    the processor it holds; NULL without. Stale, and not to be used,
- *           between the loss of it and slot_enter_runtime()'s saying so.
+ *           between the loss of it and slot_lost()'s saying so.
  * @sys_sp:  where the next user of the system stack begins, below the frames
  *           of the foreign calls in progress
  * @base_sp: where baton_asm_start() began
  * @errnop:  this thread's errno; constant
  * @rt:      constant
  * @fence:   rt->fence, near at hand; constant
- * @pinned:  the only fiber that it may run now, or NULL. Set while a callback
- *           is in progress: other fibers' foreign calls would lie below this
- *           one's on the system stack, and be overwritten when it returns. And
- *           while its fiber is locked to it.
+ * @pinned:  the only fiber that it may run now, or NULL. Set once a callback
+ *           enters the scheduler, to its end: other fibers' foreign calls
+ *           would lie below this one's on the system stack, and be overwritten
+ *           when it returns. And while its fiber is locked to it.
+ * @chunks:  memory for the calls in progress, see call/alloc.c
  * @depth:   callbacks in progress; anybody may read it
  * @adopted: the thread is not the library's; see call/adopt.c
  * @control: of an adopted thread when it was: its control words
@@ -44,6 +45,7 @@ struct baton_worker {
 	int *errnop;
 	struct baton_rt *rt;
 	struct baton_fiber *pinned;
+	struct chunk *chunks;
 	void *base_sp;
 	unsigned int depth;
 	unsigned int index;

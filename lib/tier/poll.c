@@ -329,7 +329,7 @@ static void poll_stop(struct baton_rt *rt)
  * stores RUNTIME and then looks at taken, without a fence: membarrier() makes
  * every running thread of ours pass one. If we then see the call still on, the
  * worker's look is to come, it will find us, and the two swaps decide. Pairs
- * with slot_enter_runtime() and proc_regain().
+ * with slot_enter() and proc_regain().
  */
 static bool take(struct baton_rt *rt, struct baton_slot *s, unsigned int p,
 		 uint64_t calls)
