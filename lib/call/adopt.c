@@ -98,7 +98,8 @@ static int cut_off(struct baton_worker *w)
 int adopted_callback(struct baton_worker *w, void (*fn)(void *), void *arg)
 {
 	struct visit v = { .fn = fn, .arg = arg };
-	int saved = errno, err = 0;
+	int *errnop = w ? w->errnop : &errno;	/* the thread stays the same */
+	int saved = *errnop, err = 0;
 
 	if (unlikely(w && (!w->adopted ||
 			   slot_state(w->slot) != BATON_PARKED)))
@@ -126,6 +127,6 @@ int adopted_callback(struct baton_worker *w, void (*fn)(void *), void *arg)
 	if (unlikely(!v.done))
 		err = cut_off(w);
 out:
-	errno = saved;
+	*errnop = saved;
 	return err;
 }

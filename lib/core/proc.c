@@ -5,9 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "../tier/tier.h"
 #include "fiber.h"
-#include "worker.h"
 
 int procs_create(struct baton_rt *rt)
 {
@@ -30,16 +28,10 @@ void procs_destroy(struct baton_rt *rt)
 	free(rt->procs);
 }
 
-void proc_attach(struct baton_worker *w, unsigned int p)
+void proc_keep(struct baton_worker *w)
 {
 	struct baton_slot *s = w->slot;
 
-	w->proc = &w->rt->procs[p];
-	__atomic_store_n(&s->proc, p, __ATOMIC_RELAXED);
-	__atomic_store_n(&w->rt->recs[p].worker, w->index, __ATOMIC_RELAXED);
-	/* A taker that has only begun withdraws by itself: not our word. */
-	if (__atomic_load_n(&s->taken, __ATOMIC_RELAXED) != BATON_TAKEN)
-		return;
 	/*
 	 * Full barrier: taken before stopping. sched_stop(), whose word we may
 	 * be writing over, has it the other way round.
@@ -47,22 +39,6 @@ void proc_attach(struct baton_worker *w, unsigned int p)
 	__atomic_exchange_n(&s->taken, BATON_KEPT, __ATOMIC_SEQ_CST);
 	if (unlikely(rt_stopping(w->rt)))
 		__atomic_store_n(&s->taken, BATON_TAKEN, __ATOMIC_RELEASE);
-}
-
-bool proc_claim(struct baton_worker *w)
-{
-	struct baton_rt *rt = w->rt;
-	int p = (int)w->slot->proc;
-
-	if (!idle_claim(rt->hdr, (unsigned int)p)) {
-		p = idle_claim_any(rt->hdr, rt->nprocs);
-		if (p < 0)
-			return false;
-	}
-	proc_attach(w, (unsigned int)p);
-	if (rt->tier->busy)
-		rt->tier->busy(rt);
-	return true;
 }
 
 bool proc_settle(struct baton_worker *w)

@@ -8,8 +8,10 @@
 #ifndef BATON_CORE_PROC_H
 #define BATON_CORE_PROC_H
 
+#include "../tier/tier.h"
 #include "rt.h"
 #include "runq.h"
+#include "worker.h"
 
 /* Fibers kept at a processor for the next spawn; half go back when full. */
 #define PROC_CACHE	64u
@@ -29,14 +31,41 @@ struct baton_proc {
 int procs_create(struct baton_rt *rt);
 void procs_destroy(struct baton_rt *rt);
 
+/* @w, whose last processor was taken, has one again. */
+void proc_keep(struct baton_worker *w);
+
 /* @w has @p from now on. */
-void proc_attach(struct baton_worker *w, unsigned int p);
+static inline void proc_attach(struct baton_worker *w, unsigned int p)
+{
+	struct baton_slot *s = w->slot;
+
+	w->proc = &w->rt->procs[p];
+	__atomic_store_n(&s->proc, p, __ATOMIC_RELAXED);
+	__atomic_store_n(&w->rt->recs[p].worker, w->index, __ATOMIC_RELAXED);
+	/* A taker that has only begun withdraws by itself: not our word. */
+	if (__atomic_load_n(&s->taken, __ATOMIC_RELAXED) == BATON_TAKEN)
+		proc_keep(w);
+}
 
 /*
  * @w has none: claim the last it had, or any that is idle, without a system
  * call. False when none is free.
  */
-bool proc_claim(struct baton_worker *w);
+static inline bool proc_claim(struct baton_worker *w)
+{
+	struct baton_rt *rt = w->rt;
+	int p = (int)w->slot->proc;
+
+	if (unlikely(!idle_claim(rt->hdr, (unsigned int)p))) {
+		p = idle_claim_any(rt->hdr, rt->nprocs);
+		if (p < 0)
+			return false;
+	}
+	proc_attach(w, (unsigned int)p);
+	if (rt->tier->busy)
+		rt->tier->busy(rt);
+	return true;
+}
 
 /* Settle with a taker that may have only begun: is @w's processor its own? */
 bool proc_settle(struct baton_worker *w);

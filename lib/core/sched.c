@@ -279,7 +279,7 @@ void sched_forget(struct baton_rt *rt, struct baton_fiber *f)
 void sched_stop(struct baton_rt *rt)
 {
 	__atomic_store_n(&rt->stopping, 1, __ATOMIC_SEQ_CST);
-	full_barrier();		/* stopping before taken; see proc_attach() */
+	full_barrier();		/* stopping before taken; see proc_keep() */
 	/* Not by way of the workers: adopted ones may go at any time. */
 	for (unsigned int i = 0; i < rt->max_workers; i++)
 		if (__atomic_load_n(&rt->workers[i], __ATOMIC_ACQUIRE))
