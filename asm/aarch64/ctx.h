@@ -27,6 +27,9 @@ struct baton_ctx {
 	uint32_t on_stack;
 };
 
+/* Of the stack pointer, in bytes, at a call. */
+#define BATON_STACK_ALIGN	16
+
 #define BATON_CTX_OFFSETS(X)				\
 	X(CTX_SP, struct baton_ctx, sp);		\
 	X(CTX_ENTRY, struct baton_ctx, entry);		\

@@ -39,6 +39,12 @@ _Noreturn void callback_lost(void)
 	fatal("foreign code went on over a callback in progress: longjmp()?");
 }
 
+_Noreturn void misaligned(const void *sp)
+{
+	fatal("misaligned stack, %p, in the code that called baton_call() or baton_callback()",
+	      sp);
+}
+
 /*
  * Home from a foreign call, the rare cases. @state is what it ended in; the
  * slot says FIBER by now. Returns @err.
@@ -91,6 +97,8 @@ int baton_call(void (*fn)(void *), void *arg)
 		return reason(-EPERM, "a foreign call, but not from a fiber");
 	if (unlikely(!fn))
 		return reason(-EINVAL, "no function to call");
+	if (unlikely(misalignment(w->sys_sp)))
+		misaligned(w->sys_sp);
 
 	struct baton_worker *unwound __attribute__((cleanup(call_unwind))) = w;
 
@@ -153,6 +161,15 @@ static int __attribute__((cold)) callback_refused(struct callback *cb,
 	return reason(-ESHUTDOWN, "the scheduler is ending");
 }
 
+/* The rare cases of a callback's beginning. False: the scheduler is ending. */
+static bool __attribute__((noinline, cold))
+callback_wait(struct baton_worker *w, struct baton_fiber *f)
+{
+	if (misalignment(f->ctx.sp))
+		misaligned(f->ctx.sp);
+	return sched_wait_here(w);
+}
+
 int baton_callback(void (*fn)(void *), void *arg)
 {
 	struct baton_worker *w = baton_worker_self();
@@ -170,8 +187,9 @@ int baton_callback(void (*fn)(void *), void *arg)
 	in.err = *w->errnop;
 	depth = w->depth + 1;
 	depth_set(w, depth);
-	if (unlikely(slot_enter(w->slot, BATON_FIBER) | w->fence) &&
-	    unlikely(!sched_wait_here(w)))
+	if (unlikely(slot_enter(w->slot, BATON_FIBER) | w->fence |
+		     misalignment(f->ctx.sp)) &&
+	    unlikely(!callback_wait(w, f)))
 		return callback_refused(&in, w);
 	callback_begin(&in, w, f, depth);
 

@@ -7,6 +7,14 @@
 
 #include "../core/sched.h"
 
+/* The end: @sp, where a call is to begin, was left by crooked code. */
+_Noreturn void misaligned(const void *sp) __attribute__((cold));
+
+static inline uintptr_t misalignment(const void *sp)
+{
+	return (uintptr_t)sp & (BATON_STACK_ALIGN - 1);
+}
+
 /* The end: the callback in progress is not the one that ends. */
 _Noreturn void callback_lost(void) __attribute__((cold));
 

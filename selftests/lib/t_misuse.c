@@ -168,7 +168,58 @@ static void *overflow_callback(void *arg)
 	return arg;
 }
 
+/* A stack that is not aligned as for a call */
+
+#ifdef __x86_64__
+typedef int (*enters)(void (*fn)(void *), void *arg);
+
+static void crooked(enters enter, void (*fn)(void *), void *arg)
+{
+	/* 128: the red zone. */
+	__asm__ volatile("movq %%rsp, %%rbx\n\t"
+			 "andq $-16, %%rsp\n\t"
+			 "subq $128 + 8, %%rsp\n\t"
+			 "call *%0\n\t"
+			 "movq %%rbx, %%rsp"
+			 : "+a"(enter), "+D"(fn), "+S"(arg)
+			 :
+			 : "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "cc",
+			   "memory");
+}
+
+static void call_back(void *arg)
+{
+	baton_callback(nothing, arg);
+}
+
+static void *crooked_fiber(void *arg)
+{
+	crooked(baton_call, call_back, arg);
+	return arg;
+}
+
+static void call_out(void *arg)
+{
+	baton_call(nothing, arg);
+}
+
+static void crooked_cb(void *arg)
+{
+	crooked(baton_callback, call_out, arg);
+}
+
+static void *crooked_foreign(void *arg)
+{
+	baton_call(crooked_cb, arg);
+	return arg;
+}
+#endif
+
 static const struct end ends[] = {
+#ifdef __x86_64__
+	{ crooked_fiber, "misaligned stack" },
+	{ crooked_foreign, "misaligned stack" },
+#endif
 	{ panic_uncaught, "panic: for the sake of it" },
 	{ panic_callback, "panic: out of a callback" },
 	{ panic_foreign, "not on a fiber" },
