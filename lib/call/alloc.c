@@ -2,8 +2,9 @@
 /*
  * alloc.c - memory for as long as a foreign call, and from small stacks.
  *
- * baton_call_alloc() is Go's _cgo_allocate: its chunks hang on the worker,
- * which the calls in progress are bound to, and go when the outermost foreign call ends, however it ends.
+ * baton_call_alloc() is Go's _cgo_allocate: its chunks hang on the worker, to
+ * which the calls in progress are bound, and go when the outermost of these
+ * ends, however it ends.
  */
 #include <errno.h>
 #include <stdlib.h>

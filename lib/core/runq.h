@@ -54,7 +54,7 @@ static inline struct baton_fiber *runq_pop_before(struct runq *q, __u32 tail)
 			return NULL;
 		f = __atomic_load_n(&q->ring[head % RUNQ_SIZE],
 				    __ATOMIC_RELAXED);
-		if (__builtin_expect(!q->shared, 1)) {
+		if (!q->shared) {
 			__atomic_store_n(&q->rec->head, head + 1,
 					 __ATOMIC_RELAXED);
 			return f;
