@@ -33,6 +33,7 @@ struct turns {
 struct locking {
 	const struct bench_case *c;
 	struct bench_loop loops[2];
+	struct bench_row rows[2];
 	uint64_t wrong;
 };
 
@@ -111,6 +112,13 @@ static void *first_fiber(void *arg)
 	struct locking *l = arg;
 
 	bench_measure(l->loops, 2);
+	for (int i = 0; i < 2; i++) {
+		bench_row_init(&l->rows[i], l->c, l->loops[i].ops);
+		bench_row_set(&l->rows[i], BENCH_NS_PER_OP, l->loops[i].median);
+	}
+	l->rows[0].tier = "reference";
+	bench_row_set(&l->rows[1], BENCH_RATIO,
+		      l->loops[1].median / l->loops[0].median);
 	return NULL;
 }
 
@@ -120,7 +128,6 @@ static int run_ping_pong(const struct bench_case *c)
 		.c = c,
 		.loops = { { .body = threads_body }, { .body = fibers_body } },
 	};
-	struct bench_row rows[2];
 
 	for (int i = 0; i < 2; i++) {
 		l.loops[i].ctx = &l;
@@ -130,16 +137,8 @@ static int run_ping_pong(const struct bench_case *c)
 		return -1;
 	if (l.wrong)
 		return bench_fail(c, "turns that failed");
-	for (int i = 0; i < 2; i++) {
-		bench_row_init(&rows[i], c, l.loops[i].ops);
-		rows[i].nprocs = 1;
-		bench_row_set(&rows[i], BENCH_NS_PER_OP, l.loops[i].median);
-	}
-	rows[0].tier = "reference";
-	bench_row_set(&rows[1], BENCH_RATIO,
-		      l.loops[1].median / l.loops[0].median);
-	bench_row_print(&rows[1]);
-	bench_row_print(&rows[0]);
+	bench_row_print(&l.rows[1]);
+	bench_row_print(&l.rows[0]);
 	return 0;
 }
 
