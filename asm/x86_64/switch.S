@@ -9,7 +9,7 @@
  * the end claims branch tracking but no shadow stack.
  *
  * Frames: every routine keeps rbp chained, and its CFI is exact at every
- * instruction, on both sides of the change, but for the two on which a new
+ * instruction, on both sides of the change, but for the few on which a new
  * fiber, which has no frames to describe, is told from an old one.
  */
 #define ASM_LANDING	endbr64
@@ -63,43 +63,61 @@
 	.endm
 
 /*
+ * @from (rdi) may be resumed from here on, and is not used again: a plain store
+ * is a release; pairs with sched_resume() in core/sched.h. "Not equal" if the
+ * control words of @to (rsi) must be loaded, which stalls; comparing does not.
+ */
+	.macro release_from
+	movl	CTX_MXCSR(%rsi), %edx
+	movzwl	CTX_FPUCW(%rsi), %ecx
+	xorl	CTX_MXCSR(%rdi), %edx
+	xorw	CTX_FPUCW(%rdi), %cx
+	andl	$MXCSR_CONTROL, %edx
+	movl	$0, CTX_ON_STACK(%rdi)
+	orl	%ecx, %edx
+	.endm
+
+	.macro load_control
+	ldmxcsr	CTX_MXCSR(%rsi)
+	fldcw	CTX_FPUCW(%rsi)
+	.endm
+
+/*
  * struct baton_ctx *baton_asm_switch(struct baton_ctx *from,
  *				      struct baton_ctx *to)
- *	rdi from, rsi to; eax, ecx scratch
+ *	rdi from, rsi to; eax, ecx, edx scratch
  *
  * Ends in ret rather than in an indirect jump: two fibers that change places
  * at the same depth of calls keep the CPU's stack of return addresses right.
+ * The control words are stored first and compared last: storing mxcsr is the
+ * slowest of it all, and goes on meanwhile.
  */
 FUNC(baton_asm_switch)
+	stmxcsr	CTX_MXCSR(%rdi)
+	fnstcw	CTX_FPUCW(%rdi)
 	save_registers
 	movq	%rsp, CTX_SP(%rdi)
-	fnstcw	CTX_FPUCW(%rdi)
-	stmxcsr	CTX_MXCSR(%rdi)
 .Lgo_on:
-	/* Loading a control word stalls, comparing does not. */
-	movl	CTX_MXCSR(%rdi), %eax
-	xorl	CTX_MXCSR(%rsi), %eax
-	movzwl	CTX_FPUCW(%rdi), %ecx
-	xorw	CTX_FPUCW(%rsi), %cx
-	andl	$MXCSR_CONTROL, %eax
-	movq	CTX_SP(%rsi), %rsp
-	/* Nothing of @from is used from here on: it may be resumed. A plain
-	 * store is a release; pairs with sched_resume() in core/sched.h. */
-	movl	$0, CTX_ON_STACK(%rdi)
-	orl	%ecx, %eax
-	jne	1f
-0:
 	cmpq	$0, CTX_ENTRY(%rsi)
-	jne	baton_asm_entry
+	movq	CTX_SP(%rsi), %rsp
+	jne	2f
 	.cfi_remember_state
 	movq	%rsi, %rax
 	restore_registers
+	release_from
+	jne	1f
 	ret
-	.cfi_restore_state
 1:
-	ldmxcsr	CTX_MXCSR(%rsi)
-	fldcw	CTX_FPUCW(%rsi)
-	jmp	0b
+	load_control
+	ret
+	/* A new fiber, on its empty stack. */
+2:
+	.cfi_restore_state
+	.cfi_undefined rip
+	release_from
+	je	baton_asm_entry
+	load_control
+	jmp	baton_asm_entry
 END(baton_asm_switch)
 
 /*
