@@ -168,9 +168,15 @@ static void *overflow_callback(void *arg)
 	return arg;
 }
 
-/* A stack that is not aligned as for a call */
+/*
+ * A stack that is not aligned as for a call. What a sanitizer adds to the
+ * library's own functions needs an aligned one, and faults first.
+ */
+#if defined(__x86_64__) && !defined(SANITIZED)
+#define CROOKED
+#endif
 
-#ifdef __x86_64__
+#ifdef CROOKED
 typedef int (*enters)(void (*fn)(void *), void *arg);
 
 static void crooked(enters enter, void (*fn)(void *), void *arg)
@@ -216,7 +222,7 @@ static void *crooked_foreign(void *arg)
 #endif
 
 static const struct end ends[] = {
-#ifdef __x86_64__
+#ifdef CROOKED
 	{ crooked_fiber, "misaligned stack" },
 	{ crooked_foreign, "misaligned stack" },
 #endif
