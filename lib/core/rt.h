@@ -50,6 +50,7 @@ struct baton_rt {
 	struct baton_worker **workers;	/* W: by slot; entries A */
 	unsigned int nworkers;		/* A */
 	unsigned int nworkers_max;	/* A */
+	struct baton_worker *first;	/* C: the thread of baton_run() */
 	struct baton_worker *started;	/* W: list of worker_start() */
 	sigset_t sigmask;		/* C: the workers' */
 

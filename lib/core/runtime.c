@@ -202,19 +202,22 @@ static int tier_open(struct baton_rt *rt, enum baton_tier tier)
 }
 
 /*
- * The watcher: starts a worker whenever the last standby was used, so that one
- * is always ahead of need. In the poll tier its wait is the monitor.
+ * The watcher: starts a worker when the last standby was used and none is on
+ * its way, so that one is always ahead of need. In the poll tier its wait is
+ * the monitor.
  */
 static void *watcher(void *arg)
 {
 	struct baton_rt *rt = arg;
 
-	do
+	do {
+		if (workers_suffice(rt))
+			continue;
 		if (__atomic_load_n(&rt->nworkers, __ATOMIC_RELAXED) >=
 			    rt->max_workers ||
 		    worker_start(rt))
 			sched_rescue(rt);
-	while (rt->tier->watch(rt) > 0);
+	} while (rt->tier->watch(rt) > 0);
 	return NULL;
 }
 
@@ -249,6 +252,7 @@ static int run_threads(struct baton_rt *rt)
 
 	if (!first)
 		return reason(-ENOMEM, "no memory");
+	rt->first = first;
 	/* Before the watcher starts others: the slots may be few. */
 	err = worker_attach(first);
 	if (err) {

@@ -92,7 +92,7 @@ static inline struct baton_worker *sched_enter(void)
  */
 static inline void sched_pin(struct baton_worker *w, struct baton_fiber *f)
 {
-	w->pinned = f;
+	__atomic_store_n(&w->pinned, f, __ATOMIC_RELAXED);
 	f->pin = w;
 }
 
@@ -100,7 +100,7 @@ static inline void sched_unpin(struct baton_worker *w, struct baton_fiber *f)
 {
 	if (w->depth | f->locks)
 		return;
-	w->pinned = NULL;
+	__atomic_store_n(&w->pinned, NULL, __ATOMIC_RELAXED);
 	f->pin = NULL;
 }
 

@@ -320,6 +320,41 @@ int worker_start(struct baton_rt *rt)
 	return err;
 }
 
+/*
+ * Can @w not be counted on: it has lost its processor, or may do so any moment,
+ * and runs nothing else; or it serves one fiber only.
+ */
+static bool stuck(const struct baton_worker *w)
+{
+	/* Acquire: who has lost a processor in a callback and looks for another
+	 * has set depth before; see slot_set_state(). */
+	switch (__atomic_load_n(&w->slot->state, __ATOMIC_ACQUIRE)) {
+	case BATON_FOREIGN:
+		return true;
+	case BATON_FIBER:
+		if (__atomic_load_n(&w->slot->taken, __ATOMIC_RELAXED) ==
+		    BATON_TAKEN)
+			return true;
+	}
+	return __atomic_load_n(&w->depth, __ATOMIC_RELAXED) ||
+	       __atomic_load_n(&w->pinned, __ATOMIC_RELAXED);
+}
+
+/*
+ * Of those that are not stuck one for each processor may hold it. If there is
+ * one more it is a standby, or comes to park, or claims an idle processor on
+ * its way there: then there were two more. Should any of them lose its
+ * processor meanwhile, and there is no standby, the watcher is asked again.
+ */
+bool workers_suffice(const struct baton_rt *rt)
+{
+	unsigned int n = !stuck(rt->first);
+
+	for (const struct baton_worker *w = rt->started; w; w = w->started)
+		n += !stuck(w);
+	return n > rt->nprocs;
+}
+
 void workers_join(struct baton_rt *rt)
 {
 	struct baton_worker *w;

@@ -29,7 +29,8 @@
  * @pinned:  the only fiber that it may run now, or NULL. Set once a callback
  *           enters the scheduler, to its end: other fibers' foreign calls
  *           would lie below this one's on the system stack, and be overwritten
- *           when it returns. And while its fiber is locked to it.
+ *           when it returns. And while its fiber is locked to it. The watcher
+ *           has a look at whether there is one.
  * @chunks:  memory for the calls in progress, see call/alloc.c
  * @depth:   callbacks in progress; anybody may read it
  * @adopted: the thread is not the library's; see call/adopt.c
@@ -112,6 +113,13 @@ void worker_run(struct baton_worker *w);
 
 /* One more thread, parked until it is needed. 0 or -errno. By the watcher. */
 int worker_start(struct baton_rt *rt);
+
+/*
+ * Are there as many workers as it takes? By the watcher, once the last standby
+ * was used: one may well be on its way to park, and another thread would never
+ * be needed, but never end, either.
+ */
+bool workers_suffice(const struct baton_rt *rt);
 
 /* Wait for all threads that worker_start() made, and free their workers. */
 void workers_join(struct baton_rt *rt);
