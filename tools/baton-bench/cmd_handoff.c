@@ -35,14 +35,17 @@ struct kind {
 	unsigned int trials;
 };
 
+enum { REFERENCE, READER, OURS, NROWS };
+
 /**
  * struct handoff - one case while it runs
  * @c:        the case
  * @kind:     its particulars
  * @blocker:  how A blocks
  * @pair:     the reference
+ * @reader:   the second one, of a page fault
  * @samples:  from just before A's call to B running
- * @rows:     [0] the reference's result, [1] ours
+ * @rows:     results: of the references, and ours
  * @b:        fiber B
  * @trials:   how many to do
  * @go:       the number of the trial that B is to run in; A's
@@ -63,8 +66,9 @@ struct handoff {
 	const struct kind *kind;
 	struct blocker blocker;
 	struct pair pair;
+	struct reader reader;
 	struct bench_samples samples;
-	struct bench_row rows[2];
+	struct bench_row rows[NROWS];
 	struct baton_fiber *b;
 	unsigned int trials;
 	_Atomic unsigned int go;
@@ -197,9 +201,10 @@ static void *fiber_a(void *arg)
 	h->wrong += baton_ready(h->b) != 0;
 	h->wrong += baton_join(h->b, NULL) != 0;
 	h->wrong += baton_stats(&h->stats, sizeof(h->stats)) != 0;
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < NROWS; i++)
 		bench_row_init(&h->rows[i], h->c, 0);
-	h->rows[0].tier = "reference";
+	h->rows[REFERENCE].tier = "reference";
+	h->rows[READER].tier = "uffd-read";
 	return NULL;
 }
 
@@ -214,9 +219,9 @@ static int check(struct handoff *h)
 	if (h->early)
 		return bench_fail(h->c, "%u times two fibers ran at once",
 				  h->early);
-	if (h->blocker.wrong)
+	if (h->blocker.late.wrong + h->reader.late.wrong)
 		return bench_fail(h->c, "%u pages were wrong",
-				  h->blocker.wrong);
+				  h->blocker.late.wrong + h->reader.late.wrong);
 	if (!h->trials || h->samples.n != h->trials)
 		return bench_fail(h->c, "it did not block in %u trials",
 				  h->short_of);
@@ -228,40 +233,41 @@ static int check(struct handoff *h)
 
 static void print(struct handoff *h)
 {
-	double reference;
+	struct bench_row *rows = h->rows;
+	unsigned int first = h->kind->fault ? READER : OURS;
 
-	bench_samples_row(&h->pair.samples, &h->rows[0]);
-	bench_samples_row(&h->samples, &h->rows[1]);
-	reference = h->rows[0].value[BENCH_P50_NS];
-	bench_row_set(&h->rows[1], BENCH_RATIO,
-		      h->rows[1].value[BENCH_P50_NS] / reference);
-	bench_row_print(&h->rows[1]);
-	bench_row_print(&h->rows[0]);
+	bench_samples_row(&h->pair.samples, &rows[REFERENCE]);
+	if (h->kind->fault)
+		bench_samples_row(&h->reader.samples, &rows[READER]);
+	bench_samples_row(&h->samples, &rows[OURS]);
+	for (unsigned int i = OURS; i >= first; i--) {
+		bench_row_set(&rows[i], BENCH_RATIO,
+			      rows[i].value[BENCH_P50_NS] /
+			      rows[REFERENCE].value[BENCH_P50_NS]);
+		bench_row_print(&rows[i]);
+	}
+	bench_row_print(&rows[REFERENCE]);
 }
 
-static int measure(struct handoff *h)
+static int measure(struct handoff *h, size_t trials)
 {
+	bool fault = h->kind->fault;
 	int ret = -1;
 
 	if (blocker_init(&h->blocker))
 		return bench_fail(h->c, "userfaultfd: %s", strerror(errno));
-	if (!bench_run(1, fiber_a, h) && !check(h)) {
-		print(h);
-		ret = 0;
+	if (fault && reader_init(&h->reader, h->blocker.ns, trials)) {
+		bench_fail(h->c, "userfaultfd: %s", strerror(errno));
+	} else {
+		if (!bench_run(1, fiber_a, h) && !check(h)) {
+			print(h);
+			ret = 0;
+		}
+		if (fault)
+			reader_uninit(&h->reader);
 	}
 	blocker_uninit(&h->blocker);
 	return ret;
-}
-
-/* A trial that is made anew leaves a sample of the reference all the same. */
-static int start(struct handoff *h)
-{
-	if (bench_samples_init(&h->samples, h->trials))
-		return -1;
-	if (!pair_init(&h->pair, &h->blocker, h->trials + SHORT_MAX(h) + 1))
-		return 0;
-	bench_samples_uninit(&h->samples);
-	return -1;
 }
 
 static int run_handoff(const struct bench_case *c)
@@ -278,16 +284,23 @@ static int run_handoff(const struct bench_case *c)
 			.compute_ns = k->compute_ms * BENCH_MSEC,
 		},
 	};
+	/* One that is made anew leaves samples of the references. */
+	size_t trials = h.trials + SHORT_MAX(&h) + 1;
 	int ret;
 
-	if (start(&h))
+	if (bench_samples_init(&h.samples, h.trials))
 		return bench_fail(c, "%s", strerror(errno));
+	if (pair_init(&h.pair, &h.blocker, k->fault ? &h.reader : NULL,
+		      trials)) {
+		bench_samples_uninit(&h.samples);
+		return bench_fail(c, "%s", strerror(errno));
+	}
 	/*
 	 * Good to have, but it may need a privilege. Before measure(): a page
 	 * that is locked cannot be dropped, to be faulted in once more.
 	 */
 	mlockall(MCL_CURRENT);
-	ret = measure(&h);
+	ret = measure(&h, trials);
 	munlockall();
 	pair_uninit(&h.pair);
 	bench_samples_uninit(&h.samples);
@@ -307,7 +320,7 @@ static const struct kind unannounced = {
 };
 
 static const struct kind pagefault = {
-	.fault = true, .block_ms = 20, .trials = 200,
+	.fault = true, .block_ms = 20, .trials = 1000,
 };
 
 const struct bench_case bench_handoff_cases[] = {

@@ -66,6 +66,8 @@ static void *waker_thread(void *arg)
 		blocker_block(p->blocker);
 		p->ended = true;
 		wait_for(&p->woken);
+		if (p->reader)
+			reader_trial(p->reader, p->keep);
 		sem_post(&p->done);
 	}
 }
@@ -73,6 +75,7 @@ static void *waker_thread(void *arg)
 /* Make a trial; blocks the calling thread until it is over. */
 void pair_trial(struct pair *p, bool keep)
 {
+	p->keep = keep;
 	sem_post(&p->start);
 	wait_for(&p->done);
 	if (keep)
@@ -97,9 +100,10 @@ static void release(struct pair *p)
 }
 
 /* Return: 0; -1 with errno set. */
-int pair_init(struct pair *p, struct blocker *b, size_t trials)
+int pair_init(struct pair *p, struct blocker *b, struct reader *r,
+	      size_t trials)
 {
-	*p = (struct pair) { .blocker = b };
+	*p = (struct pair) { .blocker = b, .reader = r };
 	if (bench_samples_init(&p->samples, trials))
 		return -1;
 	sem_init(&p->start, 0, 0);
