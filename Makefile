@@ -7,17 +7,19 @@ HOSTARCH := $(shell uname -m | sed 's/i.86/i386/; s/arm.*/arm/')
 ARCH ?= $(HOSTARCH)
 # SAN=address, thread or undefined: all of it under that sanitizer.
 SAN ?=
+# DEBUG=1: the library looks for more mistakes of its callers.
+DEBUG ?=
 ifeq ($(ARCH),$(HOSTARCH))
 CC ?= cc
 CXX ?= g++
 AR ?= ar
-O := build$(if $(SAN),/san-$(SAN))
+O := build$(if $(SAN),/san-$(SAN))$(if $(DEBUG),/debug)
 else
 TRIPLET := $(shell awk '$$1 == "$(ARCH)" { print $$2 }' selftests/arch/archs)
 CC := $(TRIPLET)-gcc
 CXX := $(TRIPLET)-g++
 AR := $(TRIPLET)-ar
-O := build/arch/$(ARCH)
+O := build/arch/$(ARCH)$(if $(DEBUG),/debug)
 endif
 
 prefix ?= /usr/local
@@ -32,7 +34,7 @@ WARN += $(if $(CI),-Werror)
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 BASE := -std=gnu11 -D_GNU_SOURCE -fno-omit-frame-pointer $(WARN)
 BASE += -Ilib/include -isystem kmod/uapi -Iasm -Iasm/$(ARCH) -I$(O)
-BASE += $(SANFLAGS)
+BASE += $(SANFLAGS) $(if $(DEBUG),-DBATON_DEBUG)
 # Backtraces in a running program need the tables, which not all ABIs give unasked.
 LIBFLAGS := $(BASE) -fPIC -fvisibility=hidden -fno-plt -funwind-tables
 DEPFLAGS = -MMD -MP
@@ -48,6 +50,7 @@ LIB_SRC :=			\
 	lib/call/call.c		\
 	lib/call/panic.c	\
 	lib/core/cpus.c		\
+	lib/core/debug.c	\
 	lib/core/fatal.c	\
 	lib/core/fiber.c	\
 	lib/core/proc.c		\
@@ -164,7 +167,7 @@ deps:
 	@selftests/vm/deps
 
 selftests: all
-	@$(MAKE) -s -C selftests/lib SAN=$(SAN)
+	@$(MAKE) -s -C selftests/lib SAN=$(SAN) DEBUG=$(DEBUG)
 	@$(MAKE) -s -C selftests/kmod
 
 check: deps
@@ -219,6 +222,7 @@ help:
 	@echo 'make install     DESTDIR, prefix, libdir, includedir, mandir, bindir'
 	@echo 'make clean'
 	@echo 'SAN=address, thread or undefined: under that sanitizer'
+	@echo 'DEBUG=1          the library looks for more mistakes, in build/debug/'
 	@echo 'ARCH=riscv64     or another folder of asm/: for that, in build/arch/'
 	@echo 'V=1 shows commands; CI=1 makes warnings errors'
 

@@ -95,6 +95,7 @@ int baton_call(void (*fn)(void *), void *arg)
 
 	if (unlikely(!sched_on_fiber(w)))
 		return reason(-EPERM, "a foreign call, but not from a fiber");
+	debug_enter();
 	if (unlikely(!fn))
 		return reason(-EINVAL, "no function to call");
 	if (unlikely(misalignment(w->sys_sp)))
@@ -176,6 +177,7 @@ int baton_callback(void (*fn)(void *), void *arg)
 
 	if (unlikely(!fn))
 		return reason(-EINVAL, "no function to call back");
+	debug_enter();
 	if (unlikely(!w || slot_state(w->slot) != BATON_FOREIGN))
 		return adopted_callback(w, fn, arg);
 

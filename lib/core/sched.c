@@ -208,11 +208,13 @@ void sched_await_stack(struct baton_fiber *f)
 
 struct baton_worker *sched_leave(struct baton_worker *w, struct baton_fiber *f)
 {
+	debug_leave();
 	tools_leave(&f->tools, &w->tools);
 	tools_thread(&f->tools, &w->tools);
 	f = fiber_of(baton_asm_leave(&f->ctx, w->sys_sp,
 				     (void (*)(void *))sched_loop, w));
 	tools_arrive(&f->tools);
+	debug_arrive(w, f);
 	return f->worker;
 }
 

@@ -82,7 +82,10 @@ static inline struct baton_worker *sched_enter(void)
 {
 	struct baton_worker *w = baton_worker_self();
 
-	return likely(sched_on_fiber(w)) ? sched_begin(w) : NULL;
+	if (unlikely(!sched_on_fiber(w)))
+		return NULL;
+	debug_enter();
+	return sched_begin(w);
 }
 
 /*
@@ -137,10 +140,12 @@ static inline struct baton_worker *sched_change(struct baton_worker *w,
 						struct baton_fiber *next)
 {
 	sched_resume(w, next);
+	debug_leave();
 	tools_leave(&f->tools, &next->tools);
 	tools_thread(&f->tools, &next->tools);
 	f = fiber_of(baton_asm_switch(&f->ctx, &next->ctx));
 	tools_arrive(&f->tools);
+	debug_arrive(w, f);
 	return f->worker;
 }
 

@@ -127,6 +127,7 @@ int worker_attach(struct baton_worker *w)
 	}
 	w->errnop = &errno;
 	tools_thread_init(&w->tools);
+	debug_attach(w);
 	fault_stack_create(w);
 	/* Release: who finds it in the table finds it whole. */
 	__atomic_store_n(&rt->workers[w->index], w, __ATOMIC_RELEASE);

@@ -11,6 +11,7 @@
 
 #include "arch.h"
 #include "ctx.h"
+#include "debug.h"
 #include "rt.h"
 #include "tools.h"
 
@@ -60,6 +61,7 @@ struct baton_worker {
 	uint64_t parks;
 	struct baton_ctx control;
 	struct tools tools;
+	struct debug debug;
 	struct stack_pool stacks;
 	void *altstack;
 } __attribute__((aligned(128)));

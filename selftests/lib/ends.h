@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* ends.h - tests of how a process ends that broke a rule. */
+#ifndef SELFTESTS_LIB_ENDS_H
+#define SELFTESTS_LIB_ENDS_H
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "common.h"
+
+/* A first fiber, and what it says on standard error before it is no more. */
+struct end {
+	baton_fn fn;
+	const char *says;
+};
+
+static inline void ends_child(const struct end *e, int out)
+{
+	const struct rlimit no_core = { 0, 0 };
+
+	setrlimit(RLIMIT_CORE, &no_core);
+	dup2(out, STDERR_FILENO);
+	/* libcheck's own would not be ours. */
+	signal(SIGSEGV, SIG_DFL);
+	signal(SIGABRT, SIG_DFL);
+	run_on(1, e->fn, NULL);
+	_exit(0);
+}
+
+/* Run it in a process of its own: its status, and what it said. */
+static inline int ends_run(const struct end *e, char *said, size_t size)
+{
+	size_t len = 0;
+	ssize_t n;
+	int fd[2], status;
+	pid_t pid;
+
+	expect_eq(pipe(fd), 0);
+	pid = fork();
+	expect(pid >= 0);
+	if (!pid)
+		ends_child(e, fd[1]);
+	close(fd[1]);
+	while (len < size - 1 &&
+	       (n = read(fd[0], said + len, size - 1 - len)) > 0)
+		len += (size_t)n;
+	said[len] = 0;
+	close(fd[0]);
+	expect_eq(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+/* It says so, with the fiber and how it came there, and aborts. */
+static inline void ends_clearly_as(const struct end *e)
+{
+	char said[8192];
+	int status = ends_run(e, said, sizeof(said));
+
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT ||
+	    !strstr(said, e->says))
+		ck_abort_msg("status %#x, not SIGABRT and \"%s\": %s", status,
+			     e->says, said);
+	expect(strstr(said, "fiber 0x") && strstr(said, "  #2 "));
+}
+
+#endif /* SELFTESTS_LIB_ENDS_H */
