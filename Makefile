@@ -65,6 +65,7 @@ LIB_SRC :=			\
 	# EOL
 LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o) $(O)/asm/$(ARCH)/switch.o
 TOOLS := baton-bench baton-sum
+EXAMPLES := outline pool rows sort
 HEADERS := $(wildcard lib/include/baton/*.h)
 KMOD_SRC := Kbuild VERSION $(wildcard kmod/*.[ch] kmod/*/*.h kmod/*/*/*.h)
 
@@ -125,6 +126,21 @@ $(O)/baton-sum: $(call tool_obj,baton-sum) $(O)/libbaton.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcrypto -pthread
 
+# Each one file, with a library that knows nothing of fibers
+examples: $(EXAMPLES:%=$(O)/examples/%)
+
+$(O)/examples/outline: PKG := expat
+$(O)/examples/pool: PKG := glib-2.0
+$(O)/examples/rows: PKG := sqlite3
+pkg = $(if $(PKG),$(shell pkg-config $(1) $(PKG)))
+
+$(O)/examples/%: tools/examples/%.c $(O)/libbaton.a $(HEADERS) Makefile
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -Ilib/include $(CFLAGS) \
+		$(call pkg,--cflags) $(LDFLAGS) -o $@ $< $(O)/libbaton.a \
+		-pthread $(call pkg,--libs)
+
 # --- module ---------------------------------------------------------------
 # Built in a copy: several kernels' objects side by side, the tree left clean.
 
@@ -166,7 +182,7 @@ $(O)/kmod/host/baton.ko: $(KMOD_SRC)
 deps:
 	@selftests/vm/deps
 
-selftests: all
+selftests: all examples
 	@$(MAKE) -s -C selftests/lib SAN=$(SAN) DEBUG=$(DEBUG)
 	@$(MAKE) -s -C selftests/kmod
 
@@ -217,6 +233,7 @@ help:
 	@echo 'make bench       the benchmarks, here'
 	@echo 'make kmod K=6.12 baton.ko for one of: $(KERNELS)'
 	@echo 'make selftests   build the tests'
+	@echo 'make examples    of libraries that call back, in build/examples/'
 	@echo 'make style       what the style checks find'
 	@echo 'make deps        install the packages that all this needs'
 	@echo 'make install     DESTDIR, prefix, libdir, includedir, mandir, bindir'
@@ -229,7 +246,7 @@ help:
 clean:
 	rm -rf $(O)
 
-.PHONY: all bench check check-arch clean demo deps help install kmod selftests style
+.PHONY: all bench check check-arch clean demo deps examples help install kmod selftests style
 .DELETE_ON_ERROR:
 .SECONDARY:
 
