@@ -31,7 +31,10 @@
 #include "fiber.h"
 #include "worker.h"
 
-/* How much of what a fiber has left behind below its frames is cleared. */
+/*
+ * How much of what a fiber has left behind below its frames is cleared: more
+ * than the library's own take.
+ */
 #define DEAD_SIZE	1024u
 
 /* A thread's descriptor, which pthread_self() points to, is smaller. */
@@ -86,8 +89,12 @@ void debug_attach(struct baton_worker *w)
 	dl_iterate_phdr(add_module, w);
 }
 
-/* What lies there from earlier calls would be found in later ones' frames. */
-void __attribute__((noinline)) debug_leave(void)
+/*
+ * What lies there from earlier calls would be found in later ones' frames. It
+ * is cleared when a fiber enters the library, for that one's own frames, and
+ * when it leaves its stack.
+ */
+void __attribute__((noinline)) debug_clear(void)
 {
 	char dead[DEAD_SIZE];
 
@@ -169,6 +176,7 @@ void debug_enter(void)
 	_Unwind_Backtrace(look, &found);
 	if (found)
 		fatal("called from a signal handler, or from what it calls");
+	debug_clear();
 }
 
 #endif /* BATON_DEBUG */

@@ -39,8 +39,8 @@ struct debug {
 /* The calling thread is @w. */
 void debug_attach(struct baton_worker *w);
 
-/* The current fiber is about to leave its stack. */
-void debug_leave(void);
+/* Before the current fiber leaves its stack: clear some of what is unused. */
+void debug_clear(void);
 
 /* @f is back, having left @w. */
 void debug_arrive(const struct baton_worker *w, const struct baton_fiber *f);
@@ -59,7 +59,7 @@ static inline void debug_attach(struct baton_worker *w)
 	(void)w;
 }
 
-static inline void debug_leave(void)
+static inline void debug_clear(void)
 {
 }
 

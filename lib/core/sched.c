@@ -208,7 +208,7 @@ void sched_await_stack(struct baton_fiber *f)
 
 struct baton_worker *sched_leave(struct baton_worker *w, struct baton_fiber *f)
 {
-	debug_leave();
+	debug_clear();
 	tools_leave(&f->tools, &w->tools);
 	tools_thread(&f->tools, &w->tools);
 	f = fiber_of(baton_asm_leave(&f->ctx, w->sys_sp,

@@ -140,7 +140,7 @@ static inline struct baton_worker *sched_change(struct baton_worker *w,
 						struct baton_fiber *next)
 {
 	sched_resume(w, next);
-	debug_leave();
+	debug_clear();
 	tools_leave(&f->tools, &next->tools);
 	tools_thread(&f->tools, &next->tools);
 	f = fiber_of(baton_asm_switch(&f->ctx, &next->ctx));
