@@ -165,6 +165,14 @@ static inline bool under_valgrind(void)
 	return preload && strstr(preload, "vgpreload");
 }
 
+/* A process of qemu's runs this one's code. */
+static inline bool under_qemu_user(void)
+{
+	const char *emulator = getenv("BATON_EMULATOR");
+
+	return emulator && !strncmp(emulator, "qemu-", 5);
+}
+
 /* Is the module what the tests of this run are about? */
 static inline bool tier_is_kmod(void)
 {

@@ -98,7 +98,8 @@ static void hold_for_yields(void *arg)
 	for (int i = 0; i < 100; i++)
 		baton_yield();
 	expect(held == &mine.second);
-	(void)arg;
+	/* Or a later frame might lie where it was. */
+	held = arg;
 }
 
 static void callback_holds(void *arg)
