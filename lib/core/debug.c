@@ -140,11 +140,14 @@ static void report(const struct debug *d, const struct baton_fiber *f,
 void __attribute__((noinline))
 debug_arrive(const struct baton_worker *w, const struct baton_fiber *f)
 {
-	const char *check = getenv("BATON_TLS_CHECK");
 	const uintptr_t *word;
 	unsigned int module;
+	const char *check;
 
-	if (f->worker == w || (check && !strcmp(check, "off")))
+	if (f->worker == w)
+		return;
+	check = getenv("BATON_TLS_CHECK");
+	if (check && !strcmp(check, "off"))
 		return;
 	/* All registers that a call preserves are in our frame from here on. */
 	__builtin_unwind_init();

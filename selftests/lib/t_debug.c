@@ -13,13 +13,19 @@ static __thread struct {
 	long first, second;
 } mine;
 
+/* Another fiber, for the time in which this one is to give way. */
 static int leave_me;
 
-static void *keep_busy(void *arg)
+static struct baton_fiber *busy_begin(void)
 {
-	while (!load(&leave_me))
-		baton_yield();
-	return arg;
+	store(&leave_me, 0);
+	return spawn(wait_flag, &leave_me);
+}
+
+static void busy_end(struct baton_fiber *f)
+{
+	store(&leave_me, 1);
+	join(f);
 }
 
 static void sleep_20_ms(void *arg)
@@ -34,15 +40,12 @@ static void sleep_20_ms(void *arg)
  */
 static void __attribute__((noinline)) change_threads(void)
 {
+	struct baton_fiber *f = busy_begin();
 	pid_t before = gettid();
-	struct baton_fiber *f;
 
-	store(&leave_me, 0);
-	f = spawn(keep_busy, NULL);
 	while (gettid() == before)
 		baton_call(sleep_20_ms, NULL);
-	store(&leave_me, 1);
-	join(f);
+	busy_end(f);
 }
 
 static void *hold_on_stack(void *arg)
@@ -109,27 +112,21 @@ static void callback_holds(void *arg)
 
 static void *hold_in_callback(void *arg)
 {
-	struct baton_fiber *f;
+	struct baton_fiber *f = busy_begin();
 
-	store(&leave_me, 0);
-	f = spawn(keep_busy, NULL);
 	baton_call(callback_holds, arg);
-	store(&leave_me, 1);
-	join(f);
+	busy_end(f);
 	return arg;
 }
 
 static void *hold_locked(void *arg)
 {
-	struct baton_fiber *f;
+	struct baton_fiber *f = busy_begin();
 
-	store(&leave_me, 0);
-	f = spawn(keep_busy, NULL);
 	baton_thread_lock();
 	hold_for_yields(arg);
 	baton_thread_unlock();
-	store(&leave_me, 1);
-	join(f);
+	busy_end(f);
 	return arg;
 }
 
