@@ -15,6 +15,8 @@
  * @sp:       stack pointer while suspended; of a new fiber, the top
  * @entry:    what a new fiber runs; NULL once it has started. It gets this
  *            struct, and returns the fiber to go on with.
+ * @ssp:      the token of its shadow stack while suspended; 0 without, see
+ *            shadow.h
  * @mxcsr:    SSE control and status
  * @fpucw:    x87 control word
  * @on_stack: 1 while a worker is on this stack. Cleared by switch.S after sp
@@ -23,6 +25,7 @@
 struct baton_ctx {
 	void *sp;
 	struct baton_ctx *(*entry)(struct baton_ctx *self);
+	uintptr_t ssp;
 	uint32_t mxcsr;
 	uint16_t fpucw;
 	uint16_t reserved;
@@ -35,6 +38,7 @@ struct baton_ctx {
 #define BATON_CTX_OFFSETS(X)				\
 	X(CTX_SP, struct baton_ctx, sp);		\
 	X(CTX_ENTRY, struct baton_ctx, entry);		\
+	X(CTX_SSP, struct baton_ctx, ssp);		\
 	X(CTX_MXCSR, struct baton_ctx, mxcsr);		\
 	X(CTX_FPUCW, struct baton_ctx, fpucw);		\
 	X(CTX_ON_STACK, struct baton_ctx, on_stack)

@@ -4,9 +4,9 @@
  * routine does on any architecture.
  *
  * Saved: rbx rbp r12-r15, the stack pointer, and the control bits of mxcsr and
- * of the x87 unit, as the ABI has it. Not saved: the signal mask, thread-local
- * storage, mxcsr's status bits, and the shadow stack, which is why the note at
- * the end claims branch tracking but no shadow stack.
+ * of the x87 unit, as the ABI has it; and, where the thread has one, the shadow
+ * stack pointer. Not saved: the signal mask, thread-local storage, mxcsr's
+ * status bits.
  *
  * Frames: every routine keeps rbp chained, and its CFI is exact at every
  * instruction, on both sides of the change, but for the few on which a new
@@ -83,6 +83,50 @@
 	.endm
 
 /*
+ * Shadow stacks: shadow.h. rdsspq is a nop on a thread without, and on a CPU
+ * that knows none: rax is 0 and "zero" set.
+ */
+	.macro shadow_read
+	xorl	%eax, %eax
+	rdsspq	%rax
+	testq	%rax, %rax
+	.endm
+
+/* To the shadow stack whose token \token points to; our own gets one. */
+	.macro shadow_go token:req
+	movq	\token, %rax
+	rstorssp (%rax)
+	saveprevssp
+	.endm
+
+/*
+ * From the shadow stack of @from (rdi) to that of @to (rsi); rax scratch. The
+ * token is in place before on_stack is cleared: x86 keeps the order of stores.
+ */
+	.macro shadow_switch
+	shadow_read
+	jz	9f
+	subq	$8, %rax		/* where the token will lie */
+	movq	%rax, CTX_SSP(%rdi)
+	shadow_go CTX_SSP(%rsi)
+9:
+	.endm
+
+/* Drop what was pushed since the pointer (rax now) was \to; rcx, rdx scratch. */
+	.macro shadow_drop to:req
+	movq	\to, %rcx
+	subq	%rax, %rcx
+	shrq	$3, %rcx
+	movl	$255, %edx		/* the most that incsspq counts to */
+8:
+	cmpq	%rdx, %rcx
+	cmovbq	%rcx, %rdx
+	incsspq	%rdx
+	subq	%rdx, %rcx
+	jnz	8b
+	.endm
+
+/*
  * struct baton_ctx *baton_asm_switch(struct baton_ctx *from,
  *				      struct baton_ctx *to)
  *	rdi from, rsi to; eax, ecx, edx scratch
@@ -98,6 +142,7 @@ FUNC(baton_asm_switch)
 	save_registers
 	movq	%rsp, CTX_SP(%rdi)
 .Lgo_on:
+	shadow_switch
 	cmpq	$0, CTX_ENTRY(%rsi)
 	movq	CTX_SP(%rsi), %rsp
 	jne	2f
@@ -153,6 +198,13 @@ FUNC(baton_asm_leave)
 	stmxcsr	CTX_MXCSR(%rdi)
 	fnstcw	CTX_FPUCW(%rdi)
 	movq	%rsp, CTX_SP(%rdi)
+	shadow_read
+	jz	1f
+	subq	$8, %rax
+	movq	%rax, CTX_SSP(%rdi)
+	movq	baton_tls_shadow@gottpoff(%rip), %rax
+	shadow_go %fs:(%rax)
+1:
 	/* The scheduler's frames have no caller: it was not called. */
 	.cfi_undefined rip
 	.cfi_def_cfa rsp, 8
@@ -171,6 +223,21 @@ END(baton_asm_leave)
 FUNC(baton_asm_enter)
 	ldmxcsr	CTX_MXCSR(%rdi)
 	fldcw	CTX_FPUCW(%rdi)
+	shadow_read
+	jz	1f
+	/* The scheduler's frames go, so that the token is always in one place;
+	 * on this thread's first time, where it is now. */
+	movq	baton_tls_shadow@gottpoff(%rip), %rsi
+	movq	%fs:(%rsi), %r8
+	testq	%r8, %r8
+	jnz	2f
+	leaq	-8(%rax), %r8
+	movq	%r8, %fs:(%rsi)
+2:
+	addq	$8, %r8
+	shadow_drop %r8
+	shadow_go CTX_SSP(%rdi)
+1:
 	movq	CTX_SP(%rdi), %rsp
 	movq	%rdi, %rsi
 	cmpq	$0, CTX_ENTRY(%rdi)
@@ -217,10 +284,13 @@ END(baton_asm_call)
 /*
  * void baton_asm_start(void (*fn)(void *), void *arg, void **save)
  *	rdi fn, rsi arg, rdx save; rax scratch
+ *
+ * The shadow stack pointer, or 0, fills the frame up to its alignment.
  */
 FUNC(baton_asm_start)
 	save_registers
-	subq	$8, %rsp		/* alignment */
+	shadow_read
+	pushq	%rax
 	.cfi_adjust_cfa_offset 8
 	movq	%rsp, (%rdx)
 	movq	%rdi, %rax
@@ -245,13 +315,31 @@ FUNC(baton_asm_finish)
 	.cfi_rel_offset r13, 24
 	.cfi_rel_offset r14, 16
 	.cfi_rel_offset r15, 8
+	cmpq	$0, (%rsp)
+	je	1f
+	shadow_read
+	shadow_drop (%rsp)
+1:
 	addq	$8, %rsp
 	.cfi_adjust_cfa_offset -8
 	restore_registers
 	ret
 END(baton_asm_finish)
 
-/* GNU_PROPERTY_X86_FEATURE_1_AND: IBT. */
+/*
+ * Where the token of the scheduler's shadow stack lies while it does not run;
+ * 0 before it has.
+ */
+	.section .tbss, "awT", @nobits
+	.p2align 3
+	.globl	baton_tls_shadow
+	.hidden	baton_tls_shadow
+	.type	baton_tls_shadow, @object
+	.size	baton_tls_shadow, 8
+baton_tls_shadow:
+	.zero	8
+
+/* GNU_PROPERTY_X86_FEATURE_1_AND: IBT, SHSTK. */
 	.section .note.gnu.property, "a"
 	.p2align 3
 	.long	1f - 0f
@@ -261,7 +349,7 @@ END(baton_asm_finish)
 1:	.p2align 3
 	.long	0xc0000002
 	.long	3f - 2f
-2:	.long	1
+2:	.long	3
 3:	.p2align 3
 4:
 

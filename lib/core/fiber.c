@@ -133,6 +133,7 @@ struct baton_fiber *fiber_create(struct baton_rt *rt, struct baton_proc *p,
 	f->fn = fn;
 	f->arg = arg;
 	baton_ctx_init(&f->ctx, fiber_top(f), fiber_main);
+	baton_shadow_begin(&f->ctx, f->shadow);
 	return f;
 }
 

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "ctx.h"
+#include "shadow.h"
 #include "tools.h"
 
 struct baton_worker;
@@ -52,6 +53,8 @@ struct baton_fiber {
 	uint32_t size;			/* bytes of stack, in pages;
 					 * 0: pooled */
 	unsigned int id;		/* valgrind's, of the stack */
+	uintptr_t shadow;		/* token of its empty shadow stack;
+					 * 0: none. Constant, as base */
 	struct tools tools;		/* O */
 };
 

@@ -408,6 +408,9 @@ NO_SANITIZE _Noreturn void sched_loop(void *arg)
 	for (;;) {
 		if (rt_stopping(rt)) {
 			tools_dropped(&w->tools, w->base_sp);
+			/* Our own has the frames that are gone to. */
+			if (w->adopted)
+				baton_shadow_resume(&w->fiber->ctx);
 			baton_asm_finish(w->base_sp);
 		}
 		if (w->pinned) {

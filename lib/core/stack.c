@@ -7,6 +7,11 @@
  * (MADV_GUARD_INSTALL, Linux 6.13), otherwise a PROT_NONE page, which costs
  * two mappings of the 65,530 a process may have.
  *
+ * Where threads have shadow stacks, each fiber has one, half as large as its own
+ * stack and a thread's together: a call takes 8 bytes of it, and at least 16, by
+ * the ABI, of one of those. So they always overflow first, and shadow stacks
+ * need no guard between two. Hardly any of it is ever touched.
+ *
  * REJECTED: growing or moving stacks. C code keeps pointers into them.
  */
 #include "stack.h"
@@ -30,6 +35,8 @@ struct stack_slab {
 	size_t bytes;
 	size_t size;		/* of each stack */
 	unsigned int n;		/* stacks */
+	uintptr_t shadows;	/* mapping of their shadow stacks; 0: none */
+	size_t shadow_bytes;
 };
 
 static size_t page_size(void)
@@ -66,6 +73,41 @@ static int guard(char *addr, size_t page)
 	return mprotect(addr, page, PROT_NONE);	/* an older kernel */
 }
 
+/* What a thread that nobody chose the stack of may use of one. */
+static size_t thread_stack_size(void)
+{
+	pthread_attr_t attr;
+	size_t size = 0;
+
+	pthread_attr_init(&attr);
+	pthread_attr_getstacksize(&attr, &size);
+	pthread_attr_destroy(&attr);
+	return size;
+}
+
+/* To each fiber of @chain, all of @slab. */
+static bool shadows_map(struct stack_pool *pool, struct stack_slab *slab,
+			struct baton_fiber *chain)
+{
+	size_t page = page_size();
+	/* A page for signal handlers on a stack of their own. */
+	size_t size = (slab->size + pool->foreign + page) / 2 & ~(page - 1);
+	uintptr_t top;
+
+	if (!pool->foreign)
+		return true;
+	size += page;
+	top = slab->shadows = baton_shadow_map(size, slab->n);
+	if (!top)
+		return false;
+	slab->shadow_bytes = slab->n * size;
+	for (; chain; chain = chain->next) {
+		top += size;
+		chain->shadow = baton_shadow_token(top);
+	}
+	return true;
+}
+
 /* One mapping of @n stacks of @size bytes, chained; 0 in size marks pooled. */
 static struct baton_fiber *slab_map(struct stack_pool *pool, size_t size,
 				    unsigned int n, bool pooled)
@@ -100,6 +142,11 @@ static struct baton_fiber *slab_map(struct stack_pool *pool, size_t size,
 	slab->bytes = bytes;
 	slab->size = size;
 	slab->n = n;
+	if (!shadows_map(pool, slab, chain)) {
+		munmap(slab, bytes);
+		chain = NULL;
+		goto out;
+	}
 	slab->next = pool->slabs;
 	slab->pprev = &pool->slabs;
 	if (slab->next)
@@ -125,6 +172,8 @@ static void slab_unmap(struct stack_slab *slab)
 		tools_fiber_uninit(&f->tools);
 		base += slab->size + page_size();
 	}
+	if (slab->shadows)
+		baton_shadow_unmap(slab->shadows, slab->shadow_bytes);
 	munmap(slab, slab->bytes);
 }
 
@@ -132,6 +181,7 @@ void stack_pool_init(struct stack_pool *pool, size_t size)
 {
 	pthread_mutex_init(&pool->lock, NULL);
 	pool->size = size;
+	pool->foreign = baton_shadow_on() ? thread_stack_size() : 0;
 	pool->free = NULL;
 	pool->buried = NULL;
 	pool->slabs = NULL;

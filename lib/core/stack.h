@@ -17,6 +17,8 @@ struct stack_slab;
  * struct stack_pool - the stacks of one scheduler
  * @lock:  protects all below
  * @size:  of a pooled stack, in bytes; constant
+ * @foreign: of the shadow stacks, besides: what foreign calls may need, in
+ *         bytes; 0: threads have none. Constant
  * @free:  fibers that nobody uses, through next
  * @buried: fibers whose stacks are to be unmapped once off them, through next
  * @slabs: mappings to undo at the end
@@ -24,6 +26,7 @@ struct stack_slab;
 struct stack_pool {
 	pthread_mutex_t lock;
 	size_t size;
+	size_t foreign;
 	struct baton_fiber *free;
 	struct baton_fiber *buried;
 	struct stack_slab *slabs;

@@ -138,6 +138,7 @@ int worker_attach(struct baton_worker *w)
 					    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		;
 	baton_worker_set_self(w);
+	baton_shadow_scheduler(w->adopted ? w->fiber->shadow : 0);
 	return 0;
 }
 
@@ -213,6 +214,8 @@ int worker_adopt(struct baton_worker **worker)
 		err = reason(-ESRCH, "no scheduler runs");
 	else if (rt_stopping(rt))
 		err = reason(-ESHUTDOWN, "the scheduler is ending");
+	else if (!baton_shadow_on() != !rt->stacks.foreign)
+		err = reason(-EINVAL, "only some threads have shadow stacks");
 	else
 		err = adopt(rt, worker);
 	workers_unlock();

@@ -20,6 +20,7 @@
 
 #include "ctx.h"
 #include "hold.h"
+#include "shadow.h"
 
 #define ROUNDS		50
 #define STACK_SIZE	(64 * 1024)
@@ -82,6 +83,38 @@ static void *top(int i)
 	return stacks[i] + STACK_SIZE;
 }
 
+/* Small, so that one frame too many each time is found. */
+static uintptr_t shadow(int i)
+{
+	static uintptr_t tokens[4];
+	size_t bytes = 2 * (size_t)sysconf(_SC_PAGESIZE);
+	uintptr_t base;
+
+	if (!baton_shadow_on())
+		return 0;
+	if (!tokens[i]) {
+		base = baton_shadow_map(bytes, 1);
+		if (!base)
+			abort();
+		tokens[i] = baton_shadow_token(base + bytes);
+	}
+	return tokens[i];
+}
+
+/* A new fiber on stack @i, which nobody is on. */
+static void create(struct baton_ctx *ctx, int i,
+		   struct baton_ctx *(*entry)(struct baton_ctx *))
+{
+	baton_ctx_init(ctx, top(i), entry);
+	baton_shadow_begin(ctx, shadow(i));
+}
+
+/* The stacks that are not a fiber's are the scheduler's. */
+static void scheduler_init(void)
+{
+	baton_shadow_scheduler(shadow(3));
+}
+
 static int held_switch(struct baton_ctx *from, struct baton_ctx *to)
 {
 	uint64_t ret;
@@ -103,7 +136,7 @@ static _Noreturn struct baton_ctx *pong(struct baton_ctx *self)
 
 static struct baton_ctx *ping(struct baton_ctx *self)
 {
-	baton_ctx_init(&b, top(1), pong);
+	create(&b, 1, pong);
 	for (int i = 0; i < ROUNDS; i++)
 		bad += held_switch(self, &b);
 	return &thread;
@@ -112,7 +145,7 @@ static struct baton_ctx *ping(struct baton_ctx *self)
 /* Two fibers; one begins, and one ends, by going on with another. */
 TEST(switch_registers)
 {
-	baton_ctx_init(&a, top(0), ping);
+	create(&a, 0, ping);
 	a.on_stack = 1;
 	ASSERT_EQ(0, held_switch(&thread, &a));
 	ASSERT_EQ(0, bad);
@@ -136,6 +169,7 @@ static void trash_and_resume(void *ctx)
 /* What the scheduler does. */
 TEST(leave_registers)
 {
+	scheduler_init();
 	for (int i = 0; i < ROUNDS; i++) {
 		thread.on_stack = 1;
 		ASSERT_EQ(0, held(baton_asm_leave, &thread, top(0),
@@ -155,14 +189,35 @@ static struct baton_ctx *ends(struct baton_ctx *self)
 /* A fiber that begins out of the scheduler. */
 TEST(enter_new)
 {
+	scheduler_init();
 	for (int i = 0; i < ROUNDS; i++) {
-		baton_ctx_init(&a, top(1), ends);
+		create(&a, 1, ends);
 		a.on_stack = 1;
 		ASSERT_EQ(0, held(baton_asm_leave, &thread, top(0),
 				  trash_and_resume, &a));
 		ASSERT_EQ(0, a.on_stack);
 	}
 	ASSERT_EQ(2 * ROUNDS, seen);
+}
+
+static struct baton_ctx *ends_elsewhere(struct baton_ctx *self)
+{
+	baton_asm_leave(self, top(2), resume, &thread);
+	abort();
+}
+
+/* What is left behind for good does not pile up on any stack. */
+TEST(left_behind)
+{
+	scheduler_init();
+	for (int i = 0; i < 20 * ROUNDS; i++) {
+		create(&a, 0, ends_elsewhere);
+		a.on_stack = 1;
+		baton_asm_switch(&thread, &a);
+		ASSERT_EQ(0, a.on_stack);
+		baton_asm_leave(&thread, top(2), resume, &thread);
+	}
+	ASSERT_EQ(40 * ROUNDS, seen);
 }
 
 /* Calls and callbacks by turns, on two stacks, each below the last. */
@@ -234,6 +289,35 @@ TEST(start_registers)
 	ASSERT_EQ(3 * ROUNDS, seen);
 }
 
+static void cut_off(void *arg)
+{
+	(void)arg;
+	seen++;
+	baton_shadow_resume(&thread);
+	baton_asm_finish(saved);
+}
+
+static void visit(void *arg)
+{
+	(void)arg;
+	baton_asm_leave(&thread, top(2), cut_off, NULL);
+	abort();
+}
+
+/* The scheduler ends while an adopted thread is in a callback. */
+TEST(finish_from_scheduler)
+{
+	scheduler_init();
+	ASSERT_EQ(0, held(baton_asm_start, visit, NULL, &saved, 0));
+	ASSERT_EQ(1, seen);
+}
+
+/* Those of the runs that are about them have them. */
+TEST(shadow_stack)
+{
+	ASSERT_TRUE(!getenv("BATON_SHADOW") || baton_shadow_on());
+}
+
 /* --- alignment ---------------------------------------------------------------- */
 
 static struct note note = { .sp = 1 };
@@ -279,6 +363,7 @@ TEST(alignment)
 	struct baton_ctx *ctx = (struct baton_ctx *)note.ctx;
 
 	_Static_assert(sizeof(*ctx) <= sizeof(note.ctx), "no room in note");
+	scheduler_init();
 	note.next = ADDRESS(nothing);
 	baton_asm_call(arch_note_sp, &note, top(0), &saved);
 	ASSERT_EQ(0, misaligned());
@@ -298,7 +383,7 @@ TEST(alignment)
 	ASSERT_EQ(0, misaligned());
 
 	note.next = ADDRESS(note_end);
-	baton_ctx_init(ctx, top(0), (void *)arch_note_sp);
+	create(ctx, 0, (void *)arch_note_sp);
 	baton_asm_switch(&thread, ctx);
 	ASSERT_EQ(0, misaligned());
 }
@@ -336,13 +421,14 @@ TEST(rounding)
 	/* Stored, thus rounded to a double on any machine. */
 	volatile double up, down, now;
 
+	scheduler_init();
 	ASSERT_EQ(0, fesetround(FE_UPWARD));
 	up = third / three;
-	baton_ctx_init(&a, top(0), rounds_down);
+	create(&a, 0, rounds_down);
 	for (int i = 0; i < ROUNDS; i++) {
 		baton_asm_switch(&thread, &a);
 		ASSERT_EQ(FE_UPWARD, fegetround());
-		baton_ctx_init(&b, top(1), rounds_to_zero);
+		create(&b, 1, rounds_to_zero);
 		baton_asm_switch(&thread, &b);
 		ASSERT_EQ(FE_UPWARD, fegetround());
 		baton_asm_leave(&thread, top(2), rounds_on, &thread);

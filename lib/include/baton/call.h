@@ -55,9 +55,10 @@ int baton_call(void (*fn)(void *arg), void *arg);
  * Return: 0; or, @fn not run: -EINVAL @fn NULL; -EPERM from fiber code;
  * -ESHUTDOWN the first fiber has ended, and baton_run() waits for this thread.
  * On a thread that the library did not make also -ESRCH no scheduler runs;
- * -EAGAIN max_workers are there; -ENOMEM; -ECANCELED the scheduler ended while
- * @fn was in progress, which was dropped at its next scheduling point, without
- * unwinding. Blocks the worker. Not async-signal-safe.
+ * -EAGAIN max_workers are there; -ENOMEM; -EINVAL it has a shadow stack and the
+ * workers have none, or the other way round; -ECANCELED the scheduler ended
+ * while @fn was in progress, which was dropped at its next scheduling point,
+ * without unwinding. Blocks the worker. Not async-signal-safe.
  */
 int baton_callback(void (*fn)(void *arg), void *arg);
 
