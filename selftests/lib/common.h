@@ -165,6 +165,12 @@ static inline bool under_valgrind(void)
 	return preload && strstr(preload, "vgpreload");
 }
 
+/* One of which the C library does not know: vm/shadow/preload.c. */
+static inline bool on_shadow_stack(void)
+{
+	return getenv("BATON_SHADOW");
+}
+
 /* A process of qemu's runs this one's code. */
 static inline bool under_qemu_user(void)
 {

@@ -458,6 +458,35 @@ static void *nothing(void *arg)
 	return arg;
 }
 
+#ifndef ARCH_SHSTK_DISABLE
+#define ARCH_SHSTK_DISABLE	0x5002
+#endif
+
+static void *bare_main(void *arg)
+{
+	thread_join(thread(arg, (void *)-EINVAL));
+	return NULL;
+}
+
+/* One without a shadow stack, where the workers have them. */
+static void *bare_thread(void *arg)
+{
+#ifdef SYS_arch_prctl
+	expect_eq(syscall(SYS_arch_prctl, ARCH_SHSTK_DISABLE, 1ul), 0);
+#endif
+	return refused(arg);
+}
+
+START_TEST(no_shadow_stack)
+{
+	if (!on_shadow_stack()) {
+		skip("no_shadow_stack", "nobody has one");
+		return;
+	}
+	run_on(2, bare_main, bare_thread);
+}
+END_TEST
+
 START_TEST(no_scheduler)
 {
 	refused((void *)-ESRCH);
@@ -695,6 +724,7 @@ int main(void)
 	tcase_add_test(tc, no_room);
 	tcase_add_loop_test(tc, exit_within, 0, n);
 	tcase_add_test(tc, no_system_calls);
+	tcase_add_test(tc, no_shadow_stack);
 	tcase_add_test(tc, no_scheduler);
 	tcase_add_loop_test(tc, several_schedulers, 0, n);
 	tcase_add_test(tc, runs_one_itself);
