@@ -325,10 +325,6 @@ static void *exits_main(void *arg)
 START_TEST(exit_within)
 {
 	NOT_UNDER_TSAN("exit_within");
-#ifdef __arm__
-	skip("exit_within", "the EABI's unwinder stops: HACKING.md");
-	return;
-#endif
 	run_on(nprocs_list[_i], exits_main, NULL);
 }
 END_TEST

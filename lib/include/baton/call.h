@@ -50,7 +50,8 @@ int baton_call(void (*fn)(void *arg), void *arg);
  * longjmp() over this function's frame is an error that ends the process, at
  * the latest when the foreign call returns or the fiber ends. So is the end of
  * a thread of the library's (pthread_exit(), pthread_cancel()); a thread that
- * was adopted may end in a callback, whose frames are then unwound.
+ * was adopted may end in a callback, whose frames are then unwound (on arm,
+ * compile them with -fexceptions).
  *
  * Return: 0; or, @fn not run: -EINVAL @fn NULL; -EPERM from fiber code;
  * -ESHUTDOWN the first fiber has ended, and baton_run() waits for this thread.

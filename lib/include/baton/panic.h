@@ -34,7 +34,7 @@ int baton_try(void (*fn)(void *arg), void *arg, void **value);
  * that called back as well: destructors of C++ run, and so do the cleanups
  * (__attribute__((cleanup))) of C that was compiled with -fexceptions. If a
  * frame has no unwind table, it and all between it and the baton_try() are
- * dropped without.
+ * dropped without. On arm, compile all C on the way with -fexceptions.
  *
  * Without a baton_try(): a message with @why and a backtrace, and abort(). The
  * same if a C++ catch (...) on the way does not rethrow.
