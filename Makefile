@@ -72,7 +72,7 @@ KMOD_SRC := Kbuild VERSION $(wildcard kmod/*.[ch] kmod/*/*.h kmod/*/*/*.h)
 all: $(O)/libbaton.a $(O)/libbaton.so $(TOOLS:%=$(O)/%)
 
 ifeq ($(wildcard asm/$(ARCH)),)
-$(error no port for $(ARCH): see "a new architecture" in HACKING.md)
+$(error no port for $(ARCH): asm/PSEUDOCODE.md has the checklist for asm/$(ARCH))
 endif
 
 # --- library --------------------------------------------------------------
