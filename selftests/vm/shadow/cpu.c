@@ -87,50 +87,41 @@ static void put_xsave_right(void)
 		(void *)really_in_use);
 }
 
-/* Sizes in memory of what a 1 in @features stands for, one after the other. */
-static uint32_t xstate_size(const void *this, uint32_t features)
+/*
+ * Bytes of what the ones in @features stand for: *@packed one after the other,
+ * *@apart each in its own place.
+ */
+static void xstate_sizes(const void *this, uint32_t features, uint32_t *packed,
+			 uint32_t *apart)
 {
-	uint32_t size = XSTATE_HEADER;
 	struct regs regs;
 
+	*packed = *apart = XSTATE_HEADER;
 	for (uint32_t i = 2; i < 32; i++) {
 		if (!(features & 1u << i))
 			continue;
 		cpuid_leaf(this, 0xd, i, &regs);
-		size += regs.eax;
+		*packed += regs.eax;
+		if (regs.ebx + regs.eax > *apart)
+			*apart = regs.ebx + regs.eax;
 	}
-	return size;
-}
-
-/* The end of the last of them, where each has its own place. */
-static uint32_t xstate_end(const void *this, uint32_t features)
-{
-	uint32_t end = XSTATE_HEADER;
-	struct regs regs;
-
-	for (uint32_t i = 2; i < 32; i++) {
-		if (!(features & 1u << i))
-			continue;
-		cpuid_leaf(this, 0xd, i, &regs);
-		if (regs.ebx + regs.eax > end)
-			end = regs.ebx + regs.eax;
-	}
-	return end;
 }
 
 static void xsave_leaf(const void *this, uint32_t sub, struct regs *regs)
 {
+	uint32_t packed, apart;
 	struct regs user;
 
 	cpuid_leaf(this, 0xd, 0, &user);
 	user.eax &= ~(1u << XSTATE_PKRU);
+	xstate_sizes(this, user.eax, &packed, &apart);
 	switch (sub) {
 	case 0:
 		*regs = user;
-		regs->ebx = regs->ecx = xstate_end(this, user.eax);
+		regs->ebx = regs->ecx = apart;
 		break;
 	case 1:
-		regs->ebx = xstate_size(this, user.eax) + CET_USER_SIZE;
+		regs->ebx = packed + CET_USER_SIZE;
 		regs->ecx |= 1u << XSTATE_CET_USER;
 		break;
 	case XSTATE_PKRU:
