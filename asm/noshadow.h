@@ -12,6 +12,8 @@
 
 #include "ctx.h"
 
+#define BATON_SHADOW_ALIGN	((size_t)1)
+
 static inline bool baton_shadow_on(void)
 {
 	return false;

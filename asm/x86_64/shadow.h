@@ -33,6 +33,12 @@
 #define SHADOW_STACK_SET_TOKEN	(1u << 0)
 #endif
 
+/*
+ * Sizes are multiples of this, and so are the addresses where they end: a page
+ * at an end is then never the first of those that could be one huge page.
+ */
+#define BATON_SHADOW_ALIGN	((size_t)64 << 10)
+
 /* Has the calling thread one? */
 static inline bool baton_shadow_on(void)
 {
@@ -58,43 +64,48 @@ static inline uintptr_t baton_shadow_map_one(uintptr_t addr, size_t bytes,
 }
 
 /*
- * At @base, if nothing is there. The page with the token comes first, alone:
- * as part of something larger it would become a huge page.
+ * From @base to @end, if nothing is there. The page with the token comes before
+ * what lies below it, or it would become a huge page; and after what lies above
+ * it, so that all are one mapping to the kernel.
  */
-static inline bool baton_shadow_map_at(uintptr_t base, size_t size,
-				       unsigned int n)
+static inline bool baton_shadow_map_at(uintptr_t base, uintptr_t end,
+				       size_t size)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
-	for (uintptr_t low = base; n--; low += size) {
-		uintptr_t last = low + size - page;
+	for (uintptr_t top = end; top != base; top -= size) {
+		uintptr_t last = top - page;
 
 		if (baton_shadow_map_one(last, page, SHADOW_STACK_SET_TOKEN)) {
-			if (baton_shadow_map_one(low, size - page, 0))
+			if (baton_shadow_map_one(top - size, size - page, 0))
 				continue;
 			munmap((void *)last, page);
 		}
-		if (low != base)
-			munmap((void *)base, low - base);
+		if (top != end)
+			munmap((void *)top, end - top);
 		return false;
 	}
 	return true;
 }
 
 /*
- * @n of them, of @size bytes each, whole pages and at least two, one above the
- * other. Their lowest address, or 0 without memory.
+ * @n of them, of @size bytes each, one above the other. Their lowest address, or
+ * 0 without memory.
  */
 static inline uintptr_t baton_shadow_map(size_t size, unsigned int n)
 {
+	size_t room = n * size + BATON_SHADOW_ALIGN;
+
 	/* Who maps something at the same moment may take the place: another. */
 	for (int i = 0; i < 10; i++) {
-		uintptr_t base = baton_shadow_map_one(0, n * size, 0);
+		uintptr_t base = baton_shadow_map_one(0, room, 0);
 
 		if (!base)
 			return 0;
-		munmap((void *)base, n * size);
-		if (!baton_shadow_map_at(base, size, n))
+		munmap((void *)base, room);
+		base = (base + BATON_SHADOW_ALIGN - 1) &
+		       ~(BATON_SHADOW_ALIGN - 1);
+		if (!baton_shadow_map_at(base, base + n * size, size))
 			continue;
 		madvise((void *)base, n * size, MADV_NOHUGEPAGE);
 		return base;

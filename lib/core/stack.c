@@ -89,14 +89,13 @@ static size_t thread_stack_size(void)
 static bool shadows_map(struct stack_pool *pool, struct stack_slab *slab,
 			struct baton_fiber *chain)
 {
-	size_t page = page_size();
 	/* A page for signal handlers on a stack of their own. */
-	size_t size = (slab->size + pool->foreign + page) / 2 & ~(page - 1);
+	size_t size = (slab->size + pool->foreign) / 2 + page_size();
 	uintptr_t top;
 
 	if (!pool->foreign)
 		return true;
-	size += page;
+	size = (size + BATON_SHADOW_ALIGN - 1) & ~(BATON_SHADOW_ALIGN - 1);
 	top = slab->shadows = baton_shadow_map(size, slab->n);
 	if (!top)
 		return false;

@@ -87,7 +87,7 @@ static void *top(int i)
 static uintptr_t shadow(int i)
 {
 	static uintptr_t tokens[4];
-	size_t bytes = 2 * (size_t)sysconf(_SC_PAGESIZE);
+	size_t bytes = BATON_SHADOW_ALIGN;
 	uintptr_t base;
 
 	if (!baton_shadow_on())
@@ -210,14 +210,14 @@ static struct baton_ctx *ends_elsewhere(struct baton_ctx *self)
 TEST(left_behind)
 {
 	scheduler_init();
-	for (int i = 0; i < 20 * ROUNDS; i++) {
+	for (int i = 0; i < 100 * ROUNDS; i++) {
 		create(&a, 0, ends_elsewhere);
 		a.on_stack = 1;
 		baton_asm_switch(&thread, &a);
 		ASSERT_EQ(0, a.on_stack);
 		baton_asm_leave(&thread, top(2), resume, &thread);
 	}
-	ASSERT_EQ(40 * ROUNDS, seen);
+	ASSERT_EQ(200 * ROUNDS, seen);
 }
 
 /* Calls and callbacks by turns, on two stacks, each below the last. */

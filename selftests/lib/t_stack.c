@@ -136,6 +136,90 @@ START_TEST(huge_stacks)
 }
 END_TEST
 
+/* --- shadow stacks ------------------------------------------------------- */
+
+struct shadows {
+	int mappings;
+	long kib;	/* of memory in use */
+};
+
+static struct shadows shadows(void)
+{
+	FILE *smaps = fopen("/proc/self/smaps", "r");
+	struct shadows s = { 0 };
+	char line[512];
+	long rss = 0;
+
+	expect(smaps);
+	while (fgets(line, sizeof(line), smaps)) {
+		sscanf(line, "Rss: %ld", &rss);
+		if (strncmp(line, "VmFlags:", 8) || !strstr(line, " ss"))
+			continue;
+		s.mappings++;
+		s.kib += rss;
+	}
+	fclose(smaps);
+	return s;
+}
+
+#define DEEP		((size_t)7 << 20)	/* bytes of a system stack */
+
+/* In frames as small as they get. */
+static __attribute__((noinline)) unsigned long deeper(const char *from)
+{
+	char here;
+
+	__asm__ volatile("" : : "r"(&here) : "memory");
+	if ((size_t)(from - &here) > DEEP)
+		return 0;
+	return deeper(from) + 1;
+}
+
+static void deep_call(void *arg)
+{
+	char here = 0;
+
+	*(unsigned long *)arg = deeper(&here);
+}
+
+#define SHADOWED	1024	/* fibers, in slabs of 32 */
+
+/* Each has one, for a page or two, and few mappings for all of them. */
+static void *shadows_main(void *arg)
+{
+	static struct baton_fiber *f[SHADOWED];
+	struct shadows before = shadows(), s;
+	int go = 0;
+
+	for (size_t i = 0; i < SHADOWED; i++)
+		f[i] = spawn(wait_flag, &go);
+	for (int i = 0; i < 3; i++)
+		baton_yield();
+	s = shadows();
+	expect(s.kib - before.kib >= 4 * SHADOWED);
+	expect(s.kib - before.kib <= 8 * SHADOWED);
+	expect(s.mappings - before.mappings <= SHADOWED / 32 * 4);
+	store(&go, 1);
+	for (size_t i = 0; i < SHADOWED; i++)
+		join(f[i]);
+	expect_eq(baton_call(deep_call, arg), 0);
+	return arg;
+}
+
+START_TEST(shadow_stacks)
+{
+	unsigned long frames;
+
+	if (!on_shadow_stack()) {
+		skip("shadow_stacks", "there are none");
+		return;
+	}
+	run_on(1, shadows_main, &frames);
+	expect(frames > DEEP / 64);
+	expect(shadows().mappings < 16);
+}
+END_TEST
+
 static volatile uintptr_t overflow_sp;
 
 /* The first byte that is not there lies where the stack ends. */
@@ -354,6 +438,7 @@ int main(void)
 	tcase_add_test(tc, stack_reuse);
 	tcase_add_loop_test(tc, deep_stack, 0, n);
 	tcase_add_test(tc, huge_stacks);
+	tcase_add_test(tc, shadow_stacks);
 	tcase_add_test(tc, guard_page);
 	tcase_add_loop_test(tc, registers, 0, n);
 	tcase_add_loop_test(tc, control_words, 0, n);
