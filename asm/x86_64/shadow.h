@@ -119,9 +119,10 @@ static inline void baton_shadow_unmap(uintptr_t base, size_t bytes)
 }
 
 /*
- * @ctx, which is new, begins where @token lies when it is empty. What ran there before may have left it
- * without returning: then its frames are dropped, for which we go there. A
- * thread that cannot, having none, leaves them.
+ * @ctx, which is new, begins on an empty shadow stack, whose token is to lie at
+ * @token. What ran there before may have left it without returning: then its
+ * frames are dropped, for which we go there. A thread that cannot, having none,
+ * leaves them.
  */
 static inline void baton_shadow_begin(struct baton_ctx *ctx, uintptr_t token)
 {
