@@ -92,6 +92,12 @@
 	testq	%rax, %rax
 	.endm
 
+/* Of @from (rdi), its pointer being rax: where shadow_go will leave a token. */
+	.macro shadow_save
+	subq	$8, %rax		/* below what is on it */
+	movq	%rax, CTX_SSP(%rdi)
+	.endm
+
 /* To the shadow stack whose token \token points to; our own gets one. */
 	.macro shadow_go token:req
 	movq	\token, %rax
@@ -106,8 +112,7 @@
 	.macro shadow_switch
 	shadow_read
 	jz	9f
-	subq	$8, %rax		/* where the token will lie */
-	movq	%rax, CTX_SSP(%rdi)
+	shadow_save
 	shadow_go CTX_SSP(%rsi)
 9:
 	.endm
@@ -200,8 +205,7 @@ FUNC(baton_asm_leave)
 	movq	%rsp, CTX_SP(%rdi)
 	shadow_read
 	jz	1f
-	subq	$8, %rax
-	movq	%rax, CTX_SSP(%rdi)
+	shadow_save
 	movq	baton_tls_shadow@gottpoff(%rip), %rax
 	shadow_go %fs:(%rax)
 1:

@@ -75,7 +75,7 @@ static bool really_in_use(void *this)
 	return !in_use(this);
 }
 
-/* Once there is a CPU: it fills in this table. */
+/* Again each time, for CPUID is asked before a CPU has filled in this table. */
 static void put_xsave_right(void)
 {
 	void **table = symbol(XSAVE_TABLE);
