@@ -38,6 +38,9 @@ BASE += $(SANFLAGS) $(if $(DEBUG),-DBATON_DEBUG)
 # Backtraces in a running program need the tables, which not all ABIs give unasked.
 LIBFLAGS := $(BASE) -fPIC -fvisibility=hidden -fno-plt -funwind-tables
 DEPFLAGS = -MMD -MP
+LINK = $(CC) $(SANFLAGS) $(LDFLAGS)
+# What a sanitizer adds may be left to the program.
+DEFS := $(if $(SAN),,-Wl,-z,defs)
 # Quiet unless V=1.
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
@@ -105,9 +108,9 @@ $(O)/libbaton.a: $(LIB_OBJ)
 
 $(O)/libbaton.so: $(LIB_OBJ) lib/libbaton.map
 	$(call say,LD,$@)
-	$(Q)$(CC) -shared -Wl,-soname,libbaton.so.0 -Wl,-z,defs \
+	$(Q)$(LINK) -shared -Wl,-soname,libbaton.so.0 $(DEFS) \
 		-Wl,-z,relro,-z,now -Wl,--version-script,lib/libbaton.map \
-		$(LDFLAGS) -o $@ $(LIB_OBJ) -pthread
+		-o $@ $(LIB_OBJ) -pthread
 
 # --- tools ----------------------------------------------------------------
 
@@ -120,11 +123,11 @@ $(O)/tools/%.o: tools/%.c Makefile
 
 $(O)/baton-bench: $(call tool_obj,baton-bench) $(O)/libbaton.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -pthread
+	$(Q)$(LINK) -o $@ $^ -pthread
 
 $(O)/baton-sum: $(call tool_obj,baton-sum) $(O)/libbaton.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcrypto -pthread
+	$(Q)$(LINK) -o $@ $^ -lcrypto -pthread
 
 # Each one file, with a library that knows nothing of fibers
 examples: $(EXAMPLES:%=$(O)/examples/%)
@@ -137,8 +140,8 @@ pkg = $(if $(PKG),$(shell pkg-config $(1) $(PKG)))
 $(O)/examples/%: tools/examples/%.c $(O)/libbaton.a $(HEADERS) Makefile
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -Ilib/include $(CFLAGS) \
-		$(call pkg,--cflags) $(LDFLAGS) -o $@ $< $(O)/libbaton.a \
+	$(Q)$(LINK) -std=gnu11 -D_GNU_SOURCE $(WARN) -Ilib/include $(CFLAGS) \
+		$(call pkg,--cflags) -o $@ $< $(O)/libbaton.a \
 		-pthread $(call pkg,--libs)
 
 # --- module ---------------------------------------------------------------
