@@ -30,13 +30,19 @@ struct runq {
 	struct baton_fiber *ring[RUNQ_SIZE];
 };
 
+/* By the holder: others can only make room. Acquire: pairs with who took. */
+static inline bool runq_full(const struct runq *q)
+{
+	return q->rec->tail - __atomic_load_n(&q->rec->head, __ATOMIC_ACQUIRE) >=
+	       RUNQ_SIZE;
+}
+
 /* By the holder. False when full. Release: pairs with runq_pop_half(). */
 static inline bool runq_push(struct runq *q, struct baton_fiber *f)
 {
 	__u32 tail = q->rec->tail;
-	__u32 head = __atomic_load_n(&q->rec->head, __ATOMIC_ACQUIRE);
 
-	if (__builtin_expect(tail - head >= RUNQ_SIZE, 0))
+	if (__builtin_expect(runq_full(q), 0))
 		return false;
 	__atomic_store_n(&q->ring[tail % RUNQ_SIZE], f, __ATOMIC_RELAXED);
 	__atomic_store_n(&q->rec->tail, tail + 1, __ATOMIC_RELEASE);

@@ -103,9 +103,12 @@ static struct baton_fiber *global_pop(struct baton_rt *rt, struct baton_proc *p,
 		global_unlink(rt, first);
 	if (share > RUNQ_SIZE / 2)
 		share = RUNQ_SIZE / 2;
+	/* First out of this queue: who steals it from the other may free it. */
 	while (share-- > 1 && (f = rt->global.head) && !f->pin &&
-	       runq_push(&p->runq, f))
+	       !runq_full(&p->runq)) {
 		global_unlink(rt, f);
+		runq_push(&p->runq, f);
+	}
 	pthread_mutex_unlock(&rt->global.lock);
 	return first;
 }

@@ -421,6 +421,57 @@ START_TEST(plain_thread)
 }
 END_TEST
 
+/*
+ * Several at once on the global queue, from where each processor takes its
+ * share, and gone as soon as they have run: a fiber on two queues would be freed
+ * on one. What orders it all is the library's own, hence relaxed.
+ */
+#define BURST	4
+
+static struct { unsigned int rounds, ended; } burst;
+
+static unsigned int burst_ended(void)
+{
+	return __atomic_load_n(&burst.ended, __ATOMIC_RELAXED);
+}
+
+static void *end_at_once(void *arg)
+{
+	__atomic_fetch_add(&burst.ended, 1, __ATOMIC_RELAXED);
+	return arg;
+}
+
+static void *burst_thread(void *arg)
+{
+	for (unsigned int i = 0; i < burst.rounds; i++) {
+		for (int j = 0; j < BURST; j++)
+			expect_eq(baton_spawn(NULL, NULL, end_at_once, NULL),
+				  0);
+		while (burst_ended() < i * BURST)
+			sched_yield();
+	}
+	return arg;
+}
+
+static void *burst_main(void *arg)
+{
+	pthread_t thread;
+
+	burst.rounds = scaled(20000);
+	expect(!pthread_create(&thread, NULL, burst_thread, NULL));
+	while (burst_ended() < burst.rounds * BURST)
+		baton_yield();
+	pthread_join(thread, NULL);
+	expect_eq(burst_ended(), burst.rounds * BURST);
+	return arg;
+}
+
+START_TEST(bursts)
+{
+	run_on(nprocs_list[_i], burst_main, NULL);
+}
+END_TEST
+
 /* --- fairness ---------------------------------------------------------- */
 
 static int done;
@@ -613,6 +664,7 @@ int main(void)
 	tcase_add_test(tc, permit);
 	tcase_add_loop_test(tc, ping_pong, 0, n);
 	tcase_add_loop_test(tc, plain_thread, 0, n);
+	tcase_add_loop_test(tc, bursts, 0, n);
 	tcase_add_loop_test(tc, global_queue_not_starved, 0, n);
 	tcase_add_test(tc, global_queue_beside_parking);
 	tcase_add_loop_test(tc, random_operations, 0, n);
