@@ -146,17 +146,17 @@ static void ready_local(struct baton_rt *rt, struct baton_proc *p,
 /* Either a processor for its worker, or the queue. */
 static void ready_pinned(struct baton_rt *rt, struct baton_fiber *f)
 {
-	unsigned int index = f->pin->index;
-	int p;
+	int p = idle_claim_any(rt->hdr, rt->nprocs);
 
+	if (p >= 0) {
+		rt->tier->wake(rt, (unsigned int)p, f->pin->index);
+		return;
+	}
+	/* From here on it may be found, run and freed: it is not looked at. */
 	global_push(rt, &f, 1);
 	full_barrier();		/* as in wake_one() */
-	p = idle_claim_any(rt->hdr, rt->nprocs);
-	if (p < 0)
-		return;
-	if (!global_remove(rt, f))
-		index = TIER_ANY;	/* somebody has found it by now */
-	rt->tier->wake(rt, (unsigned int)p, index);
+	if (idle_any(rt->hdr, rt->nprocs))
+		sched_rescue(rt);
 }
 
 void sched_ready(struct baton_rt *rt, struct baton_worker *w,

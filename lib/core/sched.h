@@ -58,7 +58,10 @@ void sched_release(struct baton_worker *w);
 /* The first fiber has ended: stop. */
 void sched_stop(struct baton_rt *rt);
 
-/* All workers there may be exist: serve a pinned fiber that waits in vain. */
+/*
+ * An idle processor, if any, for the first pinned fiber on the global queue: it
+ * takes no standby to find it.
+ */
 void sched_rescue(struct baton_rt *rt);
 
 static inline bool sched_on_fiber(const struct baton_worker *w)
