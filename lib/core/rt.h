@@ -47,9 +47,9 @@ struct baton_rt {
 	char why[192];			/* C: why no better tier */
 
 	struct baton_proc *procs;	/* C */
-	struct baton_worker **workers;	/* W: by slot; entries A */
-	unsigned int nworkers;		/* A */
-	unsigned int nworkers_max;	/* A */
+	struct baton_worker **workers;	/* C: by slot; entries L, and A */
+	unsigned int nworkers;		/* L; read by the watcher: A */
+	unsigned int nworkers_max;	/* L */
 	struct baton_worker *first;	/* C: the thread of baton_run() */
 	struct baton_worker *started;	/* W: list of worker_start() */
 	sigset_t sigmask;		/* C: the workers' */

@@ -268,7 +268,6 @@ static int run_threads(struct baton_rt *rt)
 	worker_run(first);
 	pthread_join(thread, NULL);
 	workers_join(rt);
-	workers_drain(rt);
 out:
 	worker_destroy(first);
 	return err;
@@ -325,7 +324,9 @@ static int run(struct baton_rt *rt, const struct baton_config *cfg,
 		fault_handler_install();
 		__atomic_store_n(&baton_rt_running, rt, __ATOMIC_RELEASE);
 		err = run_threads(rt);
-		__atomic_store_n(&baton_rt_running, NULL, __ATOMIC_RELEASE);
+		if (err)	/* a thread may have called back already */
+			sched_stop(rt);
+		workers_drain(rt);
 		fault_handler_remove();
 	}
 	if (!err && result)
@@ -371,20 +372,42 @@ int baton_run(const struct baton_config *cfg, baton_fn fn, void *arg,
 
 /* --- what it tells about itself ---------------------------------------- */
 
+/*
+ * A scheduler may end while a thread that is not its worker asks about it: such
+ * threads look under the lock, which workers_drain() takes before the end.
+ */
 enum baton_tier baton_tier(const char **why)
 {
-	struct baton_rt *rt = rt_running();
+	enum baton_tier tier = BATON_TIER_AUTO;
+	const char *text = "no scheduler runs";
+	const struct baton_rt *rt;
 
+	workers_lock();
+	rt = rt_running();
+	if (rt) {
+		tier = rt->tier->id;
+		text = rt->why;
+	}
+	workers_unlock();
 	if (why)
-		*why = rt ? rt->why : "no scheduler runs";
-	return rt ? rt->tier->id : BATON_TIER_AUTO;
+		*why = text;
+	return tier;
 }
 
 unsigned int baton_nprocs(void)
 {
-	struct baton_rt *rt = rt_running();
+	const struct baton_worker *w = baton_worker_self();
+	const struct baton_rt *rt;
+	unsigned int n;
 
-	return rt ? rt->nprocs : 0;
+	/* Its scheduler outlives it, whichever thread this fiber is on by now. */
+	if (w && (!w->adopted || w->depth))
+		return w->rt->nprocs;
+	workers_lock();
+	rt = rt_running();
+	n = rt ? rt->nprocs : 0;
+	workers_unlock();
+	return n;
 }
 
 static uint64_t get(const void *counter)
@@ -408,24 +431,24 @@ void rt_count_worker(const struct baton_worker *w, struct baton_stats *st)
 
 int baton_stats(struct baton_stats *st, size_t size)
 {
-	struct baton_rt *rt = rt_running();
-	struct baton_stats s = { 0 };
+	const struct baton_rt *rt;
+	struct baton_stats s;
 
 	if (!st)
 		return -EINVAL;
-	if (!rt)
-		return -ESRCH;
 	workers_lock();
+	rt = rt_running();
+	if (!rt) {
+		workers_unlock();
+		return -ESRCH;
+	}
 	s = rt->gone;
 	for (unsigned int i = 0; i < rt->max_workers; i++) {
-		/* Acquire; pairs with worker_attach(). */
-		const struct baton_worker *w =
-			__atomic_load_n(&rt->workers[i], __ATOMIC_ACQUIRE);
-
-		if (w)
-			rt_count_worker(w, &s);
+		if (rt->workers[i])
+			rt_count_worker(rt->workers[i], &s);
 	}
-	workers_unlock();
+	s.workers = rt->nworkers;
+	s.workers_max = rt->nworkers_max;
 	s.adopted = __atomic_load_n(&rt->adopted, __ATOMIC_RELAXED);
 	s.spawns = __atomic_load_n(&rt->spawns, __ATOMIC_RELAXED);
 	for (unsigned int i = 0; i < rt->nprocs; i++) {
@@ -434,8 +457,7 @@ int baton_stats(struct baton_stats *st, size_t size)
 		s.steals += get(&rt->procs[i].steals);
 		s.spawns += get(&rt->procs[i].spawns);
 	}
-	s.workers = __atomic_load_n(&rt->nworkers, __ATOMIC_RELAXED);
-	s.workers_max = __atomic_load_n(&rt->nworkers_max, __ATOMIC_RELAXED);
+	workers_unlock();
 	memset(st, 0, size);
 	memcpy(st, &s, size < sizeof(s) ? size : sizeof(s));
 	return 0;

@@ -71,21 +71,22 @@ NO_SANITIZE static void first_frame(void *arg)
 }
 
 /*
- * Adopted threads come and go as they like, so that their part of workers[],
- * the end of a scheduler, and who still uses one are under this lock. Rank:
- * none is taken while it is held, but for those of a tier.
+ * Adopted threads come and go as they like, and any thread may ask: which
+ * scheduler runs, what is in workers[], how many there are, and who still uses
+ * it are under this lock. Rank: none is taken while it is held, but for those of
+ * a tier.
  */
-static pthread_mutex_t adopted_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t adopted_left = PTHREAD_COND_INITIALIZER;
 
 void workers_lock(void)
 {
-	pthread_mutex_lock(&adopted_lock);
+	pthread_mutex_lock(&lock);
 }
 
 void workers_unlock(void)
 {
-	pthread_mutex_unlock(&adopted_lock);
+	pthread_mutex_unlock(&lock);
 }
 
 /* --- the end of a thread ------------------------------------------------ */
@@ -109,11 +110,12 @@ static void exit_key_create(void)
 
 /* --- being a worker ------------------------------------------------------ */
 
-int worker_attach(struct baton_worker *w)
+/* Under the lock: how many there are, and were at most, is of one instant. */
+static int __worker_attach(struct baton_worker *w)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct baton_rt *rt = w->rt;
-	unsigned int n, max;
+	unsigned int n;
 	int err;
 
 	pthread_once(&once, exit_key_create);
@@ -132,14 +134,21 @@ int worker_attach(struct baton_worker *w)
 	/* Release: who finds it in the table finds it whole. */
 	__atomic_store_n(&rt->workers[w->index], w, __ATOMIC_RELEASE);
 	n = __atomic_add_fetch(&rt->nworkers, 1, __ATOMIC_RELAXED);
-	max = __atomic_load_n(&rt->nworkers_max, __ATOMIC_RELAXED);
-	while (n > max &&
-	       !__atomic_compare_exchange_n(&rt->nworkers_max, &max, n, false,
-					    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		;
+	if (n > rt->nworkers_max)
+		rt->nworkers_max = n;
 	baton_worker_set_self(w);
 	baton_shadow_scheduler(w->adopted ? w->fiber->shadow : 0);
 	return 0;
+}
+
+int worker_attach(struct baton_worker *w)
+{
+	int err;
+
+	workers_lock();
+	err = __worker_attach(w);
+	workers_unlock();
+	return err;
 }
 
 /* Under the lock. What it has counted stays. */
@@ -186,7 +195,7 @@ static int adopt(struct baton_rt *rt, struct baton_worker **worker)
 	baton_control_save(&w->control);
 	w->adopted = true;
 	sched_pin(w, w->fiber);
-	err = worker_attach(w);
+	err = __worker_attach(w);
 	if (err) {
 		reason(err, "not a worker: %s", strerror(-err));
 		goto err_destroy;
@@ -258,7 +267,7 @@ void workers_drain(struct baton_rt *rt)
 	__atomic_store_n(&baton_rt_running, NULL, __ATOMIC_RELEASE);
 	for (unsigned int i = 0; i < rt->max_workers; i++)
 		while (visits(rt->workers[i]))
-			pthread_cond_wait(&adopted_left, &adopted_lock);
+			pthread_cond_wait(&adopted_left, &lock);
 	workers_unlock();
 }
 

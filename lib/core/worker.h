@@ -102,11 +102,15 @@ void worker_left(void);
 
 /*
  * No scheduler runs any more: adopt no thread, and wait until no adopted one
- * is in a callback. What is left to them then is @rt itself and its region.
+ * is in a callback. What is left to them then is @rt itself and its region, and
+ * to other threads nothing.
  */
 void workers_drain(struct baton_rt *rt);
 
-/* workers[] is as it is, adopted workers included, until unlocked. */
+/*
+ * workers[] is as it is, adopted workers included, and the scheduler that runs
+ * is not freed, until unlocked. Any thread but one that has it; briefly.
+ */
 void workers_lock(void);
 void workers_unlock(void);
 

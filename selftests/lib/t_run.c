@@ -3,7 +3,10 @@
 #include "common.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 static void *nothing(void *arg)
 {
@@ -514,6 +517,75 @@ START_TEST(stats_size)
 }
 END_TEST
 
+#define LOOKED_ON	32	/* workers */
+
+/* A thread that is no worker looks on while schedulers come and go. */
+static void *look_on(void *arg)
+{
+	struct baton_stats st;
+	uintptr_t seen = 0;
+
+	while (!load((int *)arg)) {
+		int err = baton_stats(&st, sizeof(st));
+		enum baton_tier tier = baton_tier(NULL);
+		unsigned int n = baton_nprocs();
+
+		expect(err == 0 || err == -ESRCH);
+		expect(err || st.workers <= st.workers_max);
+		expect(err || st.workers_max <= LOOKED_ON);
+		expect(n == 0 || n == 2);
+		expect(tier == BATON_TIER_AUTO || tier == BATON_TIER_POLL ||
+		       tier == BATON_TIER_KMOD);
+		seen += !err;
+	}
+	return (void *)seen;
+}
+
+static void *one_byte(void *arg)
+{
+	char c;
+	int err;
+
+	expect_eq(BATON_CALL(err, read, *(int *)arg, &c, 1), 1);
+	expect_eq(err, 0);
+	return NULL;
+}
+
+/* Each blocks in its call, so that it takes as many workers. */
+static void *block_all(void *arg)
+{
+	struct baton_fiber *f[LOOKED_ON / 2];
+	char c[ARRAY_SIZE(f)] = { 0 };
+	int fd[2];
+
+	expect_eq(pipe(fd), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(f); i++)
+		f[i] = spawn(one_byte, &fd[0]);
+	for (int i = 0; i < 100; i++)
+		baton_yield();
+	expect_eq(write(fd[1], c, sizeof(c)), sizeof(c));
+	for (size_t i = 0; i < ARRAY_SIZE(f); i++)
+		join(f[i]);
+	close(fd[0]);
+	close(fd[1]);
+	return arg;
+}
+
+START_TEST(looked_on)
+{
+	pthread_t t;
+	void *seen;
+	int done = 0;
+
+	expect_eq(pthread_create(&t, NULL, look_on, &done), 0);
+	for (int i = 0; i < 50; i++)
+		run_with(2, LOOKED_ON, block_all, NULL);
+	store(&done, 1);
+	expect_eq(pthread_join(t, &seen), 0);
+	expect(seen);
+}
+END_TEST
+
 /* None sets errno. */
 START_TEST(errno_kept)
 {
@@ -528,6 +600,46 @@ START_TEST(errno_kept)
 	expect_eq(baton_run(cfg, nothing, NULL, NULL), 0);
 	expect_eq(errno, 4711);
 	baton_config_destroy(cfg);
+}
+END_TEST
+
+/* Calls back all the time, and may be in time for a scheduler that fails. */
+static void *call_back(void *arg)
+{
+	while (!load((int *)arg)) {
+		int called = 0, err = baton_callback(no_call, &called);
+
+		expect(err == -ECANCELED || called == !err);
+		expect(err == 0 || err == -ESRCH || err == -ESHUTDOWN ||
+		       err == -ECANCELED);
+	}
+	return NULL;
+}
+
+START_TEST(no_thread)
+{
+	struct rlimit none, before;
+	struct baton_stats st;
+	pthread_t t;
+	int done = 0;
+
+	expect_eq(pthread_create(&t, NULL, call_back, &done), 0);
+	expect_eq(getrlimit(RLIMIT_NPROC, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	expect_eq(setrlimit(RLIMIT_NPROC, &none), 0);
+	/* The limit is not for root. */
+	expect(getuid() || !setresuid(65534, 65534, 65534));
+	for (int i = 0; i < 200; i++) {
+		refused(baton_run(NULL, nothing, NULL, NULL), -EAGAIN);
+		expect_eq(baton_stats(&st, sizeof(st)), -ESRCH);
+		expect_eq(baton_nprocs(), 0);
+	}
+	store(&done, 1);
+	expect_eq(pthread_join(t, NULL), 0);
+	/* LeakSanitizer needs a thread, too, and a process that may be traced. */
+	expect_eq(setrlimit(RLIMIT_NPROC, &before), 0);
+	expect_eq(prctl(PR_SET_DUMPABLE, 1), 0);
 }
 END_TEST
 
@@ -558,6 +670,8 @@ int main(void)
 	tcase_add_loop_test(tc, stop_leaves_fibers, 0, ARRAY_SIZE(leftovers));
 	tcase_add_test(tc, outside);
 	tcase_add_test(tc, stats_size);
+	tcase_add_test(tc, looked_on);
+	tcase_add_test(tc, no_thread);
 	tcase_add_test(tc, errno_kept);
 	return suite_main(s);
 }
