@@ -519,13 +519,14 @@ END_TEST
 
 #define LOOKED_ON	32	/* workers */
 
+static struct { int done, seen; } look;
+
 /* A thread that is no worker looks on while schedulers come and go. */
 static void *look_on(void *arg)
 {
 	struct baton_stats st;
-	uintptr_t seen = 0;
 
-	while (!load((int *)arg)) {
+	while (!load(&look.done)) {
 		int err = baton_stats(&st, sizeof(st));
 		enum baton_tier tier = baton_tier(NULL);
 		unsigned int n = baton_nprocs();
@@ -536,9 +537,10 @@ static void *look_on(void *arg)
 		expect(n == 0 || n == 2);
 		expect(tier == BATON_TIER_AUTO || tier == BATON_TIER_POLL ||
 		       tier == BATON_TIER_KMOD);
-		seen += !err;
+		if (!err)
+			add(&look.seen, 1);
 	}
-	return (void *)seen;
+	return arg;
 }
 
 static void *one_byte(void *arg)
@@ -556,12 +558,12 @@ static void *block_all(void *arg)
 {
 	struct baton_fiber *f[LOOKED_ON / 2];
 	char c[ARRAY_SIZE(f)] = { 0 };
-	int fd[2];
+	int fd[2], seen = load(&look.seen);
 
 	expect_eq(pipe(fd), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(f); i++)
 		f[i] = spawn(one_byte, &fd[0]);
-	for (int i = 0; i < 100; i++)
+	for (int i = 0; i < 100 || load(&look.seen) == seen; i++)
 		baton_yield();
 	expect_eq(write(fd[1], c, sizeof(c)), sizeof(c));
 	for (size_t i = 0; i < ARRAY_SIZE(f); i++)
@@ -574,15 +576,12 @@ static void *block_all(void *arg)
 START_TEST(looked_on)
 {
 	pthread_t t;
-	void *seen;
-	int done = 0;
 
-	expect_eq(pthread_create(&t, NULL, look_on, &done), 0);
-	for (int i = 0; i < 50; i++)
+	expect_eq(pthread_create(&t, NULL, look_on, NULL), 0);
+	for (unsigned int i = scaled(50); i > 0; i--)
 		run_with(2, LOOKED_ON, block_all, NULL);
-	store(&done, 1);
-	expect_eq(pthread_join(t, &seen), 0);
-	expect(seen);
+	store(&look.done, 1);
+	expect_eq(pthread_join(t, NULL), 0);
 }
 END_TEST
 
@@ -630,7 +629,7 @@ START_TEST(no_thread)
 	expect_eq(setrlimit(RLIMIT_NPROC, &none), 0);
 	/* The limit is not for root. */
 	expect(getuid() || !setresuid(65534, 65534, 65534));
-	for (int i = 0; i < 200; i++) {
+	for (unsigned int i = scaled(200); i > 0; i--) {
 		refused(baton_run(NULL, nothing, NULL, NULL), -EAGAIN);
 		expect_eq(baton_stats(&st, sizeof(st)), -ESRCH);
 		expect_eq(baton_nprocs(), 0);
