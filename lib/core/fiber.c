@@ -42,9 +42,7 @@ int baton_attr_set_stack_size(struct baton_attr *attr, size_t bytes)
 static void fiber_free(struct baton_rt *rt, struct baton_proc *p,
 		       struct baton_fiber *f)
 {
-	/* Acquire; pairs with the store of on_stack in switch.S. */
-	while (__atomic_load_n(&f->ctx.on_stack, __ATOMIC_ACQUIRE))
-		baton_cpu_relax();
+	sched_stack_left(f);
 	if (unlikely(f->size))
 		stack_unmap(&rt->stacks, f);
 	else if (likely(p))
@@ -126,9 +124,7 @@ struct baton_fiber *fiber_create(struct baton_rt *rt, struct baton_proc *p,
 		f = stack_pool_get(&rt->stacks, 1);
 	if (unlikely(!f))
 		return NULL;
-	/* Acquire; pairs with switch.S: a detached fiber may be leaving it. */
-	while (unlikely(__atomic_load_n(&f->ctx.on_stack, __ATOMIC_ACQUIRE)))
-		baton_cpu_relax();
+	sched_stack_left(f);	/* a detached fiber's, maybe */
 	fiber_init(f);
 	f->fn = fn;
 	f->arg = arg;

@@ -119,14 +119,19 @@ static inline void sched_exit(struct baton_worker *w)
 __attribute__((cold)) void sched_await_stack(struct baton_fiber *f);
 
 /*
- * @w is about to run @f. A fiber is put on a queue before its last worker has
- * left its stack: wait for that. Acquire; pairs with the store of on_stack in
- * switch.S.
+ * A fiber is put on a queue, or freed, before its last worker has left its
+ * stack: wait for that. Acquire; pairs with the store of on_stack in switch.S.
  */
-static inline void sched_resume(struct baton_worker *w, struct baton_fiber *f)
+static inline void sched_stack_left(struct baton_fiber *f)
 {
 	if (unlikely(__atomic_load_n(&f->ctx.on_stack, __ATOMIC_ACQUIRE)))
 		sched_await_stack(f);
+}
+
+/* @w is about to run @f. */
+static inline void sched_resume(struct baton_worker *w, struct baton_fiber *f)
+{
+	sched_stack_left(f);
 	f->ctx.on_stack = 1;
 	f->worker = w;
 	w->fiber = f;
