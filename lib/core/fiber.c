@@ -138,7 +138,7 @@ int baton_spawn(struct baton_fiber **fiber, const struct baton_attr *attr,
 {
 	size_t size = attr ? attr->stack_size : 0;
 	struct baton_worker *w = sched_enter();
-	struct baton_rt *rt = w ? w->rt : rt_running();
+	struct baton_rt *rt = w ? w->rt : rt_hold();
 	struct baton_fiber *f;
 	int err = 0;
 
@@ -163,8 +163,10 @@ int baton_spawn(struct baton_fiber **fiber, const struct baton_attr *attr,
 		__atomic_fetch_add(&rt->spawns, 1, __ATOMIC_RELAXED);
 	sched_ready(rt, w, f);
 out:
-	if (w)
+	if (likely(w))
 		sched_exit(w);
+	else
+		rt_release();
 	return err;
 }
 
@@ -202,18 +204,24 @@ out:
 int baton_detach(struct baton_fiber *fiber)
 {
 	struct baton_fiber *none = JOIN_NONE;
-	struct baton_rt *rt = rt_running();
+	struct baton_rt *rt;
+	int err = 0;
 
-	if (!fiber || !rt)
+	if (!fiber)
 		return -EINVAL;
-	if (__atomic_compare_exchange_n(&fiber->joiner, &none, JOIN_DETACHED,
-					false, __ATOMIC_ACQ_REL,
-					__ATOMIC_ACQUIRE))
-		return 0;
-	if (none != JOIN_DONE)
+	rt = rt_hold();
+	if (!rt)
 		return -EINVAL;
-	fiber_free(rt, NULL, fiber);
-	return 0;
+	if (!__atomic_compare_exchange_n(&fiber->joiner, &none, JOIN_DETACHED,
+					 false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE)) {
+		if (none == JOIN_DONE)
+			fiber_free(rt, NULL, fiber);
+		else
+			err = -EINVAL;
+	}
+	rt_release();
+	return err;
 }
 
 int baton_yield(void)
@@ -255,7 +263,7 @@ int baton_ready(struct baton_fiber *fiber)
 	if (!fiber)
 		return -EINVAL;
 	w = sched_enter();
-	rt = w ? w->rt : rt_running();
+	rt = w ? w->rt : rt_hold();
 	if (!rt)
 		return -ESRCH;
 	/* Release: what the caller wrote. Acquire: the fiber's context. */
@@ -267,8 +275,10 @@ int baton_ready(struct baton_fiber *fiber)
 		;
 	if (old == PERMIT_WAITED)
 		sched_ready(rt, w, fiber);
-	if (w)
+	if (likely(w))
 		sched_exit(w);
+	else
+		rt_release();
 	return 0;
 }
 

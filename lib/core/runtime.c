@@ -372,41 +372,25 @@ int baton_run(const struct baton_config *cfg, baton_fn fn, void *arg,
 
 /* --- what it tells about itself ---------------------------------------- */
 
-/*
- * A scheduler may end while a thread that is not its worker asks about it: such
- * threads look under the lock, which workers_drain() takes before the end.
- */
 enum baton_tier baton_tier(const char **why)
 {
-	enum baton_tier tier = BATON_TIER_AUTO;
-	const char *text = "no scheduler runs";
-	const struct baton_rt *rt;
+	const struct baton_rt *rt = rt_hold();
+	enum baton_tier tier = rt ? rt->tier->id : BATON_TIER_AUTO;
 
-	workers_lock();
-	rt = rt_running();
-	if (rt) {
-		tier = rt->tier->id;
-		text = rt->why;
-	}
-	workers_unlock();
 	if (why)
-		*why = text;
+		*why = rt ? rt->why : "no scheduler runs";
+	if (rt)
+		rt_release();
 	return tier;
 }
 
 unsigned int baton_nprocs(void)
 {
-	const struct baton_worker *w = baton_worker_self();
-	const struct baton_rt *rt;
-	unsigned int n;
+	const struct baton_rt *rt = rt_hold();
+	unsigned int n = rt ? rt->nprocs : 0;
 
-	/* Its scheduler outlives it, whichever thread this fiber is on by now. */
-	if (w && (!w->adopted || w->depth))
-		return w->rt->nprocs;
-	workers_lock();
-	rt = rt_running();
-	n = rt ? rt->nprocs : 0;
-	workers_unlock();
+	if (rt)
+		rt_release();
 	return n;
 }
 

@@ -71,10 +71,9 @@ NO_SANITIZE static void first_frame(void *arg)
 }
 
 /*
- * Adopted threads come and go as they like, and any thread may ask: which
- * scheduler runs, what is in workers[], how many there are, and who still uses
- * it are under this lock. Rank: none is taken while it is held, but for those of
- * a tier.
+ * Adopted threads come and go as they like, and any thread may ask or ready a
+ * fiber: which scheduler runs, what is in workers[], how many there are, and who
+ * still uses it are under this lock. Rank: before all others.
  */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t adopted_left = PTHREAD_COND_INITIALIZER;
@@ -87,6 +86,34 @@ void workers_lock(void)
 void workers_unlock(void)
 {
 	pthread_mutex_unlock(&lock);
+}
+
+/* The end of a scheduler waits for its workers, adopted ones in a callback. */
+static struct baton_rt *own_rt(void)
+{
+	const struct baton_worker *w = baton_worker_self();
+
+	return w && (!w->adopted || w->depth) ? w->rt : NULL;
+}
+
+struct baton_rt *rt_hold(void)
+{
+	struct baton_rt *rt = own_rt();
+
+	if (rt)
+		return rt;
+	/* workers_drain() takes it before the end. */
+	workers_lock();
+	rt = rt_running();
+	if (!rt)
+		workers_unlock();
+	return rt;
+}
+
+void rt_release(void)
+{
+	if (!own_rt())
+		workers_unlock();
 }
 
 /* --- the end of a thread ------------------------------------------------ */

@@ -114,6 +114,14 @@ void workers_drain(struct baton_rt *rt);
 void workers_lock(void);
 void workers_unlock(void);
 
+/*
+ * The scheduler that runs, not to be freed until rt_release(); or NULL, to be
+ * released by nobody. On one thread, without a switch in between. For a worker
+ * this is no lock: its scheduler outlives it anyway.
+ */
+struct baton_rt *rt_hold(void);
+void rt_release(void);
+
 /* Run fibers until the scheduler stops; then detach. */
 void worker_run(struct baton_worker *w);
 

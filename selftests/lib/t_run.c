@@ -585,6 +585,48 @@ START_TEST(looked_on)
 }
 END_TEST
 
+/* What a plain thread does last lets the scheduler end, at once. */
+static struct { struct baton_fiber *main; int done; } last;
+
+static void *ready_main(void *arg)
+{
+	expect_eq(baton_ready(arg), 0);
+	return NULL;
+}
+
+static void *end_it(void *arg)
+{
+	for (int i = 0; !load(&last.done); i++) {
+		struct baton_fiber *f =
+			__atomic_exchange_n(&last.main, NULL, __ATOMIC_SEQ_CST);
+
+		if (f && i % 2)
+			expect_eq(baton_ready(f), 0);
+		else if (f)
+			expect_eq(baton_spawn(NULL, NULL, ready_main, f), 0);
+	}
+	return arg;
+}
+
+static void *wait_for_end(void *arg)
+{
+	store(&last.main, baton_self());
+	expect_eq(baton_park(), 0);
+	return arg;
+}
+
+START_TEST(ended_from_outside)
+{
+	pthread_t t;
+
+	expect_eq(pthread_create(&t, NULL, end_it, NULL), 0);
+	for (unsigned int i = scaled(3000); i > 0; i--)
+		run_on(2, wait_for_end, NULL);
+	store(&last.done, 1);
+	expect_eq(pthread_join(t, NULL), 0);
+}
+END_TEST
+
 /* None sets errno. */
 START_TEST(errno_kept)
 {
@@ -670,6 +712,7 @@ int main(void)
 	tcase_add_test(tc, outside);
 	tcase_add_test(tc, stats_size);
 	tcase_add_test(tc, looked_on);
+	tcase_add_test(tc, ended_from_outside);
 	tcase_add_test(tc, no_thread);
 	tcase_add_test(tc, errno_kept);
 	return suite_main(s);
