@@ -99,7 +99,8 @@ int baton_park(void);
 
 /**
  * baton_ready() - give a fiber its permit, and let it run if it waits for one
- * @fiber: a fiber that has not been joined, nor ended detached
+ * @fiber: a fiber that has not been joined, nor ended detached; it may have if
+ *         it can see what it waits for before this call
  *
  * Return: 0; -EINVAL NULL; -ESRCH no scheduler runs. Any thread of the
  * process; not async-signal-safe. Blocks neither.
