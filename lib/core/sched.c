@@ -76,18 +76,6 @@ static void global_unlink(struct baton_rt *rt, struct baton_fiber *f)
 			 __ATOMIC_RELAXED);
 }
 
-static bool global_remove(struct baton_rt *rt, struct baton_fiber *f)
-{
-	bool queued;
-
-	pthread_mutex_lock(&rt->global.lock);
-	queued = f->queued;
-	if (queued)
-		global_unlink(rt, f);
-	pthread_mutex_unlock(&rt->global.lock);
-	return queued;
-}
-
 /* The first fiber, and this processor's share of the others to its queue. */
 static struct baton_fiber *global_pop(struct baton_rt *rt, struct baton_proc *p,
 				      unsigned int share)
@@ -273,7 +261,10 @@ bool sched_queue_here(struct baton_worker *w)
 
 void sched_forget(struct baton_rt *rt, struct baton_fiber *f)
 {
-	global_remove(rt, f);
+	pthread_mutex_lock(&rt->global.lock);
+	if (f->queued)
+		global_unlink(rt, f);
+	pthread_mutex_unlock(&rt->global.lock);
 }
 
 /*

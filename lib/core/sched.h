@@ -55,7 +55,7 @@ void sched_forget(struct baton_rt *rt, struct baton_fiber *f);
 /* @w lets go of its processor, for others. */
 void sched_release(struct baton_worker *w);
 
-/* The first fiber has ended: stop. */
+/* Stop: the first fiber has ended, or will never run. */
 void sched_stop(struct baton_rt *rt);
 
 /*
