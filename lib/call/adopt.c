@@ -37,6 +37,12 @@ struct visit {
 	bool done;
 };
 
+/* Release: what it did in the callback is over before workers_drain() ends. */
+static void depth_clear(struct baton_worker *w)
+{
+	__atomic_store_n(&w->depth, 0, __ATOMIC_RELEASE);
+}
+
 /* Without a processor any more, outside of the scheduler's reach. */
 static void leave(struct baton_worker *w)
 {
@@ -59,8 +65,9 @@ NO_SANITIZE static inline void visit_end(struct callback *cb)
 	if (unlikely(w->chunks))
 		chunks_free(w);
 	f->locks = 0;
-	/* From here on @f, and what the scheduler has for fibers, may go. */
 	callback_finish(cb, f);
+	/* From here on what the scheduler has for fibers may go. */
+	depth_clear(w);
 	if (unlikely(lost))
 		full_barrier();
 	else
@@ -89,7 +96,7 @@ static int cut_off(struct baton_worker *w)
 	if (w->chunks)
 		chunks_free(w);
 	sched_forget(w->rt, w->fiber);
-	depth_set(w, 0);
+	depth_clear(w);
 	full_barrier();
 	leave(w);
 	return reason(-ECANCELED, "the scheduler ended during the callback");
@@ -117,7 +124,7 @@ int adopted_callback(struct baton_worker *w, void (*fn)(void *), void *arg)
 	slot_set_state(w->slot, BATON_RUNTIME);
 	if ((unlikely(!proc_claim(w)) && !sched_queue_here(w)) ||
 	    unlikely(rt_stopping(w->rt))) {
-		depth_set(w, 0);
+		depth_clear(w);
 		full_barrier();
 		leave(w);
 		err = reason(-ESHUTDOWN, "the scheduler is ending");

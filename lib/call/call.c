@@ -146,6 +146,7 @@ static inline void callback_end(struct callback *cb)
 	tools_release(w->proc);
 	slot_set_state(w->slot, BATON_FOREIGN);
 	callback_finish(cb, f);
+	depth_set(w, cb->depth - 1);
 	if (unlikely(w->pinned))
 		sched_unpin(w, f);
 	*w->errnop = cb->err;

@@ -51,6 +51,7 @@ static inline void callback_begin(struct callback *cb, struct baton_worker *w,
 	count(&w->callbacks);
 }
 
+/* But for depth, which its caller sets. */
 static inline void callback_finish(const struct callback *cb,
 				   struct baton_fiber *f)
 {
@@ -58,7 +59,6 @@ static inline void callback_finish(const struct callback *cb,
 
 	w->sys_sp = cb->sys_sp;
 	f->ctx.sp = cb->fiber_sp;
-	depth_set(w, cb->depth - 1);
 }
 
 /* A longjmp() out of callbacks within this one leaves them behind. */

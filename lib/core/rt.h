@@ -61,6 +61,8 @@ struct baton_rt {
 	uint64_t spawns;		/* A: by no processor */
 	uint64_t adopted;		/* A: threads, ever */
 	unsigned int users;		/* L: baton_run(), adopted threads */
+	struct baton_worker *forgotten;	/* L: list, freed once drained */
+	bool drained;			/* L: fibers are nobody's any more */
 	struct baton_stats gone;	/* L: of adopted workers no more */
 	int stopping;			/* A */
 };

@@ -246,31 +246,26 @@ static int first_fiber(struct baton_rt *rt, baton_fn fn, void *arg)
 /* Run it on this thread. The other threads are gone when this returns. */
 static int run_threads(struct baton_rt *rt)
 {
-	struct baton_worker *first = worker_create(rt);
+	struct baton_worker *first = rt->first = worker_create(rt);
 	pthread_t thread;
 	int err;
 
 	if (!first)
 		return reason(-ENOMEM, "no memory");
-	rt->first = first;
 	/* Before the watcher starts others: the slots may be few. */
 	err = worker_attach(first);
-	if (err) {
-		reason(err, "not a worker: %s", strerror(-err));
-		goto out;
-	}
+	if (err)
+		return reason(err, "not a worker: %s", strerror(-err));
 	proc_attach(first, 0);
 	err = watcher_start(rt, &thread);
 	if (err) {
 		worker_detach(first);
-		goto out;
+		return err;
 	}
 	worker_run(first);
 	pthread_join(thread, NULL);
 	workers_join(rt);
-out:
-	worker_destroy(first);
-	return err;
+	return 0;
 }
 
 void rt_free(struct baton_rt *rt)
@@ -331,6 +326,7 @@ static int run(struct baton_rt *rt, const struct baton_config *cfg,
 	}
 	if (!err && result)
 		*result = rt->main->result;
+	workers_destroy(rt);
 	procs_destroy(rt);
 out:
 	stack_pool_uninit(&rt->stacks);

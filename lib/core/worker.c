@@ -55,11 +55,6 @@ struct baton_worker *worker_create(struct baton_rt *rt)
 	return w;
 }
 
-void worker_destroy(struct baton_worker *w)
-{
-	free(w);
-}
-
 /* The scheduler's first frames on a system stack. */
 NO_SANITIZE static void first_frame(void *arg)
 {
@@ -200,6 +195,13 @@ void worker_detach(struct baton_worker *w)
 	workers_unlock();
 }
 
+/* With its fiber, which must not be in use. */
+static void adopted_destroy(struct baton_worker *w)
+{
+	stack_pool_uninit(&w->stacks);
+	free(w);
+}
+
 /* Under the lock. */
 static int adopt(struct baton_rt *rt, struct baton_worker **worker)
 {
@@ -234,8 +236,7 @@ static int adopt(struct baton_rt *rt, struct baton_worker **worker)
 	return 0;
 
 err_destroy:
-	stack_pool_uninit(&w->stacks);
-	worker_destroy(w);
+	adopted_destroy(w);
 	return err;
 }
 
@@ -261,14 +262,25 @@ int worker_adopt(struct baton_worker **worker)
 void worker_forget(struct baton_worker *w)
 {
 	struct baton_rt *rt = w->rt;
-	bool last;
+	bool cut_off, last;
 
 	workers_lock();
 	__worker_detach(w);
+	/*
+	 * A callback that ends has been given what it waited for, and nobody
+	 * else has its fiber. One that was cut off may have left it in a queue,
+	 * in a joined fiber, or with who was just about to ready it, or to give
+	 * it a processor.
+	 */
+	cut_off = rt_stopping(rt) && !rt->drained;
+	if (cut_off) {
+		w->next = rt->forgotten;
+		rt->forgotten = w;
+	}
 	last = !--rt->users;
 	workers_unlock();
-	stack_pool_uninit(&w->stacks);
-	worker_destroy(w);
+	if (!cut_off)
+		adopted_destroy(w);
 	if (last)
 		rt_free(rt);
 }
@@ -295,6 +307,7 @@ void workers_drain(struct baton_rt *rt)
 	for (unsigned int i = 0; i < rt->max_workers; i++)
 		while (visits(rt->workers[i]))
 			pthread_cond_wait(&adopted_left, &lock);
+	rt->drained = true;
 	workers_unlock();
 }
 
@@ -352,9 +365,9 @@ int worker_start(struct baton_rt *rt)
 	}
 	sem_destroy(&b.born);
 	if (err) {
-		worker_destroy(b.w);
+		free(b.w);
 	} else {
-		b.w->started = rt->started;
+		b.w->next = rt->started;
 		rt->started = b.w;
 	}
 	return err;
@@ -390,18 +403,28 @@ bool workers_suffice(const struct baton_rt *rt)
 {
 	unsigned int n = !stuck(rt->first);
 
-	for (const struct baton_worker *w = rt->started; w; w = w->started)
+	for (const struct baton_worker *w = rt->started; w; w = w->next)
 		n += !stuck(w);
 	return n > rt->nprocs;
 }
 
 void workers_join(struct baton_rt *rt)
 {
+	for (struct baton_worker *w = rt->started; w; w = w->next)
+		pthread_join(w->thread, NULL);
+}
+
+void workers_destroy(struct baton_rt *rt)
+{
 	struct baton_worker *w;
 
+	free(rt->first);
 	while ((w = rt->started)) {
-		rt->started = w->started;
-		pthread_join(w->thread, NULL);
-		worker_destroy(w);
+		rt->started = w->next;
+		free(w);
+	}
+	while ((w = rt->forgotten)) {
+		rt->forgotten = w->next;
+		adopted_destroy(w);
 	}
 }

@@ -53,7 +53,7 @@ struct baton_worker {
 	unsigned int index;
 	bool fence;
 	bool adopted;
-	struct baton_worker *started;	/* list: see rt.h */
+	struct baton_worker *next;	/* of a list in rt.h */
 	pthread_t thread;
 	uint64_t callbacks;
 	uint64_t regained;
@@ -76,8 +76,8 @@ bool worker_park(struct baton_worker *w, unsigned int flags);
 bool worker_swap(struct baton_worker *w, unsigned int p, unsigned int index,
 		 unsigned int flags);
 
+/* Freed by workers_destroy(). */
 struct baton_worker *worker_create(struct baton_rt *rt);
-void worker_destroy(struct baton_worker *w);
 
 /*
  * This thread is @w from now on, and has a slot. 0; -EAGAIN all slots are
@@ -94,7 +94,10 @@ void worker_detach(struct baton_worker *w);
  */
 int worker_adopt(struct baton_worker **w);
 
-/* The calling thread, adopted as @w and not in a callback, is one no more. */
+/*
+ * The calling thread, adopted as @w and not in a callback, is one no more. Its
+ * fiber's stack stays, if the scheduler is ending, until workers_destroy().
+ */
 void worker_forget(struct baton_worker *w);
 
 /* The calling thread, adopted, has left a callback of a stopping scheduler. */
@@ -135,7 +138,13 @@ int worker_start(struct baton_rt *rt);
  */
 bool workers_suffice(const struct baton_rt *rt);
 
-/* Wait for all threads that worker_start() made, and free their workers. */
+/* Wait for all threads that worker_start() made. */
 void workers_join(struct baton_rt *rt);
+
+/*
+ * After workers_drain(), and not before: until then pinned fibers lead to their
+ * workers. All but those of threads that are still adopted.
+ */
+void workers_destroy(struct baton_rt *rt);
 
 #endif /* BATON_CORE_WORKER_H */

@@ -708,6 +708,139 @@ START_TEST(cut_off)
 }
 END_TEST
 
+/*
+ * Who has a fiber, or what is on its stack, finds both as they were while
+ * baton_run() has not returned, though the callback was cut off and its thread
+ * is no worker any more.
+ */
+struct outlived {
+	struct ending e;
+	struct baton_fiber *fiber;
+	int *word;
+	int over;
+	pthread_t thread;
+};
+
+static void outlived_back(void *arg)
+{
+	struct outlived *o = arg;
+	int word = 0;
+
+	o->fiber = baton_self();
+	o->word = &word;
+	endless_park(&o->e);
+}
+
+static void *outlived_thread(void *arg)
+{
+	struct outlived *o = arg;
+
+	expect_eq(baton_callback(outlived_back, o), -ECANCELED);
+	expect_eq(baton_callback(never, NULL), -ESHUTDOWN);
+	store(&o->over, 1);
+	return NULL;
+}
+
+static void outlived_use(void *arg)
+{
+	struct outlived *o = arg;
+
+	add(&o->e.in, 1);
+	while (!load(&o->over))
+		usleep(100);
+	add(o->word, 1);
+	expect_eq(*o->word, 1);
+	expect_eq(baton_ready(o->fiber), 0);
+	expect_eq(baton_ready(o->fiber), 0);
+}
+
+static void *outlived_user(void *arg)
+{
+	expect(baton_call(outlived_use, arg) >= 0);
+	return NULL;
+}
+
+static void *outlived_main(void *arg)
+{
+	struct outlived *o = arg;
+
+	spawn(outlived_user, o);
+	o->thread = thread(outlived_thread, o);
+	while (load(&o->e.in) < 2)
+		baton_yield();
+	return arg;
+}
+
+START_TEST(cut_off_in_use)
+{
+	struct outlived o = { 0 };
+
+	run_on(nprocs_list[_i], outlived_main, &o);
+	pthread_join(o.thread, NULL);
+}
+END_TEST
+
+/*
+ * So does an adopted thread that is the last, with a fiber of a worker's: what
+ * it finds if not, AddressSanitizer alone can tell.
+ */
+static void *last_pinned(void *arg)
+{
+	struct outlived *o = arg;
+
+	o->fiber = baton_self();
+	expect_eq(baton_thread_lock(), 0);
+	endless_park(&o->e);
+	return NULL;
+}
+
+static void last_use(void *arg)
+{
+	struct outlived *o = arg;
+	struct baton_stats st;
+
+	add(&o->e.in, 1);
+	while (!baton_stats(&st, sizeof(st)))
+		usleep(100);
+	expect_eq(baton_ready(o->fiber), 0);
+	store(&o->over, 1);
+}
+
+static void last_back(void *arg)
+{
+	expect(baton_call(last_use, arg) >= 0);
+	for (;;)
+		baton_yield();
+}
+
+static void *last_thread(void *arg)
+{
+	expect_eq(baton_callback(last_back, arg), -ECANCELED);
+	return NULL;
+}
+
+static void *last_main(void *arg)
+{
+	struct outlived *o = arg;
+
+	spawn(last_pinned, o);
+	o->thread = thread(last_thread, o);
+	while (load(&o->e.in) < 2)
+		baton_yield();
+	return arg;
+}
+
+START_TEST(last_with_pinned)
+{
+	struct outlived o = { 0 };
+
+	/* More processors than are ever used: one is idle, and given away. */
+	run_on(8, last_main, &o);
+	pthread_join(o.thread, NULL);
+	expect_eq(o.over, 1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("adopt");
@@ -727,5 +860,7 @@ int main(void)
 	tc = test_case(s, "end");
 	tcase_add_loop_test(tc, end_of_scheduler, 0, n);
 	tcase_add_loop_test(tc, cut_off, 0, n);
+	tcase_add_loop_test(tc, cut_off_in_use, 0, n);
+	tcase_add_test(tc, last_with_pinned);
 	return suite_main(s);
 }

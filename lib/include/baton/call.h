@@ -59,7 +59,8 @@ int baton_call(void (*fn)(void *arg), void *arg);
  * -EAGAIN max_workers are there; -ENOMEM; -EINVAL it has a shadow stack and the
  * workers have none, or the other way round; -ECANCELED the scheduler ended
  * while @fn was in progress, which was dropped at its next scheduling point,
- * without unwinding. Blocks the worker. Not async-signal-safe.
+ * without unwinding; its fiber, and what lies on that one's stack, stays for
+ * others until baton_run() returns. Blocks the worker. Not async-signal-safe.
  */
 int baton_callback(void (*fn)(void *arg), void *arg);
 
