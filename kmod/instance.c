@@ -114,14 +114,16 @@ void baton_instance_want(struct baton_instance *inst)
 
 bool baton_instance_has_work(const struct baton_instance *inst)
 {
-	u32 i;
+	u32 i, head;
 
-	if (READ_ONCE(inst->hdr->nglobal))
+	/* In this order; see region_has_work() in the library's slot.h. */
+	if (smp_load_acquire(&inst->hdr->nglobal))
 		return true;
-	for (i = 0; i < inst->nprocs; i++)
-		if (READ_ONCE(inst->recs[i].head) !=
-		    READ_ONCE(inst->recs[i].tail))
+	for (i = 0; i < inst->nprocs; i++) {
+		head = smp_load_acquire(&inst->recs[i].head);
+		if (READ_ONCE(inst->recs[i].tail) != head)
 			return true;
+	}
 	return false;
 }
 

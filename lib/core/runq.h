@@ -60,7 +60,7 @@ static inline struct baton_fiber *runq_pop_before(struct runq *q, __u32 tail)
 			return NULL;
 		f = __atomic_load_n(&q->ring[head % RUNQ_SIZE],
 				    __ATOMIC_RELAXED);
-		if (!q->shared) {
+		if (!q->shared) {	/* nor is anybody else to be woken */
 			__atomic_store_n(&q->rec->head, head + 1,
 					 __ATOMIC_RELAXED);
 			return f;
@@ -77,20 +77,34 @@ static inline struct baton_fiber *runq_pop(struct runq *q)
 	return runq_pop_before(q, q->rec->tail);
 }
 
-/* runq_pop(), and @f goes to the end. When empty, @f stays out, too. */
+/*
+ * @f goes to the end, and runq_pop(): in this order, or the queue would look
+ * empty to who is about to sleep, and nobody wakes anyone for @f. NULL, and @f
+ * stays out, if there is no other, or no room. @f itself: others have it now,
+ * and all that was here.
+ */
 static inline struct baton_fiber *runq_rotate(struct runq *q,
 					      struct baton_fiber *f)
 {
+	__u32 head = __atomic_load_n(&q->rec->head, __ATOMIC_ACQUIRE);
 	__u32 tail = q->rec->tail;
-	struct baton_fiber *next = runq_pop_before(q, tail);
+	struct baton_fiber *next;
 
-	if (next) {
-		/* One was taken, so there is room for one. */
-		__atomic_store_n(&q->ring[tail % RUNQ_SIZE], f,
-				 __ATOMIC_RELAXED);
+	if (head == tail)
+		return NULL;
+	if (!q->shared) {	/* even when full */
+		next = q->ring[head % RUNQ_SIZE];
+		q->ring[tail % RUNQ_SIZE] = f;
 		__atomic_store_n(&q->rec->tail, tail + 1, __ATOMIC_RELEASE);
+		__atomic_store_n(&q->rec->head, head + 1, __ATOMIC_RELAXED);
+		return next;
 	}
-	return next;
+	if (!runq_push(q, f))
+		return NULL;
+	next = runq_pop_before(q, tail + 1);
+	if (__builtin_expect(next == f, 0))
+		return NULL;
+	return __builtin_expect(!next, 0) ? f : next;
 }
 
 /* By anybody: the first. NULL when empty. */

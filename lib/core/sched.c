@@ -37,6 +37,16 @@
 
 /* --- the global queue -------------------------------------------------- */
 
+/*
+ * Under the lock. Release: what has moved from here to a run queue is seen
+ * there by who sees it gone here; pairs with region_has_work().
+ */
+static void global_count(struct baton_rt *rt, unsigned int change)
+{
+	__atomic_store_n(&rt->hdr->nglobal, rt->hdr->nglobal + change,
+			 __ATOMIC_RELEASE);
+}
+
 static void global_push(struct baton_rt *rt, struct baton_fiber **f,
 			unsigned int n)
 {
@@ -53,12 +63,11 @@ static void global_push(struct baton_rt *rt, struct baton_fiber **f,
 			g->head = f[i];
 		g->tail = f[i];
 	}
-	__atomic_store_n(&rt->hdr->nglobal, rt->hdr->nglobal + n,
-			 __ATOMIC_RELAXED);
+	global_count(rt, n);
 	pthread_mutex_unlock(&g->lock);
 }
 
-/* Under the lock. */
+/* Under the lock; nglobal is the caller's to change. */
 static void global_unlink(struct baton_rt *rt, struct baton_fiber *f)
 {
 	struct global_queue *g = &rt->global;
@@ -72,8 +81,6 @@ static void global_unlink(struct baton_rt *rt, struct baton_fiber *f)
 	else
 		g->tail = f->prev;
 	f->queued = false;
-	__atomic_store_n(&rt->hdr->nglobal, rt->hdr->nglobal - 1,
-			 __ATOMIC_RELAXED);
 }
 
 /* The first fiber, and this processor's share of the others to its queue. */
@@ -81,22 +88,28 @@ static struct baton_fiber *global_pop(struct baton_rt *rt, struct baton_proc *p,
 				      unsigned int share)
 {
 	struct baton_fiber *first, *f;
+	unsigned int n = 0;
 
 	/* Work pushed from now on comes with a wake-up, or a later look. */
 	if (!__atomic_load_n(&rt->hdr->nglobal, __ATOMIC_RELAXED))
 		return NULL;
 	pthread_mutex_lock(&rt->global.lock);
 	first = rt->global.head;
-	if (first)
+	if (first) {
 		global_unlink(rt, first);
+		n++;
+	}
 	if (share > RUNQ_SIZE / 2)
 		share = RUNQ_SIZE / 2;
 	/* First out of this queue: who steals it from the other may free it. */
-	while (share-- > 1 && (f = rt->global.head) && !f->pin &&
+	while (n < share && (f = rt->global.head) && !f->pin &&
 	       !runq_full(&p->runq)) {
 		global_unlink(rt, f);
 		runq_push(&p->runq, f);
+		n++;
 	}
+	/* Last, so that to who is about to sleep they are here or there. */
+	global_count(rt, -n);
 	pthread_mutex_unlock(&rt->global.lock);
 	return first;
 }
@@ -175,8 +188,10 @@ void sched_rescue(struct baton_rt *rt)
 		;
 	if (f) {
 		p = idle_claim_any(rt->hdr, rt->nprocs);
-		if (p >= 0)
+		if (p >= 0) {
 			global_unlink(rt, f);
+			global_count(rt, -1u);
+		}
 	}
 	pthread_mutex_unlock(&rt->global.lock);
 	if (p >= 0)
@@ -216,10 +231,7 @@ struct baton_worker *sched_yield_slow(struct baton_worker *w,
 
 	if (!rt_has_work(rt) && !rt_stopping(rt))
 		return w;
-	if (w->pinned)
-		sched_ready(rt, NULL, f);
-	else
-		ready_local(rt, w->proc, f);
+	sched_ready(rt, w, f);
 	return sched_leave(w, f);
 }
 
@@ -262,8 +274,10 @@ bool sched_queue_here(struct baton_worker *w)
 void sched_forget(struct baton_rt *rt, struct baton_fiber *f)
 {
 	pthread_mutex_lock(&rt->global.lock);
-	if (f->queued)
+	if (f->queued) {
 		global_unlink(rt, f);
+		global_count(rt, -1u);
+	}
 	pthread_mutex_unlock(&rt->global.lock);
 }
 

@@ -172,8 +172,9 @@ static inline struct baton_worker *sched_yield_fiber(struct baton_worker *w)
 	struct baton_fiber *f = w->fiber, *next;
 
 	next = sched_due(w) ? NULL : runq_rotate(&w->proc->runq, f);
-	return likely(next) ? sched_change(w, f, next) :
-			      sched_yield_slow(w, f);
+	if (unlikely(!next))
+		return sched_yield_slow(w, f);
+	return likely(next != f) ? sched_change(w, f, next) : sched_leave(w, f);
 }
 
 #endif /* BATON_CORE_SCHED_H */

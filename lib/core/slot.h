@@ -118,17 +118,24 @@ static inline bool idle_any(struct baton_header *h, unsigned int nprocs)
 	return false;
 }
 
-/* Fibers wait somewhere: what the kernel's hook looks at, too. */
+/*
+ * Fibers wait somewhere: what the kernel's hook looks at, too. A fiber moves
+ * from the global queue to the others, and one that yields is pushed before the
+ * next is popped: by acquire, in that order, neither is missed on its way.
+ */
 static inline bool region_has_work(struct baton_header *h,
 				   struct baton_proc_rec *recs,
 				   unsigned int nprocs)
 {
-	if (__atomic_load_n(&h->nglobal, __ATOMIC_RELAXED))
+	if (__atomic_load_n(&h->nglobal, __ATOMIC_ACQUIRE))
 		return true;
-	for (unsigned int i = 0; i < nprocs; i++)
-		if (__atomic_load_n(&recs[i].tail, __ATOMIC_RELAXED) !=
-		    __atomic_load_n(&recs[i].head, __ATOMIC_RELAXED))
+	for (unsigned int i = 0; i < nprocs; i++) {
+		uint32_t head = __atomic_load_n(&recs[i].head,
+						__ATOMIC_ACQUIRE);
+
+		if (__atomic_load_n(&recs[i].tail, __ATOMIC_RELAXED) != head)
 			return true;
+	}
 	return false;
 }
 
