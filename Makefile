@@ -5,7 +5,8 @@
 VERSION := $(shell cat VERSION)
 HOSTARCH := $(shell uname -m | sed 's/i.86/i386/; s/arm.*/arm/')
 ARCH ?= $(HOSTARCH)
-# SAN=address, thread or undefined: all of it under that sanitizer.
+# SAN=address, thread or undefined: all of it under that sanitizer. SAN=delay: with
+# threads that are late, see selftests/delay/delay.c.
 SAN ?=
 # DEBUG=1: the library looks for more mistakes of its callers.
 DEBUG ?=
@@ -32,13 +33,20 @@ CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wmissing-prototypes -Wpointer-arith -Wshadow
 WARN += $(if $(CI),-Werror)
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
+SANLINK := $(SANFLAGS)
+ifeq ($(SAN),delay)
+SANFLAGS := -fsanitize=thread -Wno-tsan -U__SANITIZE_THREAD__
+SANFLAGS += --param=tsan-instrument-func-entry-exit=0
+SANLINK :=
+DELAY := $(O)/selftests/delay/delay.o
+endif
 BASE := -std=gnu11 -D_GNU_SOURCE -fno-omit-frame-pointer $(WARN)
 BASE += -Ilib/include -isystem kmod/uapi -Iasm -Iasm/$(ARCH) -I$(O)
 BASE += $(SANFLAGS) $(if $(DEBUG),-DBATON_DEBUG)
 # Backtraces in a running program need the tables, which not all ABIs give unasked.
 LIBFLAGS := $(BASE) -fPIC -fvisibility=hidden -fno-plt -funwind-tables
 DEPFLAGS = -MMD -MP
-LINK = $(CC) $(SANFLAGS) $(LDFLAGS)
+LINK = $(CC) $(SANLINK) $(LDFLAGS)
 # What a sanitizer adds may be left to the program.
 DEFS := $(if $(SAN),,-Wl,-z,defs)
 # Quiet unless V=1.
@@ -66,7 +74,7 @@ LIB_SRC :=			\
 	lib/tier/kmod.c		\
 	lib/tier/poll.c		\
 	# EOL
-LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o) $(O)/asm/$(ARCH)/switch.o
+LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o) $(O)/asm/$(ARCH)/switch.o $(DELAY)
 TOOLS := baton-bench baton-sum
 EXAMPLES := outline pool rows sort
 HEADERS := $(wildcard lib/include/baton/*.h)
@@ -100,6 +108,13 @@ $(O)/asm/%.o: asm/%.S asm/common.h $(wildcard asm/*/switch.S) $(O)/asm-offsets.h
 	$(call say,AS,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(BASE) -g -c -o $@ $<
+
+# Is called by what the others are instrumented with.
+$(O)/selftests/delay/%.o: selftests/delay/%.c Makefile
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out $(SANFLAGS),$(LIBFLAGS)) $(CFLAGS) $(DEPFLAGS) \
+		-c -o $@ $<
 
 $(O)/libbaton.a: $(LIB_OBJ)
 	$(call say,AR,$@)
@@ -193,6 +208,9 @@ check: deps
 	@$(MAKE) -s all selftests $(KERNELS:%=vm-%)
 	@selftests/check $(KERNELS)
 
+check-delays: deps
+	@selftests/delay/run
+
 check-arch: deps
 	@selftests/check --arch
 
@@ -233,6 +251,7 @@ help:
 	@echo '                 (HOST=1: load the module on this machine instead)'
 	@echo 'make check       all tests: here, and in a VM on each kernel'
 	@echo 'make check-arch  the ports alone, emulated (part of make check)'
+	@echo 'make check-delays  the library, with threads that are late at random'
 	@echo 'make bench       the benchmarks, here'
 	@echo 'make kmod K=6.12 baton.ko for one of: $(KERNELS)'
 	@echo 'make selftests   build the tests'
@@ -249,7 +268,7 @@ help:
 clean:
 	rm -rf $(O)
 
-.PHONY: all bench check check-arch clean demo deps examples help install kmod selftests style
+.PHONY: all bench check check-arch check-delays clean demo deps examples help install kmod selftests style
 .DELETE_ON_ERROR:
 .SECONDARY:
 
