@@ -715,6 +715,8 @@ END_TEST
  */
 struct outlived {
 	struct ending e;
+	baton_fn spawned;
+	void *(*started)(void *);
 	struct baton_fiber *fiber;
 	int *word;
 	int over;
@@ -764,8 +766,8 @@ static void *outlived_main(void *arg)
 {
 	struct outlived *o = arg;
 
-	spawn(outlived_user, o);
-	o->thread = thread(outlived_thread, o);
+	spawn(o->spawned, o);
+	o->thread = thread(o->started, o);
 	while (load(&o->e.in) < 2)
 		baton_yield();
 	return arg;
@@ -773,7 +775,10 @@ static void *outlived_main(void *arg)
 
 START_TEST(cut_off_in_use)
 {
-	struct outlived o = { 0 };
+	struct outlived o = {
+		.spawned = outlived_user,
+		.started = outlived_thread,
+	};
 
 	run_on(nprocs_list[_i], outlived_main, &o);
 	pthread_join(o.thread, NULL);
@@ -782,7 +787,7 @@ END_TEST
 
 /*
  * So does an adopted thread that is the last, with a fiber of a worker's: what
- * it finds if not, AddressSanitizer alone can tell.
+ * it finds if not, a sanitizer alone can tell.
  */
 static void *last_pinned(void *arg)
 {
@@ -819,23 +824,15 @@ static void *last_thread(void *arg)
 	return NULL;
 }
 
-static void *last_main(void *arg)
-{
-	struct outlived *o = arg;
-
-	spawn(last_pinned, o);
-	o->thread = thread(last_thread, o);
-	while (load(&o->e.in) < 2)
-		baton_yield();
-	return arg;
-}
-
 START_TEST(last_with_pinned)
 {
-	struct outlived o = { 0 };
+	struct outlived o = {
+		.spawned = last_pinned,
+		.started = last_thread,
+	};
 
 	/* More processors than are ever used: one is idle, and given away. */
-	run_on(8, last_main, &o);
+	run_on(8, outlived_main, &o);
 	pthread_join(o.thread, NULL);
 	expect_eq(o.over, 1);
 }
