@@ -69,7 +69,7 @@ LIB_SRC :=			\
 	lib/core/runtime.c	\
 	lib/core/sched.c	\
 	lib/core/stack.c	\
-	lib/core/tools.c	\
+	lib/core/sanitize.c	\
 	lib/core/worker.c	\
 	lib/tier/kmod.c		\
 	lib/tier/poll.c		\

@@ -19,12 +19,12 @@
  *	  let go of the processor
  *	  state = PARKED
  *
- * The end of the scheduler: sched_stop() sets stopping, and workers_drain()
+ * The end of the scheduler: baton_sched_stop() sets stopping, and baton_workers_drain()
  * waits until depth is 0. The thread stores depth = 1, then does a claim, an
  * atomic that is a full barrier, or queues up under a lock, and then looks at
  * stopping: one of the two sees the other's store. The same on the way out. A
  * callback that is waiting, or comes to a scheduling point, is cut off there:
- * sched_loop() ends in baton_asm_finish(), back to asm_start.
+ * baton_sched_loop() ends in baton_asm_finish(), back to asm_start.
  */
 #include <errno.h>
 
@@ -37,10 +37,10 @@ struct visit {
 	bool done;
 };
 
-/* Release: what it did in the callback is over before workers_drain() ends. */
+/* Release: what it did in the callback is over before baton_workers_drain() ends. */
 static void depth_clear(struct baton_worker *w)
 {
-	__atomic_store_n(&w->depth, 0, __ATOMIC_RELEASE);
+	smp_store_release(&w->depth, 0);
 }
 
 /* Without a processor any more, outside of the scheduler's reach. */
@@ -48,7 +48,7 @@ static void leave(struct baton_worker *w)
 {
 	slot_set_state(w->slot, BATON_PARKED);
 	if (unlikely(rt_stopping(w->rt)))
-		worker_left();
+		baton_worker_left();
 }
 
 NO_SANITIZE static inline void visit_end(struct callback *cb)
@@ -57,21 +57,21 @@ NO_SANITIZE static inline void visit_end(struct callback *cb)
 	struct baton_fiber *f = w->fiber;
 	bool lost;
 
-	tools_unwound(&f->tools, cb->fiber_sp, &w->tools);
-	tools_thread(&f->tools, &w->tools);
+	san_unwound(&f->san, cb->fiber_sp, &w->san);
+	san_thread(&f->san, &w->san);
 	callback_check(cb);
 	lost = unlikely(slot_enter(w->slot, BATON_RUNTIME) | w->fence) &&
-	       slot_lost(w->slot, w->fence) && !proc_settle(w);
+	       slot_lost(w->slot, w->fence) && !baton_proc_settle(w);
 	if (unlikely(w->chunks))
-		chunks_free(w);
+		baton_chunks_free(w);
 	f->locks = 0;
 	callback_finish(cb, f);
 	/* From here on what the scheduler has for fibers may go. */
 	depth_clear(w);
 	if (unlikely(lost))
-		full_barrier();
+		smp_mb();
 	else
-		sched_release(w);	/* a full barrier, too */
+		baton_sched_release(w); /* a full barrier, too */
 	leave(w);
 }
 
@@ -83,9 +83,9 @@ NO_SANITIZE static void visit(void *arg)
 
 	callback_begin(&cb, w, w->fiber, 1);
 	slot_set_state(w->slot, BATON_FIBER);
-	tools_thread(&w->tools, &w->fiber->tools);
-	tools_call(v->fn, v->arg, cb.fiber_sp, &w->sys_sp, &w->tools,
-		   &w->fiber->tools);
+	san_thread(&w->san, &w->fiber->san);
+	san_call(v->fn, v->arg, cb.fiber_sp, &w->sys_sp, &w->san,
+		 &w->fiber->san);
 	v->done = true;
 }
 
@@ -94,15 +94,17 @@ static int cut_off(struct baton_worker *w)
 {
 	baton_control_load(&w->control);
 	if (w->chunks)
-		chunks_free(w);
-	sched_forget(w->rt, w->fiber);
+		baton_chunks_free(w);
+	baton_sched_forget(w->rt, w->fiber);
 	depth_clear(w);
-	full_barrier();
+	smp_mb();
 	leave(w);
-	return reason(-ECANCELED, "the scheduler ended during the callback");
+	return baton_error(-ECANCELED,
+			   "the scheduler ended during the callback");
 }
 
-int adopted_callback(struct baton_worker *w, void (*fn)(void *), void *arg)
+int baton_adopted_callback(struct baton_worker *w, void (*fn)(void *),
+			   void *arg)
 {
 	struct visit v = { .fn = fn, .arg = arg };
 	int *errnop = w ? w->errnop : &errno;	/* the thread stays the same */
@@ -110,24 +112,25 @@ int adopted_callback(struct baton_worker *w, void (*fn)(void *), void *arg)
 
 	if (unlikely(w && (!w->adopted ||
 			   slot_state(w->slot) != BATON_PARKED)))
-		return reason(-EPERM, "a callback, but not from foreign code");
+		return baton_error(-EPERM,
+				   "a callback, but not from foreign code");
 	if (unlikely(w && rt_stopping(w->rt))) {
-		worker_forget(w);
+		baton_worker_forget(w);
 		w = NULL;
 	}
 	if (unlikely(!w))
-		err = worker_adopt(&w);
+		err = baton_worker_adopt(&w);
 	if (unlikely(err))
 		goto out;
 	v.w = w;
 	depth_set(w, 1);
 	slot_set_state(w->slot, BATON_RUNTIME);
-	if ((unlikely(!proc_claim(w)) && !sched_queue_here(w)) ||
+	if ((unlikely(!proc_claim(w)) && !baton_sched_queue_here(w)) ||
 	    unlikely(rt_stopping(w->rt))) {
 		depth_clear(w);
-		full_barrier();
+		smp_mb();
 		leave(w);
-		err = reason(-ESHUTDOWN, "the scheduler is ending");
+		err = baton_error(-ESHUTDOWN, "the scheduler is ending");
 		goto out;
 	}
 	baton_asm_start(visit, &v, &w->base_sp);

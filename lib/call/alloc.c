@@ -16,7 +16,7 @@ struct chunk {
 	_Alignas(_Alignof(max_align_t)) char bytes[];
 };
 
-void chunks_free(struct baton_worker *w)
+void baton_chunks_free(struct baton_worker *w)
 {
 	struct chunk *c;
 
@@ -69,12 +69,12 @@ void *baton_call_alloc(size_t bytes)
 	struct chunk *c;
 
 	if (state != BATON_FOREIGN && !(state == BATON_FIBER && w->depth)) {
-		reason(-EPERM, "no foreign call is in progress here");
+		baton_error(-EPERM, "no foreign call is in progress here");
 		return NULL;
 	}
 	if (bytes > SIZE_MAX - sizeof(*c) ||
 	    !(c = baton_malloc(sizeof(*c) + bytes))) {
-		reason(-ENOMEM, "no memory");
+		baton_error(-ENOMEM, "no memory");
 		return NULL;
 	}
 	/* The fiber is bound to its worker: the same as before the call. */

@@ -34,15 +34,17 @@
 
 #include "../core/fatal.h"
 
-_Noreturn void callback_lost(void)
+_Noreturn void baton_callback_lost(void)
 {
-	fatal("foreign code went on over a callback in progress: longjmp()?");
+	baton_fatal(
+		"foreign code went on over a callback in progress: longjmp()?");
 }
 
-_Noreturn void misaligned(const void *sp)
+_Noreturn void baton_misaligned(const void *sp)
 {
-	fatal("misaligned stack, %p, in the code that called baton_call() or baton_callback()",
-	      sp);
+	baton_fatal(
+		"misaligned stack, %p, in the code that called baton_call() or baton_callback()",
+		sp);
 }
 
 /*
@@ -56,10 +58,10 @@ static int __attribute__((noinline, cold))
 call_end_slow(struct baton_worker *w, uint32_t state, int err)
 {
 	if (state != BATON_FOREIGN)
-		callback_lost();
+		baton_callback_lost();
 	if (w->chunks && !w->depth) {
 		slot_set_state(w->slot, BATON_FOREIGN);
-		chunks_free(w);
+		baton_chunks_free(w);
 	}
 	sched_exit(sched_begin(w));
 	return err;
@@ -84,7 +86,7 @@ static inline void call_unwind(struct baton_worker **unwound)
 
 	if (!w)
 		return;
-	tools_unwound(&w->tools, w->sys_sp, &w->fiber->tools);
+	san_unwound(&w->san, w->sys_sp, &w->fiber->san);
 	call_end_slow(w, slot_state(w->slot), 0);
 }
 
@@ -94,12 +96,13 @@ int baton_call(void (*fn)(void *), void *arg)
 	struct baton_slot *slot;
 
 	if (unlikely(!sched_on_fiber(w)))
-		return reason(-EPERM, "a foreign call, but not from a fiber");
+		return baton_error(-EPERM,
+				   "a foreign call, but not from a fiber");
 	debug_enter();
 	if (unlikely(!fn))
-		return reason(-EINVAL, "no function to call");
+		return baton_error(-EINVAL, "no function to call");
 	if (unlikely(misalignment(w->sys_sp)))
-		misaligned(w->sys_sp);
+		baton_misaligned(w->sys_sp);
 
 	struct baton_worker *unwound __attribute__((cleanup(call_unwind))) = w;
 
@@ -107,12 +110,12 @@ int baton_call(void (*fn)(void *), void *arg)
 	slot->fn = (uintptr_t)fn;
 	*w->errnop = 0;
 	count((uint64_t *)&slot->calls);
-	tools_release(w->proc);
+	san_release(w->proc);
 	slot_set_state(slot, BATON_FOREIGN);
-	tools_call(fn, arg, w->sys_sp, &w->fiber->ctx.sp, &w->fiber->tools,
-		   &w->tools);
+	san_call(fn, arg, w->sys_sp, &w->fiber->ctx.sp, &w->fiber->san,
+		 &w->san);
 	unwound = NULL;
-	/* The same thread: a call does not change it, see sched_begin_slow(). */
+	/* The same thread: a call does not change it, see baton_sched_begin_slow(). */
 	return call_end(w, slot, *w->errnop);
 }
 
@@ -141,9 +144,9 @@ static inline void callback_end(struct callback *cb)
 	struct baton_worker *w = cb->worker;
 	struct baton_fiber *f = w->fiber;
 
-	tools_unwound(&f->tools, cb->fiber_sp, &w->tools);
+	san_unwound(&f->san, cb->fiber_sp, &w->san);
 	callback_check(cb);
-	tools_release(w->proc);
+	san_release(w->proc);
 	slot_set_state(w->slot, BATON_FOREIGN);
 	callback_finish(cb, f);
 	depth_set(w, cb->depth - 1);
@@ -160,7 +163,7 @@ static int __attribute__((cold)) callback_refused(struct callback *cb,
 	sched_unpin(w, w->fiber);
 	slot_set_state(w->slot, BATON_FOREIGN);
 	*w->errnop = cb->err;
-	return reason(-ESHUTDOWN, "the scheduler is ending");
+	return baton_error(-ESHUTDOWN, "the scheduler is ending");
 }
 
 /* The rare cases of a callback's beginning. False: the scheduler is ending. */
@@ -168,8 +171,8 @@ static bool __attribute__((noinline, cold))
 callback_wait(struct baton_worker *w, struct baton_fiber *f)
 {
 	if (misalignment(f->ctx.sp))
-		misaligned(f->ctx.sp);
-	return sched_wait_here(w);
+		baton_misaligned(f->ctx.sp);
+	return baton_sched_wait_here(w);
 }
 
 int baton_callback(void (*fn)(void *), void *arg)
@@ -177,10 +180,10 @@ int baton_callback(void (*fn)(void *), void *arg)
 	struct baton_worker *w = baton_worker_self();
 
 	if (unlikely(!fn))
-		return reason(-EINVAL, "no function to call back");
+		return baton_error(-EINVAL, "no function to call back");
 	debug_enter();
 	if (unlikely(!w || slot_state(w->slot) != BATON_FOREIGN))
-		return adopted_callback(w, fn, arg);
+		return baton_adopted_callback(w, fn, arg);
 
 	struct baton_fiber *f = w->fiber;
 	unsigned int depth;
@@ -198,6 +201,6 @@ int baton_callback(void (*fn)(void *), void *arg)
 
 	struct callback cb __attribute__((cleanup(callback_end))) = in;
 
-	tools_call(fn, arg, cb.fiber_sp, &w->sys_sp, &w->tools, &f->tools);
+	san_call(fn, arg, cb.fiber_sp, &w->sys_sp, &w->san, &f->san);
 	return 0;
 }

@@ -8,7 +8,7 @@
 #include "../core/sched.h"
 
 /* The end: @sp, where a call is to begin, was left by crooked code. */
-_Noreturn void misaligned(const void *sp) __attribute__((cold));
+_Noreturn void baton_misaligned(const void *sp) __attribute__((cold));
 
 static inline uintptr_t misalignment(const void *sp)
 {
@@ -16,7 +16,7 @@ static inline uintptr_t misalignment(const void *sp)
 }
 
 /* The end: the callback in progress is not the one that ends. */
-_Noreturn void callback_lost(void) __attribute__((cold));
+_Noreturn void baton_callback_lost(void) __attribute__((cold));
 
 /**
  * struct callback - one in progress
@@ -36,7 +36,7 @@ struct callback {
 
 static inline void depth_set(struct baton_worker *w, unsigned int depth)
 {
-	__atomic_store_n(&w->depth, depth, __ATOMIC_RELAXED);
+	WRITE_ONCE(w->depth, depth);
 }
 
 /* The callback of number @depth begins. */
@@ -65,13 +65,14 @@ static inline void callback_finish(const struct callback *cb,
 static inline void callback_check(const struct callback *cb)
 {
 	if (unlikely(cb->worker->depth != cb->depth))
-		callback_lost();
+		baton_callback_lost();
 }
 
 /* baton_callback() on a thread that is in no foreign call. @w may be NULL. */
-int adopted_callback(struct baton_worker *w, void (*fn)(void *), void *arg);
+int baton_adopted_callback(struct baton_worker *w, void (*fn)(void *),
+			   void *arg);
 
 /* Free what baton_call_alloc() gave to the calls on @w. */
-void chunks_free(struct baton_worker *w) __attribute__((cold));
+void baton_chunks_free(struct baton_worker *w) __attribute__((cold));
 
 #endif /* BATON_CALL_CALL_H */

@@ -57,8 +57,7 @@ static void land(struct try *t)
 {
 	struct baton_worker *w = baton_worker_self();
 
-	tools_unwound(&w->tools, w->depth ? w->sys_sp : w->base_sp,
-		      &t->fiber->tools);
+	san_unwound(&w->san, w->depth ? w->sys_sp : w->base_sp, &t->fiber->san);
 	/* Dropped frames: the callbacks that they were in are over. */
 	if (unlikely(w->depth != t->depth)) {
 		depth_set(w, t->depth);
@@ -68,7 +67,7 @@ static void land(struct try *t)
 	if (slot_state(w->slot) == BATON_FIBER)
 		return;
 	if (w->chunks && !w->depth)
-		chunks_free(w);
+		baton_chunks_free(w);
 	sched_exit(sched_begin(w));
 }
 
@@ -89,9 +88,9 @@ int baton_try(void (*fn)(void *), void *arg, void **value)
 	struct baton_worker *w = baton_worker_self();
 
 	if (unlikely(!sched_on_fiber(w)))
-		return reason(-EPERM, "not from a fiber");
+		return baton_error(-EPERM, "not from a fiber");
 	if (unlikely(!fn))
-		return reason(-EINVAL, "no function to run");
+		return baton_error(-EINVAL, "no function to run");
 
 	/* Also when a C++ exception passes. */
 	struct try t __attribute__((cleanup(try_end)));
@@ -118,13 +117,13 @@ static void swallowed(_Unwind_Reason_Code code, struct _Unwind_Exception *exc)
 {
 	(void)code;
 	(void)exc;
-	fatal("foreign code caught a panic and did not pass it on");
+	baton_fatal("foreign code caught a panic and did not pass it on");
 }
 
 static _Noreturn void finish(struct try *t)
 {
 	t->landed = true;
-	tools_drop();
+	san_drop();
 	baton_asm_finish(t->sp);
 }
 
@@ -150,10 +149,10 @@ _Noreturn void baton_panic(void *value, const char *why)
 	struct try *t;
 
 	if (!sched_on_fiber(w))
-		fatal("panic: %s; but not on a fiber", why ? why : "?");
+		baton_fatal("panic: %s; but not on a fiber", why ? why : "?");
 	t = w->fiber->tries;
 	if (!t)
-		fatal("panic: %s (%p)", why ? why : "?", value);
+		baton_fatal("panic: %s (%p)", why ? why : "?", value);
 	t->value = value;
 	memset(&t->exc, 0, sizeof(t->exc));
 	memcpy(&t->exc.exception_class, exception_class,

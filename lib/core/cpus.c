@@ -114,7 +114,7 @@ static unsigned int line_quota(char *line)
 	return UINT_MAX;
 }
 
-unsigned int cpus_allowed(void)
+unsigned int baton_cpus_allowed(void)
 {
 	unsigned int cpus = affinity();
 	FILE *f = fopen("/proc/self/cgroup", "re");

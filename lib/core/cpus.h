@@ -4,6 +4,6 @@
 #define BATON_CORE_CPUS_H
 
 /* By affinity and by the quotas of its cgroups, rounded up; at least 1. */
-unsigned int cpus_allowed(void);
+unsigned int baton_cpus_allowed(void);
 
 #endif /* BATON_CORE_CPUS_H */

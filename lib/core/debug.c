@@ -129,8 +129,8 @@ static void report(const struct debug *d, const struct baton_fiber *f,
 	if (!*name)
 		name = "the program";
 	if (!only_warn)
-		fatal(text, (const void *)f, value, (const void *)word, name,
-		      off);
+		baton_fatal(text, (const void *)f, value, (const void *)word,
+			    name, off);
 	fputs("baton: ", stderr);
 	fprintf(stderr, text, (const void *)f, value, (const void *)word, name,
 		off);
@@ -178,7 +178,8 @@ void debug_enter(void)
 
 	_Unwind_Backtrace(look, &found);
 	if (found)
-		fatal("called from a signal handler, or from what it calls");
+		baton_fatal(
+			"called from a signal handler, or from what it calls");
 	debug_clear();
 }
 

@@ -61,7 +61,7 @@ static _Unwind_Reason_Code frame(struct _Unwind_Context *ctx, void *arg)
 	return _URC_NO_REASON;
 }
 
-_Noreturn void fatal(const char *fmt, ...)
+_Noreturn void baton_fatal(const char *fmt, ...)
 {
 	const struct baton_worker *w = baton_worker_self();
 	unsigned int n = 0;
@@ -95,14 +95,15 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 	(void)context;
 	if (f && addr < (uintptr_t)f->base &&
 	    addr >= (uintptr_t)f->base - (uintptr_t)sysconf(_SC_PAGESIZE))
-		fatal("stack overflow of fiber %p: %zu bytes are not enough",
-		      (void *)f, (size_t)((const char *)f -
-					  (const char *)f->base));
+		baton_fatal(
+			"stack overflow of fiber %p: %zu bytes are not enough",
+			(void *)f,
+			(size_t)((const char *)f - (const char *)f->base));
 	/* Not ours: again, and the default's. */
 	sigaction(sig, &sa, NULL);
 }
 
-void fault_handler_install(void)
+void baton_fault_handler_install(void)
 {
 	struct sigaction sa = { .sa_flags = SA_SIGINFO | SA_ONSTACK }, old;
 
@@ -113,7 +114,7 @@ void fault_handler_install(void)
 	sigaction(SIGSEGV, &sa, NULL);
 }
 
-void fault_handler_remove(void)
+void baton_fault_handler_remove(void)
 {
 	struct sigaction sa = { .sa_handler = SIG_DFL }, old;
 
@@ -122,7 +123,7 @@ void fault_handler_remove(void)
 		sigaction(SIGSEGV, &sa, NULL);
 }
 
-void fault_stack_create(struct baton_worker *w)
+void baton_fault_stack_create(struct baton_worker *w)
 {
 	stack_t old, new = { .ss_size = ALTSTACK_SIZE };
 
@@ -139,7 +140,7 @@ void fault_stack_create(struct baton_worker *w)
 		w->altstack = new.ss_sp;
 }
 
-void fault_stack_destroy(struct baton_worker *w)
+void baton_fault_stack_destroy(struct baton_worker *w)
 {
 	stack_t old, none = { .ss_flags = SS_DISABLE };
 

@@ -9,18 +9,18 @@ struct baton_worker;
  * Say "baton: @fmt", what fiber and worker it was, and the calls that led
  * here, on standard error; abort(). From any thread, and signal handlers.
  */
-_Noreturn void fatal(const char *fmt, ...)
+_Noreturn void baton_fatal(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2), cold));
 
 /*
  * While the scheduler runs: a fiber that runs into the guard of its stack dies
- * by fatal(). Does nothing if the program handles SIGSEGV itself.
+ * by baton_fatal(). Does nothing if the program handles SIGSEGV itself.
  */
-void fault_handler_install(void);
-void fault_handler_remove(void);
+void baton_fault_handler_install(void);
+void baton_fault_handler_remove(void);
 
 /* The calling thread, @w, can handle a fault with no stack left. */
-void fault_stack_create(struct baton_worker *w);
-void fault_stack_destroy(struct baton_worker *w);
+void baton_fault_stack_create(struct baton_worker *w);
+void baton_fault_stack_destroy(struct baton_worker *w);
 
 #endif /* BATON_CORE_FATAL_H */

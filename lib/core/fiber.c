@@ -26,11 +26,12 @@ void baton_attr_destroy(struct baton_attr *attr)
 
 int baton_attr_set_stack_size(struct baton_attr *attr, size_t bytes)
 {
-	size_t size = bytes ? stack_size_check(bytes) : 0;
+	size_t size = bytes ? baton_stack_size_check(bytes) : 0;
 
 	if (bytes && !size)
-		return reason(-EINVAL, "stack of %zu bytes: not 16 KiB to 1 GiB",
-			      bytes);
+		return baton_error(-EINVAL,
+				   "stack of %zu bytes: not 16 KiB to 1 GiB",
+				   bytes);
 	attr->stack_size = size;
 	return 0;
 }
@@ -44,11 +45,11 @@ static void fiber_free(struct baton_rt *rt, struct baton_proc *p,
 {
 	sched_stack_left(f);
 	if (unlikely(f->size))
-		stack_unmap(&rt->stacks, f);
+		baton_stack_unmap(&rt->stacks, f);
 	else if (likely(p))
-		proc_fiber_put(rt, p, f);
+		baton_proc_fiber_put(rt, p, f);
 	else
-		stack_pool_put(&rt->stacks, f, f);
+		baton_stack_pool_put(&rt->stacks, f, f);
 }
 
 /* Tell whoever waits that @f has ended. */
@@ -58,18 +59,18 @@ static void fiber_end(struct baton_worker *w, struct baton_fiber *f)
 	struct baton_fiber *joiner;
 
 	if (unlikely(f == rt->main))
-		sched_stop(rt);
+		baton_sched_stop(rt);
 	/* Release: the result. Acquire: the joiner. */
-	joiner = __atomic_exchange_n(&f->joiner, JOIN_DONE, __ATOMIC_ACQ_REL);
+	joiner = xchg_acq_rel(&f->joiner, JOIN_DONE);
 	if (joiner == JOIN_DETACHED) {
 		/* For reuse while we are on it: who takes it waits for
 		 * on_stack to clear, as any resumer does. */
 		if (unlikely(f->size))
-			stack_bury(&rt->stacks, f);
+			baton_stack_bury(&rt->stacks, f);
 		else
-			proc_fiber_put(rt, w->proc, f);
+			baton_proc_fiber_put(rt, w->proc, f);
 	} else if (joiner != JOIN_NONE) {
-		sched_ready(rt, w, joiner);
+		baton_sched_ready(rt, w, joiner);
 	}
 }
 
@@ -79,12 +80,13 @@ NO_SANITIZE static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 	struct baton_fiber *f = fiber_of(ctx), *next = NULL;
 	struct baton_worker *w;
 
-	tools_arrive(&f->tools);
+	san_arrive(&f->san);
 	sched_exit(f->worker);
 	f->result = f->fn(f->arg);
 	w = sched_enter();
 	if (unlikely(!w || w->depth))
-		fatal("a fiber ended within a foreign call or callback: longjmp()?");
+		baton_fatal(
+			"a fiber ended within a foreign call or callback: longjmp()?");
 	if (unlikely(f->locks)) {
 		f->locks = 0;
 		sched_unpin(w, f);
@@ -93,14 +95,14 @@ NO_SANITIZE static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 	if (likely(f != w->rt->main && !sched_due(w)))
 		next = runq_pop(&w->proc->runq);
 	if (unlikely(!next))
-		sched_leave(w, f);	/* does not return */
+		baton_sched_leave(w, f); /* does not return */
 	sched_resume(w, next);
-	tools_leave(&f->tools, &next->tools);
-	tools_thread(&f->tools, &next->tools);
+	san_leave(&f->san, &next->san);
+	san_thread(&f->san, &next->san);
 	return &next->ctx;
 }
 
-void fiber_init(struct baton_fiber *f)
+void baton_fiber_init(struct baton_fiber *f)
 {
 	f->permit = PERMIT_NONE;
 	f->pin = NULL;
@@ -108,24 +110,25 @@ void fiber_init(struct baton_fiber *f)
 	f->tries = NULL;
 	f->joiner = JOIN_NONE;
 	f->queued = false;
-	tools_fiber_init(&f->tools, f->base, f);
+	san_fiber_init(&f->san, f->base, f);
 }
 
-struct baton_fiber *fiber_create(struct baton_rt *rt, struct baton_proc *p,
-				 size_t stack_size, baton_fn fn, void *arg)
+struct baton_fiber *baton_fiber_create(struct baton_rt *rt,
+				       struct baton_proc *p, size_t stack_size,
+				       baton_fn fn, void *arg)
 {
 	struct baton_fiber *f;
 
 	if (unlikely(stack_size && stack_size != rt->stacks.size))
-		f = stack_map(&rt->stacks, stack_size);
+		f = baton_stack_map(&rt->stacks, stack_size);
 	else if (likely(p))
-		f = proc_fiber_get(rt, p);
+		f = baton_proc_fiber_get(rt, p);
 	else
-		f = stack_pool_get(&rt->stacks, 1);
+		f = baton_stack_pool_get(&rt->stacks, 1);
 	if (unlikely(!f))
 		return NULL;
 	sched_stack_left(f);	/* a detached fiber's, maybe */
-	fiber_init(f);
+	baton_fiber_init(f);
 	f->fn = fn;
 	f->arg = arg;
 	baton_ctx_init(&f->ctx, fiber_top(f), fiber_main);
@@ -138,19 +141,19 @@ int baton_spawn(struct baton_fiber **fiber, const struct baton_attr *attr,
 {
 	size_t size = attr ? attr->stack_size : 0;
 	struct baton_worker *w = sched_enter();
-	struct baton_rt *rt = w ? w->rt : rt_hold();
+	struct baton_rt *rt = w ? w->rt : baton_rt_hold();
 	struct baton_fiber *f;
 	int err = 0;
 
 	if (unlikely(!rt))
-		return reason(-ESRCH, "no scheduler runs");
+		return baton_error(-ESRCH, "no scheduler runs");
 	if (unlikely(!fn)) {
-		err = reason(-EINVAL, "no function to run");
+		err = baton_error(-EINVAL, "no function to run");
 		goto out;
 	}
-	f = fiber_create(rt, w ? w->proc : NULL, size, fn, arg);
+	f = baton_fiber_create(rt, w ? w->proc : NULL, size, fn, arg);
 	if (unlikely(!f)) {
-		err = reason(-ENOMEM, "no memory for a stack");
+		err = baton_error(-ENOMEM, "no memory for a stack");
 		goto out;
 	}
 	if (fiber)
@@ -160,13 +163,13 @@ int baton_spawn(struct baton_fiber **fiber, const struct baton_attr *attr,
 	if (likely(w))
 		count(&w->proc->spawns);
 	else
-		__atomic_fetch_add(&rt->spawns, 1, __ATOMIC_RELAXED);
-	sched_ready(rt, w, f);
+		atomic_fetch_add_relaxed(&rt->spawns, 1);
+	baton_sched_ready(rt, w, f);
 out:
 	if (likely(w))
 		sched_exit(w);
 	else
-		rt_release();
+		baton_rt_release();
 	return err;
 }
 
@@ -186,8 +189,7 @@ int baton_join(struct baton_fiber *fiber, void **result)
 		goto out;
 	}
 	/* Release: our context. Acquire: the result, if it has ended. */
-	if (__atomic_compare_exchange_n(&fiber->joiner, &none, w->fiber, false,
-					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+	if (try_cmpxchg_acq_rel(&fiber->joiner, &none, w->fiber)) {
 		w = sched_block(w);
 	} else if (none != JOIN_DONE) {
 		err = -EINVAL;
@@ -209,18 +211,16 @@ int baton_detach(struct baton_fiber *fiber)
 
 	if (!fiber)
 		return -EINVAL;
-	rt = rt_hold();
+	rt = baton_rt_hold();
 	if (!rt)
 		return -EINVAL;
-	if (!__atomic_compare_exchange_n(&fiber->joiner, &none, JOIN_DETACHED,
-					 false, __ATOMIC_ACQ_REL,
-					 __ATOMIC_ACQUIRE)) {
+	if (!try_cmpxchg_acq_rel(&fiber->joiner, &none, JOIN_DETACHED)) {
 		if (none == JOIN_DONE)
 			fiber_free(rt, NULL, fiber);
 		else
 			err = -EINVAL;
 	}
-	rt_release();
+	baton_rt_release();
 	return err;
 }
 
@@ -244,12 +244,10 @@ int baton_park(void)
 		return -EPERM;
 	f = w->fiber;
 	/* Acquire: what came before the baton_ready() whose permit it is. */
-	if (__atomic_compare_exchange_n(&f->permit, &permit, PERMIT_WAITED,
-					false, __ATOMIC_ACQ_REL,
-					__ATOMIC_ACQUIRE))
+	if (try_cmpxchg_acq_rel(&f->permit, &permit, PERMIT_WAITED))
 		w = sched_block(w);
 	else	/* acquires from a second baton_ready(), too */
-		__atomic_exchange_n(&f->permit, PERMIT_NONE, __ATOMIC_ACQ_REL);
+		xchg_acq_rel(&f->permit, PERMIT_NONE);
 	sched_exit(w);
 	return 0;
 }
@@ -263,22 +261,21 @@ int baton_ready(struct baton_fiber *fiber)
 	if (!fiber)
 		return -EINVAL;
 	w = sched_enter();
-	rt = w ? w->rt : rt_hold();
+	rt = w ? w->rt : baton_rt_hold();
 	if (!rt)
 		return -ESRCH;
 	/* Release: what the caller wrote. Acquire: the fiber's context. */
-	old = __atomic_load_n(&fiber->permit, __ATOMIC_RELAXED);
-	while (!__atomic_compare_exchange_n(
-		&fiber->permit, &old,
-		old == PERMIT_WAITED ? PERMIT_NONE : PERMIT_GIVEN,
-		false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+	old = READ_ONCE(fiber->permit);
+	while (!try_cmpxchg_acq_rel(&fiber->permit, &old,
+				    old == PERMIT_WAITED ? PERMIT_NONE :
+							   PERMIT_GIVEN))
 		;
 	if (old == PERMIT_WAITED)
-		sched_ready(rt, w, fiber);
+		baton_sched_ready(rt, w, fiber);
 	if (likely(w))
 		sched_exit(w);
 	else
-		rt_release();
+		baton_rt_release();
 	return 0;
 }
 

@@ -19,7 +19,7 @@
 
 #include "ctx.h"
 #include "shadow.h"
-#include "tools.h"
+#include "sanitize.h"
 
 struct baton_worker;
 
@@ -55,7 +55,7 @@ struct baton_fiber {
 	unsigned int id;		/* valgrind's, of the stack */
 	uintptr_t shadow;		/* token of its empty shadow stack;
 					 * 0: none. Constant, as base */
-	struct tools tools;		/* O */
+	struct san san; /* O */
 };
 
 static inline struct baton_fiber *fiber_of(struct baton_ctx *ctx)
@@ -71,11 +71,12 @@ struct baton_proc;
  * A fiber that will run @fn(@arg), on no queue yet. @p is the caller's
  * processor or NULL; @stack_size in bytes, or 0. NULL without memory.
  */
-struct baton_fiber *fiber_create(struct baton_rt *rt, struct baton_proc *p,
-				 size_t stack_size, baton_fn fn, void *arg);
+struct baton_fiber *baton_fiber_create(struct baton_rt *rt,
+				       struct baton_proc *p, size_t stack_size,
+				       baton_fn fn, void *arg);
 
-/* What fiber_create() does to memory of stack.c, but for what it will run. */
-void fiber_init(struct baton_fiber *f);
+/* What baton_fiber_create() does to memory of stack.c, but for what it will run. */
+void baton_fiber_init(struct baton_fiber *f);
 
 /* Where the stack of @f begins, aligned as for a call. */
 static inline void *fiber_top(struct baton_fiber *f)

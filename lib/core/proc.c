@@ -7,7 +7,7 @@
 
 #include "fiber.h"
 
-int procs_create(struct baton_rt *rt)
+int baton_procs_create(struct baton_rt *rt)
 {
 	rt->procs = aligned_alloc(_Alignof(struct baton_proc),
 				  rt->nprocs * sizeof(*rt->procs));
@@ -23,25 +23,25 @@ int procs_create(struct baton_rt *rt)
 	return 0;
 }
 
-void procs_destroy(struct baton_rt *rt)
+void baton_procs_destroy(struct baton_rt *rt)
 {
 	free(rt->procs);
 }
 
-void proc_keep(struct baton_worker *w)
+void baton_proc_keep(struct baton_worker *w)
 {
 	struct baton_slot *s = w->slot;
 
 	/*
-	 * Full barrier: taken before stopping. sched_stop(), whose word we may
+	 * Full barrier: taken before stopping. baton_sched_stop(), whose word we may
 	 * be writing over, has it the other way round.
 	 */
-	__atomic_exchange_n(&s->taken, BATON_KEPT, __ATOMIC_SEQ_CST);
+	xchg(&s->taken, BATON_KEPT);
 	if (unlikely(rt_stopping(w->rt)))
-		__atomic_store_n(&s->taken, BATON_TAKEN, __ATOMIC_RELEASE);
+		smp_store_release(&s->taken, BATON_TAKEN);
 }
 
-bool proc_settle(struct baton_worker *w)
+bool baton_proc_settle(struct baton_worker *w)
 {
 	uint32_t taking = BATON_TAKING;
 
@@ -49,17 +49,15 @@ bool proc_settle(struct baton_worker *w)
 	 * Pairs with take() in tier/poll.c: one of the two swaps wins. KEPT:
 	 * the taker has withdrawn since we looked, and it is ours as before.
 	 */
-	return __atomic_compare_exchange_n(&w->slot->taken, &taking,
-					   BATON_KEPT, false, __ATOMIC_ACQ_REL,
-					   __ATOMIC_ACQUIRE) ||
+	return try_cmpxchg_acq_rel(&w->slot->taken, &taking, BATON_KEPT) ||
 	       taking == BATON_KEPT;
 }
 
-bool proc_regain(struct baton_worker *w)
+bool baton_proc_regain(struct baton_worker *w)
 {
 	if (unlikely(rt_stopping(w->rt)))
 		return false;
-	if (proc_settle(w))
+	if (baton_proc_settle(w))
 		return true;
 	if (!proc_claim(w))
 		return false;
@@ -67,12 +65,13 @@ bool proc_regain(struct baton_worker *w)
 	return true;
 }
 
-struct baton_fiber *proc_fiber_get(struct baton_rt *rt, struct baton_proc *p)
+struct baton_fiber *baton_proc_fiber_get(struct baton_rt *rt,
+					 struct baton_proc *p)
 {
 	struct baton_fiber *f = p->cached;
 
 	if (unlikely(!f)) {
-		f = stack_pool_get(&rt->stacks, PROC_CACHE / 2);
+		f = baton_stack_pool_get(&rt->stacks, PROC_CACHE / 2);
 		if (!f)
 			return NULL;
 		for (struct baton_fiber *i = f; i; i = i->next)
@@ -83,8 +82,8 @@ struct baton_fiber *proc_fiber_get(struct baton_rt *rt, struct baton_proc *p)
 	return f;
 }
 
-void proc_fiber_put(struct baton_rt *rt, struct baton_proc *p,
-		    struct baton_fiber *f)
+void baton_proc_fiber_put(struct baton_rt *rt, struct baton_proc *p,
+			  struct baton_fiber *f)
 {
 	f->next = p->cached;
 	p->cached = f;
@@ -96,5 +95,5 @@ void proc_fiber_put(struct baton_rt *rt, struct baton_proc *p,
 
 	p->cached = f->next;
 	p->ncached -= PROC_CACHE / 2;
-	stack_pool_put(&rt->stacks, first, f);
+	baton_stack_pool_put(&rt->stacks, first, f);
 }

@@ -19,7 +19,7 @@
 struct baton_proc {
 	struct runq runq;
 	unsigned int index;
-	int budget;			/* decisions without sched_loop() */
+	int budget; /* decisions without baton_sched_loop() */
 	uint32_t random;		/* whom to steal from first */
 	unsigned int ncached;
 	struct baton_fiber *cached;
@@ -28,11 +28,11 @@ struct baton_proc {
 } __attribute__((aligned(128)));
 
 /* The processors of @rt, per rt->nprocs. 0, -ENOMEM. */
-int procs_create(struct baton_rt *rt);
-void procs_destroy(struct baton_rt *rt);
+int baton_procs_create(struct baton_rt *rt);
+void baton_procs_destroy(struct baton_rt *rt);
 
 /* @w, whose last processor was taken, has one again. */
-void proc_keep(struct baton_worker *w);
+void baton_proc_keep(struct baton_worker *w);
 
 /* @w has @p from now on. */
 static inline void proc_attach(struct baton_worker *w, unsigned int p)
@@ -40,11 +40,11 @@ static inline void proc_attach(struct baton_worker *w, unsigned int p)
 	struct baton_slot *s = w->slot;
 
 	w->proc = &w->rt->procs[p];
-	__atomic_store_n(&s->proc, p, __ATOMIC_RELAXED);
-	__atomic_store_n(&w->rt->recs[p].worker, w->index, __ATOMIC_RELAXED);
+	WRITE_ONCE(s->proc, p);
+	WRITE_ONCE(w->rt->recs[p].worker, w->index);
 	/* A taker that has only begun withdraws by itself: not our word. */
-	if (__atomic_load_n(&s->taken, __ATOMIC_RELAXED) == BATON_TAKEN)
-		proc_keep(w);
+	if (READ_ONCE(s->taken) == BATON_TAKEN)
+		baton_proc_keep(w);
 }
 
 /*
@@ -68,17 +68,18 @@ static inline bool proc_claim(struct baton_worker *w)
 }
 
 /* Settle with a taker that may have only begun: is @w's processor its own? */
-bool proc_settle(struct baton_worker *w);
+bool baton_proc_settle(struct baton_worker *w);
 
 /*
  * @w found its processor taken: settle with a taker that has only begun, or
  * proc_claim(). False when none is free, or the scheduler stops.
  */
-bool proc_regain(struct baton_worker *w);
+bool baton_proc_regain(struct baton_worker *w);
 
 /* A fiber with a stack to start one on; NULL without memory. Of @p's cache. */
-struct baton_fiber *proc_fiber_get(struct baton_rt *rt, struct baton_proc *p);
-void proc_fiber_put(struct baton_rt *rt, struct baton_proc *p,
-		    struct baton_fiber *f);
+struct baton_fiber *baton_proc_fiber_get(struct baton_rt *rt,
+					 struct baton_proc *p);
+void baton_proc_fiber_put(struct baton_rt *rt, struct baton_proc *p,
+			  struct baton_fiber *f);
 
 #endif /* BATON_CORE_PROC_H */

@@ -8,7 +8,7 @@
  *  G  under global.lock
  *  W  the watcher thread, and baton_run() before and after it lives
  *  A  anybody, atomically
- *  L  under workers_lock(), see worker.h
+ *  L  under baton_workers_lock(), see worker.h
  */
 #ifndef BATON_CORE_RT_H
 #define BATON_CORE_RT_H
@@ -18,7 +18,7 @@
 #include <signal.h>
 #include <stdbool.h>
 
-#include "slot.h"
+#include "region.h"
 #include "stack.h"
 
 struct baton_fiber;
@@ -41,7 +41,7 @@ struct baton_rt {
 	struct baton_slot *slots;	/* C */
 	unsigned int nprocs;		/* C */
 	unsigned int max_workers;	/* C */
-	bool fence;			/* C: no membarrier(), see slot.h */
+	bool fence; /* C: no membarrier(), see region.h */
 	const struct tier_ops *tier;	/* C */
 	void *tier_data;		/* C: the tier's own */
 	char why[192];			/* C: why no better tier */
@@ -51,7 +51,7 @@ struct baton_rt {
 	unsigned int nworkers;		/* L; read by the watcher: A */
 	unsigned int nworkers_max;	/* L */
 	struct baton_worker *first;	/* C: the thread of baton_run() */
-	struct baton_worker *started;	/* W: list of worker_start() */
+	struct baton_worker *started; /* W: list of baton_worker_start() */
 	sigset_t sigmask;		/* C: the workers' */
 
 	struct global_queue global;
@@ -72,19 +72,20 @@ extern struct baton_rt *baton_rt_running;
 
 static inline struct baton_rt *rt_running(void)
 {
-	return __atomic_load_n(&baton_rt_running, __ATOMIC_ACQUIRE);
+	return smp_load_acquire(&baton_rt_running);
 }
 
 static inline bool rt_stopping(const struct baton_rt *rt)
 {
-	return __atomic_load_n(&rt->stopping, __ATOMIC_ACQUIRE);
+	return smp_load_acquire(&rt->stopping);
 }
 
-/* Add what @w has counted to @st. Under workers_lock(). */
-void rt_count_worker(const struct baton_worker *w, struct baton_stats *st);
+/* Add what @w has counted to @st. Under baton_workers_lock(). */
+void baton_rt_count_worker(const struct baton_worker *w,
+			   struct baton_stats *st);
 
 /* The last user is gone. */
-void rt_free(struct baton_rt *rt);
+void baton_rt_free(struct baton_rt *rt);
 
 static inline bool rt_has_work(const struct baton_rt *rt)
 {
@@ -94,11 +95,11 @@ static inline bool rt_has_work(const struct baton_rt *rt)
 /* A counter that one thread writes and any may read. */
 static inline void count(uint64_t *counter)
 {
-	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
+	WRITE_ONCE(*counter, *counter + 1);
 }
 
 /* For baton_reason(). Returns @err. */
-int reason(int err, const char *fmt, ...)
+int baton_error(int err, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
 #endif /* BATON_CORE_RT_H */

@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base.h"
+
 #define RUNQ_SIZE	256u
 
 struct baton_fiber;
@@ -33,41 +35,36 @@ struct runq {
 /* By the holder: others can only make room. Acquire: pairs with who took. */
 static inline bool runq_full(const struct runq *q)
 {
-	return q->rec->tail - __atomic_load_n(&q->rec->head, __ATOMIC_ACQUIRE) >=
-	       RUNQ_SIZE;
+	return q->rec->tail - smp_load_acquire(&q->rec->head) >= RUNQ_SIZE;
 }
 
-/* By the holder. False when full. Release: pairs with runq_pop_half(). */
+/* By the holder. False when full. Release: pairs with baton_runq_pop_half(). */
 static inline bool runq_push(struct runq *q, struct baton_fiber *f)
 {
 	__u32 tail = q->rec->tail;
 
-	if (__builtin_expect(runq_full(q), 0))
+	if (unlikely(runq_full(q)))
 		return false;
-	__atomic_store_n(&q->ring[tail % RUNQ_SIZE], f, __ATOMIC_RELAXED);
-	__atomic_store_n(&q->rec->tail, tail + 1, __ATOMIC_RELEASE);
+	WRITE_ONCE(q->ring[tail % RUNQ_SIZE], f);
+	smp_store_release(&q->rec->tail, tail + 1);
 	return true;
 }
 
 /* By the holder, @tail being its own index. NULL when empty. */
 static inline struct baton_fiber *runq_pop_before(struct runq *q, __u32 tail)
 {
-	__u32 head = __atomic_load_n(&q->rec->head, __ATOMIC_ACQUIRE);
+	__u32 head = smp_load_acquire(&q->rec->head);
 	struct baton_fiber *f;
 
 	do {
 		if (head == tail)
 			return NULL;
-		f = __atomic_load_n(&q->ring[head % RUNQ_SIZE],
-				    __ATOMIC_RELAXED);
+		f = READ_ONCE(q->ring[head % RUNQ_SIZE]);
 		if (!q->shared) {	/* nor is anybody else to be woken */
-			__atomic_store_n(&q->rec->head, head + 1,
-					 __ATOMIC_RELAXED);
+			WRITE_ONCE(q->rec->head, head + 1);
 			return f;
 		}
-	} while (!__atomic_compare_exchange_n(&q->rec->head, &head, head + 1,
-					      false, __ATOMIC_ACQ_REL,
-					      __ATOMIC_ACQUIRE));
+	} while (!try_cmpxchg_acq_rel(&q->rec->head, &head, head + 1));
 	return f;
 }
 
@@ -86,7 +83,7 @@ static inline struct baton_fiber *runq_pop(struct runq *q)
 static inline struct baton_fiber *runq_rotate(struct runq *q,
 					      struct baton_fiber *f)
 {
-	__u32 head = __atomic_load_n(&q->rec->head, __ATOMIC_ACQUIRE);
+	__u32 head = smp_load_acquire(&q->rec->head);
 	__u32 tail = q->rec->tail;
 	struct baton_fiber *next;
 
@@ -95,28 +92,28 @@ static inline struct baton_fiber *runq_rotate(struct runq *q,
 	if (!q->shared) {	/* even when full */
 		next = q->ring[head % RUNQ_SIZE];
 		q->ring[tail % RUNQ_SIZE] = f;
-		__atomic_store_n(&q->rec->tail, tail + 1, __ATOMIC_RELEASE);
-		__atomic_store_n(&q->rec->head, head + 1, __ATOMIC_RELAXED);
+		smp_store_release(&q->rec->tail, tail + 1);
+		WRITE_ONCE(q->rec->head, head + 1);
 		return next;
 	}
 	if (!runq_push(q, f))
 		return NULL;
 	next = runq_pop_before(q, tail + 1);
-	if (__builtin_expect(next == f, 0))
+	if (unlikely(next == f))
 		return NULL;
-	return __builtin_expect(!next, 0) ? f : next;
+	return unlikely(!next) ? f : next;
 }
 
 /* By anybody: the first. NULL when empty. */
-struct baton_fiber *runq_take(struct runq *q);
+struct baton_fiber *baton_runq_take(struct runq *q);
 
 /* By anybody. Up to half of the entries, at least one if there is any. */
-unsigned int runq_pop_half(struct runq *q, struct baton_fiber **out);
+unsigned int baton_runq_pop_half(struct runq *q, struct baton_fiber **out);
 
 /*
  * By the holder of @q, which is empty: half of @victim's fibers. Returns one,
  * the others are in @q; NULL when there was none.
  */
-struct baton_fiber *runq_steal(struct runq *q, struct runq *victim);
+struct baton_fiber *baton_runq_steal(struct runq *q, struct runq *victim);
 
 #endif /* BATON_CORE_RUNQ_H */

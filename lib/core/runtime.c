@@ -25,7 +25,7 @@ struct baton_rt *baton_rt_running;
 /* Only ever used between calls that may change threads. */
 static __thread char reason_text[160];
 
-int reason(int err, const char *fmt, ...)
+int baton_error(int err, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -63,8 +63,8 @@ void baton_config_destroy(struct baton_config *cfg)
 int baton_config_set_nprocs(struct baton_config *cfg, unsigned int n)
 {
 	if (n > BATON_PROCS_MAX)
-		return reason(-EINVAL, "%u processors: not 1 to %u", n,
-			      BATON_PROCS_MAX);
+		return baton_error(-EINVAL, "%u processors: not 1 to %u", n,
+				   BATON_PROCS_MAX);
 	cfg->nprocs = n;
 	return 0;
 }
@@ -72,19 +72,20 @@ int baton_config_set_nprocs(struct baton_config *cfg, unsigned int n)
 int baton_config_set_max_workers(struct baton_config *cfg, unsigned int n)
 {
 	if (n > BATON_WORKERS_MAX)
-		return reason(-EINVAL, "%u workers: not 1 to %u", n,
-			      BATON_WORKERS_MAX);
+		return baton_error(-EINVAL, "%u workers: not 1 to %u", n,
+				   BATON_WORKERS_MAX);
 	cfg->max_workers = n;
 	return 0;
 }
 
 int baton_config_set_stack_size(struct baton_config *cfg, size_t bytes)
 {
-	size_t size = bytes ? stack_size_check(bytes) : 0;
+	size_t size = bytes ? baton_stack_size_check(bytes) : 0;
 
 	if (bytes && !size)
-		return reason(-EINVAL, "stack of %zu bytes: not 16 KiB to 1 GiB",
-			      bytes);
+		return baton_error(-EINVAL,
+				   "stack of %zu bytes: not 16 KiB to 1 GiB",
+				   bytes);
 	cfg->stack_size = size;
 	return 0;
 }
@@ -93,7 +94,8 @@ int baton_config_set_tier(struct baton_config *cfg, enum baton_tier tier)
 {
 	if (tier != BATON_TIER_AUTO && tier != BATON_TIER_POLL &&
 	    tier != BATON_TIER_KMOD)
-		return reason(-EINVAL, "tier %d: not auto, poll or kmod", tier);
+		return baton_error(-EINVAL, "tier %d: not auto, poll or kmod",
+				   tier);
 	cfg->tier = tier;
 	return 0;
 }
@@ -108,7 +110,9 @@ const char *baton_tier_name(enum baton_tier tier)
 /* 0, or -EINVAL: the text of variable @name will not do, because of @what. */
 static int env_check(int err, const char *name, const char *what)
 {
-	return err ? reason(err, "%s=%.40s: %s", name, getenv(name), what) : 0;
+	return err ? baton_error(err, "%s=%.40s: %s", name, getenv(name),
+				 what) :
+		     0;
 }
 
 /*
@@ -172,7 +176,7 @@ static int config_env(struct baton_config *cfg)
 static void config_defaults(struct baton_config *cfg)
 {
 	if (!cfg->nprocs)
-		cfg->nprocs = cpus_allowed();
+		cfg->nprocs = baton_cpus_allowed();
 	if (cfg->nprocs > BATON_PROCS_MAX)
 		cfg->nprocs = BATON_PROCS_MAX;
 	if (!cfg->max_workers)
@@ -188,8 +192,8 @@ static int tier_open(struct baton_rt *rt, enum baton_tier tier)
 	int err;
 
 	if (tier != BATON_TIER_POLL) {
-		rt->tier = &tier_kmod;
-		err = tier_kmod.open(rt);
+		rt->tier = &baton_tier_kmod;
+		err = baton_tier_kmod.open(rt);
 		if (!err || tier == BATON_TIER_KMOD)
 			return err;
 		snprintf(rt->why, sizeof(rt->why), "no kmod: %s",
@@ -197,8 +201,8 @@ static int tier_open(struct baton_rt *rt, enum baton_tier tier)
 	} else {
 		snprintf(rt->why, sizeof(rt->why), "poll was asked for");
 	}
-	rt->tier = &tier_poll;
-	return tier_poll.open(rt);
+	rt->tier = &baton_tier_poll;
+	return baton_tier_poll.open(rt);
 }
 
 /*
@@ -211,12 +215,11 @@ static void *watcher(void *arg)
 	struct baton_rt *rt = arg;
 
 	do {
-		if (workers_suffice(rt))
+		if (baton_workers_suffice(rt))
 			continue;
-		if (__atomic_load_n(&rt->nworkers, __ATOMIC_RELAXED) >=
-			    rt->max_workers ||
-		    worker_start(rt))
-			sched_rescue(rt);
+		if (READ_ONCE(rt->nworkers) >= rt->max_workers ||
+		    baton_worker_start(rt))
+			baton_sched_rescue(rt);
 	} while (rt->tier->watch(rt) > 0);
 	return NULL;
 }
@@ -230,15 +233,15 @@ static int watcher_start(struct baton_rt *rt, pthread_t *thread)
 	pthread_sigmask(SIG_SETMASK, &all, &rt->sigmask);
 	err = -pthread_create(thread, NULL, watcher, rt);
 	pthread_sigmask(SIG_SETMASK, &rt->sigmask, NULL);
-	return err ? reason(err, "no thread: %s", strerror(-err)) : 0;
+	return err ? baton_error(err, "no thread: %s", strerror(-err)) : 0;
 }
 
 /* The first fiber, at the head of the queue of processor 0. */
 static int first_fiber(struct baton_rt *rt, baton_fn fn, void *arg)
 {
-	rt->main = fiber_create(rt, &rt->procs[0], 0, fn, arg);
+	rt->main = baton_fiber_create(rt, &rt->procs[0], 0, fn, arg);
 	if (!rt->main)
-		return reason(-ENOMEM, "no memory for a stack");
+		return baton_error(-ENOMEM, "no memory for a stack");
 	runq_push(&rt->procs[0].runq, rt->main);
 	return 0;
 }
@@ -246,29 +249,29 @@ static int first_fiber(struct baton_rt *rt, baton_fn fn, void *arg)
 /* Run it on this thread. The other threads are gone when this returns. */
 static int run_threads(struct baton_rt *rt)
 {
-	struct baton_worker *first = rt->first = worker_create(rt);
+	struct baton_worker *first = rt->first = baton_worker_create(rt);
 	pthread_t thread;
 	int err;
 
 	if (!first)
-		return reason(-ENOMEM, "no memory");
+		return baton_error(-ENOMEM, "no memory");
 	/* Before the watcher starts others: the slots may be few. */
-	err = worker_attach(first);
+	err = baton_worker_attach(first);
 	if (err)
-		return reason(err, "not a worker: %s", strerror(-err));
+		return baton_error(err, "not a worker: %s", strerror(-err));
 	proc_attach(first, 0);
 	err = watcher_start(rt, &thread);
 	if (err) {
-		worker_detach(first);
+		baton_worker_detach(first);
 		return err;
 	}
-	worker_run(first);
+	baton_worker_run(first);
 	pthread_join(thread, NULL);
-	workers_join(rt);
+	baton_workers_join(rt);
 	return 0;
 }
 
-void rt_free(struct baton_rt *rt)
+void baton_rt_free(struct baton_rt *rt)
 {
 	if (rt->tier)
 		rt->tier->close(rt);
@@ -282,11 +285,11 @@ static void rt_put(struct baton_rt *rt)
 {
 	bool last;
 
-	workers_lock();
+	baton_workers_lock();
 	last = !--rt->users;
-	workers_unlock();
+	baton_workers_unlock();
 	if (last)
-		rt_free(rt);
+		baton_rt_free(rt);
 }
 
 static int run(struct baton_rt *rt, const struct baton_config *cfg,
@@ -298,10 +301,10 @@ static int run(struct baton_rt *rt, const struct baton_config *cfg,
 	rt->max_workers = cfg->max_workers;
 	rt->users = 1;
 	pthread_mutex_init(&rt->global.lock, NULL);
-	stack_pool_init(&rt->stacks, cfg->stack_size);
+	baton_stack_pool_init(&rt->stacks, cfg->stack_size);
 	rt->workers = calloc(rt->max_workers, sizeof(*rt->workers));
 	if (!rt->workers) {
-		err = reason(-ENOMEM, "no memory");
+		err = baton_error(-ENOMEM, "no memory");
 		goto out;
 	}
 	err = tier_open(rt, cfg->tier);
@@ -309,27 +312,27 @@ static int run(struct baton_rt *rt, const struct baton_config *cfg,
 		rt->tier = NULL;
 		goto out;
 	}
-	err = procs_create(rt);
+	err = baton_procs_create(rt);
 	if (err) {
-		reason(err, "no memory");
+		baton_error(err, "no memory");
 		goto out;
 	}
 	err = first_fiber(rt, fn, arg);
 	if (!err) {
-		fault_handler_install();
-		__atomic_store_n(&baton_rt_running, rt, __ATOMIC_RELEASE);
+		baton_fault_handler_install();
+		smp_store_release(&baton_rt_running, rt);
 		err = run_threads(rt);
 		if (err)	/* a thread may have called back already */
-			sched_stop(rt);
-		workers_drain(rt);
-		fault_handler_remove();
+			baton_sched_stop(rt);
+		baton_workers_drain(rt);
+		baton_fault_handler_remove();
 	}
 	if (!err && result)
 		*result = rt->main->result;
-	workers_destroy(rt);
-	procs_destroy(rt);
+	baton_workers_destroy(rt);
+	baton_procs_destroy(rt);
 out:
-	stack_pool_uninit(&rt->stacks);
+	baton_stack_pool_uninit(&rt->stacks);
 	rt_put(rt);
 	return err;
 }
@@ -344,12 +347,13 @@ int baton_run(const struct baton_config *cfg, baton_fn fn, void *arg,
 	int saved = errno, err;
 
 	if (!fn)
-		return reason(-EINVAL, "no function to run");
+		return baton_error(-EINVAL, "no function to run");
 	w = baton_worker_self();
 	if (w && (!w->adopted || w->depth))
-		return reason(-EBUSY, "a scheduler runs already, this one's");
+		return baton_error(-EBUSY,
+				   "a scheduler runs already, this one's");
 	if (w)
-		worker_forget(w);
+		baton_worker_forget(w);
 	if (cfg)
 		c = *cfg;
 	err = config_env(&c);
@@ -357,11 +361,12 @@ int baton_run(const struct baton_config *cfg, baton_fn fn, void *arg,
 	if (err)
 		return err;
 	config_defaults(&c);
-	if (__atomic_exchange_n(&busy, true, __ATOMIC_ACQUIRE))
-		return reason(-EBUSY, "a scheduler runs already");
+	if (xchg_acquire(&busy, true))
+		return baton_error(-EBUSY, "a scheduler runs already");
 	rt = calloc(1, sizeof(*rt));
-	err = rt ? run(rt, &c, fn, arg, result) : reason(-ENOMEM, "no memory");
-	__atomic_store_n(&busy, false, __ATOMIC_RELEASE);
+	err = rt ? run(rt, &c, fn, arg, result) :
+		   baton_error(-ENOMEM, "no memory");
+	smp_store_release(&busy, false);
 	errno = saved;		/* ours never set it, though their parts do */
 	return err;
 }
@@ -370,34 +375,34 @@ int baton_run(const struct baton_config *cfg, baton_fn fn, void *arg,
 
 enum baton_tier baton_tier(const char **why)
 {
-	const struct baton_rt *rt = rt_hold();
+	const struct baton_rt *rt = baton_rt_hold();
 	enum baton_tier tier = rt ? rt->tier->id : BATON_TIER_AUTO;
 
 	if (why)
 		*why = rt ? rt->why : "no scheduler runs";
 	if (rt)
-		rt_release();
+		baton_rt_release();
 	return tier;
 }
 
 unsigned int baton_nprocs(void)
 {
-	const struct baton_rt *rt = rt_hold();
+	const struct baton_rt *rt = baton_rt_hold();
 	unsigned int n = rt ? rt->nprocs : 0;
 
 	if (rt)
-		rt_release();
+		baton_rt_release();
 	return n;
 }
 
 static uint64_t get(const void *counter)
 {
-	return __atomic_load_n((const uint64_t *)counter, __ATOMIC_RELAXED);
+	return READ_ONCE(*(const uint64_t *)counter);
 }
 
-void rt_count_worker(const struct baton_worker *w, struct baton_stats *st)
+void baton_rt_count_worker(const struct baton_worker *w, struct baton_stats *st)
 {
-	unsigned int depth = __atomic_load_n(&w->depth, __ATOMIC_RELAXED);
+	unsigned int depth = READ_ONCE(w->depth);
 
 	st->calls += get(&w->slot->calls);
 	st->callbacks += get(&w->callbacks);
@@ -416,28 +421,28 @@ int baton_stats(struct baton_stats *st, size_t size)
 
 	if (!st)
 		return -EINVAL;
-	workers_lock();
+	baton_workers_lock();
 	rt = rt_running();
 	if (!rt) {
-		workers_unlock();
+		baton_workers_unlock();
 		return -ESRCH;
 	}
 	s = rt->gone;
 	for (unsigned int i = 0; i < rt->max_workers; i++) {
 		if (rt->workers[i])
-			rt_count_worker(rt->workers[i], &s);
+			baton_rt_count_worker(rt->workers[i], &s);
 	}
 	s.workers = rt->nworkers;
 	s.workers_max = rt->nworkers_max;
-	s.adopted = __atomic_load_n(&rt->adopted, __ATOMIC_RELAXED);
-	s.spawns = __atomic_load_n(&rt->spawns, __ATOMIC_RELAXED);
+	s.adopted = READ_ONCE(rt->adopted);
+	s.spawns = READ_ONCE(rt->spawns);
 	for (unsigned int i = 0; i < rt->nprocs; i++) {
 		s.handoffs += get(&rt->recs[i].handoffs);
 		s.idled += get(&rt->recs[i].idled);
 		s.steals += get(&rt->procs[i].steals);
 		s.spawns += get(&rt->procs[i].spawns);
 	}
-	workers_unlock();
+	baton_workers_unlock();
 	memset(st, 0, size);
 	memcpy(st, &s, size < sizeof(s) ? size : sizeof(s));
 	return 0;

@@ -5,7 +5,7 @@
  * Protocol. A fiber that gives up its worker first makes itself findable (on a
  * queue, or in the word that its waker looks at), then leaves its stack; its
  * on_stack flag keeps the next worker off until it has left. If another fiber
- * is at hand it switches there directly, otherwise to sched_loop(), which is
+ * is at hand it switches there directly, otherwise to baton_sched_loop(), which is
  * not a suspended context but a function begun anew at sys_sp, below whatever
  * foreign calls have left on the system stack (Go's mcall).
  *
@@ -43,8 +43,7 @@
  */
 static void global_count(struct baton_rt *rt, unsigned int change)
 {
-	__atomic_store_n(&rt->hdr->nglobal, rt->hdr->nglobal + change,
-			 __ATOMIC_RELEASE);
+	smp_store_release(&rt->hdr->nglobal, rt->hdr->nglobal + change);
 }
 
 static void global_push(struct baton_rt *rt, struct baton_fiber **f,
@@ -91,7 +90,7 @@ static struct baton_fiber *global_pop(struct baton_rt *rt, struct baton_proc *p,
 	unsigned int n = 0;
 
 	/* Work pushed from now on comes with a wake-up, or a later look. */
-	if (!__atomic_load_n(&rt->hdr->nglobal, __ATOMIC_RELAXED))
+	if (!READ_ONCE(rt->hdr->nglobal))
 		return NULL;
 	pthread_mutex_lock(&rt->global.lock);
 	first = rt->global.head;
@@ -122,9 +121,8 @@ static void wake_one(struct baton_rt *rt)
 	int p;
 
 	/* Queue before idle[] and nspinning; pairs with idle_set(). */
-	full_barrier();
-	if (__atomic_load_n(&rt->hdr->nspinning, __ATOMIC_RELAXED) ||
-	    !idle_any(rt->hdr, rt->nprocs))
+	smp_mb();
+	if (READ_ONCE(rt->hdr->nspinning) || !idle_any(rt->hdr, rt->nprocs))
 		return;
 	p = idle_claim_any(rt->hdr, rt->nprocs);
 	if (p >= 0)
@@ -139,7 +137,7 @@ static void ready_local(struct baton_rt *rt, struct baton_proc *p,
 
 	if (likely(runq_push(&p->runq, f)))
 		return;
-	n = runq_pop_half(&p->runq, batch);
+	n = baton_runq_pop_half(&p->runq, batch);
 	batch[n++] = f;
 	global_push(rt, batch, n);
 }
@@ -155,13 +153,13 @@ static void ready_pinned(struct baton_rt *rt, struct baton_fiber *f)
 	}
 	/* From here on it may be found, run and freed: it is not looked at. */
 	global_push(rt, &f, 1);
-	full_barrier();		/* as in wake_one() */
+	smp_mb(); /* as in wake_one() */
 	if (idle_any(rt->hdr, rt->nprocs))
-		sched_rescue(rt);
+		baton_sched_rescue(rt);
 }
 
-void sched_ready(struct baton_rt *rt, struct baton_worker *w,
-		 struct baton_fiber *f)
+void baton_sched_ready(struct baton_rt *rt, struct baton_worker *w,
+		       struct baton_fiber *f)
 {
 	if (unlikely(f->pin)) {
 		ready_pinned(rt, f);
@@ -178,7 +176,7 @@ void sched_ready(struct baton_rt *rt, struct baton_worker *w,
 	wake_one(rt);
 }
 
-void sched_rescue(struct baton_rt *rt)
+void baton_sched_rescue(struct baton_rt *rt)
 {
 	struct baton_fiber *f;
 	int p = -1;
@@ -199,11 +197,11 @@ void sched_rescue(struct baton_rt *rt)
 }
 
 /* It is a few instructions away from leaving, unless it was preempted. */
-void sched_await_stack(struct baton_fiber *f)
+void baton_sched_await_stack(struct baton_fiber *f)
 {
 	unsigned int spins = 0;
 
-	while (__atomic_load_n(&f->ctx.on_stack, __ATOMIC_ACQUIRE)) {
+	while (smp_load_acquire(&f->ctx.on_stack)) {
 		baton_cpu_relax();
 		if (++spins % 128 == 0)
 			sched_yield();
@@ -212,66 +210,67 @@ void sched_await_stack(struct baton_fiber *f)
 
 /* --- giving up the worker ---------------------------------------------- */
 
-struct baton_worker *sched_leave(struct baton_worker *w, struct baton_fiber *f)
+struct baton_worker *baton_sched_leave(struct baton_worker *w,
+				       struct baton_fiber *f)
 {
 	debug_clear();
-	tools_leave(&f->tools, &w->tools);
-	tools_thread(&f->tools, &w->tools);
+	san_leave(&f->san, &w->san);
+	san_thread(&f->san, &w->san);
 	f = fiber_of(baton_asm_leave(&f->ctx, w->sys_sp,
-				     (void (*)(void *))sched_loop, w));
-	tools_arrive(&f->tools);
+				     (void (*)(void *))baton_sched_loop, w));
+	san_arrive(&f->san);
 	debug_arrive(w, f);
 	return f->worker;
 }
 
-struct baton_worker *sched_yield_slow(struct baton_worker *w,
-				      struct baton_fiber *f)
+struct baton_worker *baton_sched_yield_slow(struct baton_worker *w,
+					    struct baton_fiber *f)
 {
 	struct baton_rt *rt = w->rt;
 
 	if (!rt_has_work(rt) && !rt_stopping(rt))
 		return w;
-	sched_ready(rt, w, f);
-	return sched_leave(w, f);
+	baton_sched_ready(rt, w, f);
+	return baton_sched_leave(w, f);
 }
 
-struct baton_worker *sched_begin_slow(struct baton_worker *w)
+struct baton_worker *baton_sched_begin_slow(struct baton_worker *w)
 {
 	struct baton_fiber *f = w->fiber;
 
 	if (w->depth)
 		sched_pin(w, f);
-	if (slot_lost(w->slot, w->fence) && !proc_regain(w)) {
+	if (slot_lost(w->slot, w->fence) && !baton_proc_regain(w)) {
 		count(&w->requeued);
 		w->proc = NULL;
-		sched_ready(w->rt, NULL, f);
-		w = sched_leave(w, f);
+		baton_sched_ready(w->rt, NULL, f);
+		w = baton_sched_leave(w, f);
 	}
 	return w;
 }
 
-bool sched_wait_here(struct baton_worker *w)
+bool baton_sched_wait_here(struct baton_worker *w)
 {
 	slot_enter(w->slot, BATON_RUNTIME);
 	sched_pin(w, w->fiber);
-	if (slot_lost(w->slot, w->fence) && !proc_regain(w) &&
-	    !sched_queue_here(w))
+	if (slot_lost(w->slot, w->fence) && !baton_proc_regain(w) &&
+	    !baton_sched_queue_here(w))
 		return false;
 	sched_exit(w);
 	return true;
 }
 
-bool sched_queue_here(struct baton_worker *w)
+bool baton_sched_queue_here(struct baton_worker *w)
 {
 	w->proc = NULL;
-	sched_ready(w->rt, NULL, w->pinned);
-	if (likely(worker_park(w, TIER_PINNED)))
+	baton_sched_ready(w->rt, NULL, w->pinned);
+	if (likely(baton_worker_park(w, TIER_PINNED)))
 		return true;
-	sched_forget(w->rt, w->pinned);
+	baton_sched_forget(w->rt, w->pinned);
 	return false;
 }
 
-void sched_forget(struct baton_rt *rt, struct baton_fiber *f)
+void baton_sched_forget(struct baton_rt *rt, struct baton_fiber *f)
 {
 	pthread_mutex_lock(&rt->global.lock);
 	if (f->queued) {
@@ -286,15 +285,14 @@ void sched_forget(struct baton_rt *rt, struct baton_fiber *f)
  * code, cannot regain it, and leaves. One that is attached too late to be in
  * the table parks first, and hears it there.
  */
-void sched_stop(struct baton_rt *rt)
+void baton_sched_stop(struct baton_rt *rt)
 {
-	__atomic_store_n(&rt->stopping, 1, __ATOMIC_SEQ_CST);
-	full_barrier();		/* stopping before taken; see proc_keep() */
+	smp_store_mb(rt->stopping, 1);
+	smp_mb(); /* stopping before taken; see baton_proc_keep() */
 	/* Not by way of the workers: adopted ones may go at any time. */
 	for (unsigned int i = 0; i < rt->max_workers; i++)
-		if (__atomic_load_n(&rt->workers[i], __ATOMIC_ACQUIRE))
-			__atomic_store_n(&rt->slots[i].taken, BATON_TAKEN,
-					 __ATOMIC_SEQ_CST);
+		if (smp_load_acquire(&rt->workers[i]))
+			smp_store_mb(rt->slots[i].taken, BATON_TAKEN);
 	rt->tier->stop(rt);
 }
 
@@ -313,7 +311,7 @@ static struct baton_fiber *steal(struct baton_rt *rt, struct baton_proc *p)
 
 		if (victim == p)
 			continue;
-		f = runq_steal(&p->runq, &victim->runq);
+		f = baton_runq_steal(&p->runq, &victim->runq);
 		if (f) {
 			count(&p->steals);
 			return f;
@@ -327,7 +325,7 @@ static struct baton_fiber *spin(struct baton_rt *rt, struct baton_proc *p)
 {
 	struct baton_fiber *f = NULL;
 
-	__atomic_fetch_add(&rt->hdr->nspinning, 1, __ATOMIC_SEQ_CST);
+	atomic_fetch_add(&rt->hdr->nspinning, 1);
 	for (unsigned int i = 0; i < SPINS && !f && !rt_stopping(rt); i++) {
 		f = global_pop(rt, p, 1);
 		if (!f)
@@ -340,8 +338,8 @@ static struct baton_fiber *spin(struct baton_rt *rt, struct baton_proc *p)
 	 * this, and tier->park() looks after it. If we found one, there may
 	 * be more that nobody was woken for.
 	 */
-	if (__atomic_fetch_sub(&rt->hdr->nspinning, 1, __ATOMIC_SEQ_CST) == 1 &&
-	    f && rt_has_work(rt))
+	if (atomic_fetch_sub(&rt->hdr->nspinning, 1) == 1 && f &&
+	    rt_has_work(rt))
 		wake_one(rt);
 	return f;
 }
@@ -358,7 +356,7 @@ static struct baton_fiber *adopt(struct baton_rt *rt)
 		return NULL;
 	for (unsigned int i = 0; i < rt->nprocs && !f; i++)
 		if (idle_test(rt->hdr, i))
-			f = runq_take(&rt->procs[i].runq);
+			f = baton_runq_take(&rt->procs[i].runq);
 	return f;
 }
 
@@ -379,13 +377,11 @@ static struct baton_fiber *find(struct baton_worker *w)
 		f = runq_pop(&p->runq);
 	if (!f)
 		f = global_pop(rt, p,
-			       __atomic_load_n(&rt->hdr->nglobal,
-					       __ATOMIC_RELAXED) /
-			       rt->nprocs + 1);
+			       READ_ONCE(rt->hdr->nglobal) / rt->nprocs + 1);
 	return f ? f : spin(rt, p);
 }
 
-void sched_release(struct baton_worker *w)
+void baton_sched_release(struct baton_worker *w)
 {
 	/* Touches the region and @w->rt alone: see call/adopt.c. */
 	w->proc = NULL;
@@ -398,24 +394,24 @@ void sched_release(struct baton_worker *w)
 static void wait_pinned(struct baton_worker *w)
 {
 	if (w->proc && rt_has_work(w->rt)) {
-		worker_swap(w, w->proc->index, TIER_ANY, TIER_PINNED);
+		baton_worker_swap(w, w->proc->index, TIER_ANY, TIER_PINNED);
 		return;
 	}
 	if (w->proc)
-		sched_release(w);
-	worker_park(w, TIER_PINNED);
+		baton_sched_release(w);
+	baton_worker_park(w, TIER_PINNED);
 }
 
-NO_SANITIZE _Noreturn void sched_loop(void *arg)
+NO_SANITIZE _Noreturn void baton_sched_loop(void *arg)
 {
 	struct baton_worker *w = arg;
 	struct baton_rt *rt = w->rt;
 	struct baton_fiber *f;
 
-	tools_arrive(&w->tools);
+	san_arrive(&w->san);
 	for (;;) {
 		if (rt_stopping(rt)) {
-			tools_dropped(&w->tools, w->base_sp);
+			san_dropped(&w->san, w->base_sp);
 			/* Our own has the frames that are gone to. */
 			if (w->adopted)
 				baton_shadow_resume(&w->fiber->ctx);
@@ -428,7 +424,7 @@ NO_SANITIZE _Noreturn void sched_loop(void *arg)
 				continue;
 			break;
 		}
-		if (!w->proc && !worker_park(w, 0))
+		if (!w->proc && !baton_worker_park(w, 0))
 			continue;
 		f = find(w);
 		if (!f) {
@@ -439,13 +435,13 @@ NO_SANITIZE _Noreturn void sched_loop(void *arg)
 		} else if (f->pin) {
 			unsigned int p = w->proc->index;
 
-			worker_swap(w, p, f->pin->index, 0);
+			baton_worker_swap(w, p, f->pin->index, 0);
 		} else {
 			break;
 		}
 	}
 	sched_resume(w, f);
-	tools_leave(&w->tools, &f->tools);
-	tools_thread(&w->tools, &f->tools);
+	san_leave(&w->san, &f->san);
+	san_thread(&w->san, &f->san);
 	baton_asm_enter(&f->ctx);
 }

@@ -20,49 +20,49 @@
 #define SCHED_FAIRNESS	64
 
 /* The scheduler, on the system stack of worker @arg. Ends the worker. */
-_Noreturn void sched_loop(void *arg);
+_Noreturn void baton_sched_loop(void *arg);
 
 /*
  * The current fiber @f, which whoever is to resume it can find, leaves @w to
  * the scheduler. Returns the worker on which it was resumed.
  */
-struct baton_worker *sched_leave(struct baton_worker *w,
-				 struct baton_fiber *f);
+struct baton_worker *baton_sched_leave(struct baton_worker *w,
+				       struct baton_fiber *f);
 
 /* Yield, in the cases that sched_yield_fiber() leaves over. */
-struct baton_worker *sched_yield_slow(struct baton_worker *w,
-				      struct baton_fiber *f);
+struct baton_worker *baton_sched_yield_slow(struct baton_worker *w,
+					    struct baton_fiber *f);
 
 /*
  * @f may run. @w is the calling worker if it is in scheduler code and has a
  * processor, or NULL on any other thread.
  */
-void sched_ready(struct baton_rt *rt, struct baton_worker *w,
-		 struct baton_fiber *f);
+void baton_sched_ready(struct baton_rt *rt, struct baton_worker *w,
+		       struct baton_fiber *f);
 
 /*
  * In a foreign call of @w, whose pinned fiber must go on here: wait for a
  * processor, and enter FIBER. False when the scheduler is stopping.
  */
-bool sched_wait_here(struct baton_worker *w);
+bool baton_sched_wait_here(struct baton_worker *w);
 
 /* The same for one that has none to ask for, but must queue up. */
-bool sched_queue_here(struct baton_worker *w);
+bool baton_sched_queue_here(struct baton_worker *w);
 
 /* Pinned @f waits for no processor any more; its stack may be unmapped. */
-void sched_forget(struct baton_rt *rt, struct baton_fiber *f);
+void baton_sched_forget(struct baton_rt *rt, struct baton_fiber *f);
 
 /* @w lets go of its processor, for others. */
-void sched_release(struct baton_worker *w);
+void baton_sched_release(struct baton_worker *w);
 
 /* Stop: the first fiber has ended, or will never run. */
-void sched_stop(struct baton_rt *rt);
+void baton_sched_stop(struct baton_rt *rt);
 
 /*
  * An idle processor, if any, for the first pinned fiber on the global queue: it
  * takes no standby to find it.
  */
-void sched_rescue(struct baton_rt *rt);
+void baton_sched_rescue(struct baton_rt *rt);
 
 static inline bool sched_on_fiber(const struct baton_worker *w)
 {
@@ -70,14 +70,14 @@ static inline bool sched_on_fiber(const struct baton_worker *w)
 }
 
 /* What sched_begin() leaves over. */
-struct baton_worker *sched_begin_slow(struct baton_worker *w);
+struct baton_worker *baton_sched_begin_slow(struct baton_worker *w);
 
 /* The current fiber, in whatever state it is, enters scheduler code. */
 static inline struct baton_worker *sched_begin(struct baton_worker *w)
 {
 	/* All that is rare is asked at once. */
 	if (unlikely(slot_enter(w->slot, BATON_RUNTIME) | w->fence | w->depth))
-		w = sched_begin_slow(w);
+		w = baton_sched_begin_slow(w);
 	return w;
 }
 
@@ -98,7 +98,7 @@ static inline struct baton_worker *sched_enter(void)
  */
 static inline void sched_pin(struct baton_worker *w, struct baton_fiber *f)
 {
-	__atomic_store_n(&w->pinned, f, __ATOMIC_RELAXED);
+	WRITE_ONCE(w->pinned, f);
 	f->pin = w;
 }
 
@@ -106,7 +106,7 @@ static inline void sched_unpin(struct baton_worker *w, struct baton_fiber *f)
 {
 	if (w->depth | f->locks)
 		return;
-	__atomic_store_n(&w->pinned, NULL, __ATOMIC_RELAXED);
+	WRITE_ONCE(w->pinned, NULL);
 	f->pin = NULL;
 }
 
@@ -116,7 +116,7 @@ static inline void sched_exit(struct baton_worker *w)
 }
 
 /* The worker that @f has just left is still on its stack. */
-__attribute__((cold)) void sched_await_stack(struct baton_fiber *f);
+__attribute__((cold)) void baton_sched_await_stack(struct baton_fiber *f);
 
 /*
  * A fiber is put on a queue, or freed, before its last worker has left its
@@ -124,8 +124,8 @@ __attribute__((cold)) void sched_await_stack(struct baton_fiber *f);
  */
 static inline void sched_stack_left(struct baton_fiber *f)
 {
-	if (unlikely(__atomic_load_n(&f->ctx.on_stack, __ATOMIC_ACQUIRE)))
-		sched_await_stack(f);
+	if (unlikely(smp_load_acquire(&f->ctx.on_stack)))
+		baton_sched_await_stack(f);
 }
 
 /* @w is about to run @f. */
@@ -149,10 +149,10 @@ static inline struct baton_worker *sched_change(struct baton_worker *w,
 {
 	sched_resume(w, next);
 	debug_clear();
-	tools_leave(&f->tools, &next->tools);
-	tools_thread(&f->tools, &next->tools);
+	san_leave(&f->san, &next->san);
+	san_thread(&f->san, &next->san);
 	f = fiber_of(baton_asm_switch(&f->ctx, &next->ctx));
-	tools_arrive(&f->tools);
+	san_arrive(&f->san);
 	debug_arrive(w, f);
 	return f->worker;
 }
@@ -163,7 +163,8 @@ static inline struct baton_worker *sched_block(struct baton_worker *w)
 	struct baton_fiber *f = w->fiber, *next;
 
 	next = sched_due(w) ? NULL : runq_pop(&w->proc->runq);
-	return likely(next) ? sched_change(w, f, next) : sched_leave(w, f);
+	return likely(next) ? sched_change(w, f, next) :
+			      baton_sched_leave(w, f);
 }
 
 /* The current fiber lets the others go first. */
@@ -173,8 +174,9 @@ static inline struct baton_worker *sched_yield_fiber(struct baton_worker *w)
 
 	next = sched_due(w) ? NULL : runq_rotate(&w->proc->runq, f);
 	if (unlikely(!next))
-		return sched_yield_slow(w, f);
-	return likely(next != f) ? sched_change(w, f, next) : sched_leave(w, f);
+		return baton_sched_yield_slow(w, f);
+	return likely(next != f) ? sched_change(w, f, next) :
+				   baton_sched_leave(w, f);
 }
 
 #endif /* BATON_CORE_SCHED_H */

@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base.h"
 #include "fiber.h"
 
 #ifndef MADV_GUARD_INSTALL
@@ -44,7 +45,7 @@ static size_t page_size(void)
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-size_t stack_size_check(size_t bytes)
+size_t baton_stack_size_check(size_t bytes)
 {
 	size_t page = page_size();
 
@@ -133,7 +134,7 @@ static struct baton_fiber *slab_map(struct stack_pool *pool, size_t size,
 			goto out;
 		}
 		f->base = base + page;
-		f->id = tools_stack_register(f->base, f);
+		f->id = san_stack_register(f->base, f);
 		f->size = pooled ? 0 : (uint32_t)(size / page);
 		f->next = chain;
 		chain = f;
@@ -163,12 +164,12 @@ static void slab_unmap(struct stack_slab *slab)
 		slab->next->pprev = slab->pprev;
 	char *base = (char *)slab + page_size();
 
-	for (unsigned int i = 0; tools_watch() && i < slab->n; i++) {
+	for (unsigned int i = 0; san_watch() && i < slab->n; i++) {
 		struct baton_fiber *f = fiber_at(base + page_size(),
 						 slab->size, i);
 
-		tools_stack_deregister(f->id);
-		tools_fiber_uninit(&f->tools);
+		san_stack_deregister(f->id);
+		san_fiber_uninit(&f->san);
 		base += slab->size + page_size();
 	}
 	if (slab->shadows)
@@ -176,7 +177,7 @@ static void slab_unmap(struct stack_slab *slab)
 	munmap(slab, slab->bytes);
 }
 
-void stack_pool_init(struct stack_pool *pool, size_t size)
+void baton_stack_pool_init(struct stack_pool *pool, size_t size)
 {
 	pthread_mutex_init(&pool->lock, NULL);
 	pool->size = size;
@@ -186,14 +187,15 @@ void stack_pool_init(struct stack_pool *pool, size_t size)
 	pool->slabs = NULL;
 }
 
-void stack_pool_uninit(struct stack_pool *pool)
+void baton_stack_pool_uninit(struct stack_pool *pool)
 {
 	while (pool->slabs)
 		slab_unmap(pool->slabs);
 	pthread_mutex_destroy(&pool->lock);
 }
 
-struct baton_fiber *stack_pool_get(struct stack_pool *pool, unsigned int want)
+struct baton_fiber *baton_stack_pool_get(struct stack_pool *pool,
+					 unsigned int want)
 {
 	struct baton_fiber *first, *last;
 
@@ -214,8 +216,8 @@ struct baton_fiber *stack_pool_get(struct stack_pool *pool, unsigned int want)
 	return first;
 }
 
-void stack_pool_put(struct stack_pool *pool, struct baton_fiber *first,
-		    struct baton_fiber *last)
+void baton_stack_pool_put(struct stack_pool *pool, struct baton_fiber *first,
+			  struct baton_fiber *last)
 {
 	pthread_mutex_lock(&pool->lock);
 	last->next = pool->free;
@@ -237,7 +239,7 @@ static void unmap_buried(struct stack_pool *pool)
 
 	while ((f = *link)) {
 		/* Acquire; pairs with switch.S. */
-		if (__atomic_load_n(&f->ctx.on_stack, __ATOMIC_ACQUIRE)) {
+		if (smp_load_acquire(&f->ctx.on_stack)) {
 			link = &f->next;
 		} else {
 			*link = f->next;
@@ -246,7 +248,7 @@ static void unmap_buried(struct stack_pool *pool)
 	}
 }
 
-struct baton_fiber *stack_map(struct stack_pool *pool, size_t size)
+struct baton_fiber *baton_stack_map(struct stack_pool *pool, size_t size)
 {
 	struct baton_fiber *f;
 
@@ -257,14 +259,14 @@ struct baton_fiber *stack_map(struct stack_pool *pool, size_t size)
 	return f;
 }
 
-void stack_unmap(struct stack_pool *pool, struct baton_fiber *f)
+void baton_stack_unmap(struct stack_pool *pool, struct baton_fiber *f)
 {
 	pthread_mutex_lock(&pool->lock);
 	unmap(f);
 	pthread_mutex_unlock(&pool->lock);
 }
 
-void stack_bury(struct stack_pool *pool, struct baton_fiber *f)
+void baton_stack_bury(struct stack_pool *pool, struct baton_fiber *f)
 {
 	pthread_mutex_lock(&pool->lock);
 	f->next = pool->buried;

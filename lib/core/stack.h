@@ -32,29 +32,30 @@ struct stack_pool {
 	struct stack_slab *slabs;
 };
 
-void stack_pool_init(struct stack_pool *pool, size_t size);
+void baton_stack_pool_init(struct stack_pool *pool, size_t size);
 
 /* Unmap everything. No fiber may be on a stack. */
-void stack_pool_uninit(struct stack_pool *pool);
+void baton_stack_pool_uninit(struct stack_pool *pool);
 
 /*
  * A chain of up to @want fibers with pooled stacks, at least one; NULL without
  * memory. Only their base and size fields mean anything.
  */
-struct baton_fiber *stack_pool_get(struct stack_pool *pool, unsigned int want);
+struct baton_fiber *baton_stack_pool_get(struct stack_pool *pool,
+					 unsigned int want);
 
 /* Give back a chain, @last being its end. */
-void stack_pool_put(struct stack_pool *pool, struct baton_fiber *first,
-		    struct baton_fiber *last);
+void baton_stack_pool_put(struct stack_pool *pool, struct baton_fiber *first,
+			  struct baton_fiber *last);
 
 /* A fiber with a stack of its own size, outside of the pool's reuse. */
-struct baton_fiber *stack_map(struct stack_pool *pool, size_t size);
-void stack_unmap(struct stack_pool *pool, struct baton_fiber *f);
+struct baton_fiber *baton_stack_map(struct stack_pool *pool, size_t size);
+void baton_stack_unmap(struct stack_pool *pool, struct baton_fiber *f);
 
-/* stack_unmap(), later: the caller is on that stack. */
-void stack_bury(struct stack_pool *pool, struct baton_fiber *f);
+/* baton_stack_unmap(), later: the caller is on that stack. */
+void baton_stack_bury(struct stack_pool *pool, struct baton_fiber *f);
 
 /* @bytes in whole pages, or 0 when out of bounds. */
-size_t stack_size_check(size_t bytes);
+size_t baton_stack_size_check(size_t bytes);
 
 #endif /* BATON_CORE_STACK_H */

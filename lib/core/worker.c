@@ -21,14 +21,14 @@ static bool parked(struct baton_worker *w, int p)
 		slot_set_state(w->slot, BATON_RUNTIME);
 		return false;
 	}
-	tools_acquire(&w->rt->procs[p]);
+	san_acquire(&w->rt->procs[p]);
 	/* Attached before RUNTIME: a taker must not see the old processor. */
 	proc_attach(w, (unsigned int)p);
 	slot_set_state(w->slot, BATON_RUNTIME);
 	return true;
 }
 
-bool worker_park(struct baton_worker *w, unsigned int flags)
+bool baton_worker_park(struct baton_worker *w, unsigned int flags)
 {
 	w->proc = NULL;
 	count(&w->parks);
@@ -36,8 +36,8 @@ bool worker_park(struct baton_worker *w, unsigned int flags)
 	return parked(w, w->rt->tier->park(w, flags));
 }
 
-bool worker_swap(struct baton_worker *w, unsigned int p, unsigned int index,
-		 unsigned int flags)
+bool baton_worker_swap(struct baton_worker *w, unsigned int p,
+		       unsigned int index, unsigned int flags)
 {
 	w->proc = NULL;
 	count(&w->parks);
@@ -45,7 +45,7 @@ bool worker_swap(struct baton_worker *w, unsigned int p, unsigned int index,
 	return parked(w, w->rt->tier->swap(w, p, index, flags));
 }
 
-struct baton_worker *worker_create(struct baton_rt *rt)
+struct baton_worker *baton_worker_create(struct baton_rt *rt)
 {
 	struct baton_worker *w;
 
@@ -61,8 +61,8 @@ NO_SANITIZE static void first_frame(void *arg)
 	struct baton_worker *w = arg;
 
 	w->sys_sp = w->base_sp;
-	tools_leave(&w->tools, &w->tools);	/* as if from elsewhere */
-	sched_loop(w);
+	san_leave(&w->san, &w->san); /* as if from elsewhere */
+	baton_sched_loop(w);
 }
 
 /*
@@ -73,12 +73,12 @@ NO_SANITIZE static void first_frame(void *arg)
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t adopted_left = PTHREAD_COND_INITIALIZER;
 
-void workers_lock(void)
+void baton_workers_lock(void)
 {
 	pthread_mutex_lock(&lock);
 }
 
-void workers_unlock(void)
+void baton_workers_unlock(void)
 {
 	pthread_mutex_unlock(&lock);
 }
@@ -91,24 +91,24 @@ static struct baton_rt *own_rt(void)
 	return w && (!w->adopted || w->depth) ? w->rt : NULL;
 }
 
-struct baton_rt *rt_hold(void)
+struct baton_rt *baton_rt_hold(void)
 {
 	struct baton_rt *rt = own_rt();
 
 	if (rt)
 		return rt;
-	/* workers_drain() takes it before the end. */
-	workers_lock();
+	/* baton_workers_drain() takes it before the end. */
+	baton_workers_lock();
 	rt = rt_running();
 	if (!rt)
-		workers_unlock();
+		baton_workers_unlock();
 	return rt;
 }
 
-void rt_release(void)
+void baton_rt_release(void)
 {
 	if (!own_rt())
-		workers_unlock();
+		baton_workers_unlock();
 }
 
 /* --- the end of a thread ------------------------------------------------ */
@@ -121,8 +121,9 @@ static void thread_exits(void *arg)
 	struct baton_worker *w = arg;
 
 	if (!w->adopted || w->depth)
-		fatal("a thread ended in a foreign call or callback: pthread_exit()?");
-	worker_forget(w);
+		baton_fatal(
+			"a thread ended in a foreign call or callback: pthread_exit()?");
+	baton_worker_forget(w);
 }
 
 static void exit_key_create(void)
@@ -150,12 +151,12 @@ static int __worker_attach(struct baton_worker *w)
 		return err;
 	}
 	w->errnop = &errno;
-	tools_thread_init(&w->tools);
+	baton_san_thread_init(&w->san);
 	debug_attach(w);
-	fault_stack_create(w);
+	baton_fault_stack_create(w);
 	/* Release: who finds it in the table finds it whole. */
-	__atomic_store_n(&rt->workers[w->index], w, __ATOMIC_RELEASE);
-	n = __atomic_add_fetch(&rt->nworkers, 1, __ATOMIC_RELAXED);
+	smp_store_release(&rt->workers[w->index], w);
+	n = atomic_fetch_add_relaxed(&rt->nworkers, 1) + 1;
 	if (n > rt->nworkers_max)
 		rt->nworkers_max = n;
 	baton_worker_set_self(w);
@@ -163,13 +164,13 @@ static int __worker_attach(struct baton_worker *w)
 	return 0;
 }
 
-int worker_attach(struct baton_worker *w)
+int baton_worker_attach(struct baton_worker *w)
 {
 	int err;
 
-	workers_lock();
+	baton_workers_lock();
 	err = __worker_attach(w);
-	workers_unlock();
+	baton_workers_unlock();
 	return err;
 }
 
@@ -178,45 +179,45 @@ static void __worker_detach(struct baton_worker *w)
 {
 	struct baton_rt *rt = w->rt;
 
-	rt_count_worker(w, &rt->gone);
+	baton_rt_count_worker(w, &rt->gone);
 	/* Its slot may be another's as soon as it is detached. */
-	__atomic_store_n(&rt->workers[w->index], NULL, __ATOMIC_RELAXED);
-	__atomic_fetch_sub(&rt->nworkers, 1, __ATOMIC_RELAXED);
+	WRITE_ONCE(rt->workers[w->index], NULL);
+	atomic_fetch_sub_relaxed(&rt->nworkers, 1);
 	pthread_setspecific(exit_key, NULL);
 	baton_worker_set_self(NULL);
-	fault_stack_destroy(w);
+	baton_fault_stack_destroy(w);
 	rt->tier->detach(w);
 }
 
-void worker_detach(struct baton_worker *w)
+void baton_worker_detach(struct baton_worker *w)
 {
-	workers_lock();
+	baton_workers_lock();
 	__worker_detach(w);
-	workers_unlock();
+	baton_workers_unlock();
 }
 
 /* With its fiber, which must not be in use. */
 static void adopted_destroy(struct baton_worker *w)
 {
-	stack_pool_uninit(&w->stacks);
+	baton_stack_pool_uninit(&w->stacks);
 	free(w);
 }
 
 /* Under the lock. */
 static int adopt(struct baton_rt *rt, struct baton_worker **worker)
 {
-	struct baton_worker *w = worker_create(rt);
+	struct baton_worker *w = baton_worker_create(rt);
 	int err = -ENOMEM;
 
 	if (!w)
-		return reason(err, "no memory");
-	stack_pool_init(&w->stacks, rt->stacks.size);
-	w->fiber = stack_map(&w->stacks, rt->stacks.size);
+		return baton_error(err, "no memory");
+	baton_stack_pool_init(&w->stacks, rt->stacks.size);
+	w->fiber = baton_stack_map(&w->stacks, rt->stacks.size);
 	if (!w->fiber) {
-		reason(err, "no memory for a stack");
+		baton_error(err, "no memory for a stack");
 		goto err_destroy;
 	}
-	fiber_init(w->fiber);
+	baton_fiber_init(w->fiber);
 	w->fiber->joiner = JOIN_DETACHED;
 	w->fiber->worker = w;
 	baton_ctx_init(&w->fiber->ctx, fiber_top(w->fiber), NULL);
@@ -226,11 +227,11 @@ static int adopt(struct baton_rt *rt, struct baton_worker **worker)
 	sched_pin(w, w->fiber);
 	err = __worker_attach(w);
 	if (err) {
-		reason(err, "not a worker: %s", strerror(-err));
+		baton_error(err, "not a worker: %s", strerror(-err));
 		goto err_destroy;
 	}
 	slot_set_state(w->slot, BATON_PARKED);
-	__atomic_fetch_add(&rt->adopted, 1, __ATOMIC_RELAXED);
+	atomic_fetch_add_relaxed(&rt->adopted, 1);
 	rt->users++;
 	*worker = w;
 	return 0;
@@ -240,31 +241,32 @@ err_destroy:
 	return err;
 }
 
-int worker_adopt(struct baton_worker **worker)
+int baton_worker_adopt(struct baton_worker **worker)
 {
 	struct baton_rt *rt;
 	int err;
 
-	workers_lock();
+	baton_workers_lock();
 	rt = rt_running();
 	if (!rt)
-		err = reason(-ESRCH, "no scheduler runs");
+		err = baton_error(-ESRCH, "no scheduler runs");
 	else if (rt_stopping(rt))
-		err = reason(-ESHUTDOWN, "the scheduler is ending");
+		err = baton_error(-ESHUTDOWN, "the scheduler is ending");
 	else if (!baton_shadow_on() != !rt->stacks.foreign)
-		err = reason(-EINVAL, "only some threads have shadow stacks");
+		err = baton_error(-EINVAL,
+				  "only some threads have shadow stacks");
 	else
 		err = adopt(rt, worker);
-	workers_unlock();
+	baton_workers_unlock();
 	return err;
 }
 
-void worker_forget(struct baton_worker *w)
+void baton_worker_forget(struct baton_worker *w)
 {
 	struct baton_rt *rt = w->rt;
 	bool cut_off, last;
 
-	workers_lock();
+	baton_workers_lock();
 	__worker_detach(w);
 	/*
 	 * A callback that ends has been given what it waited for, and nobody
@@ -278,40 +280,40 @@ void worker_forget(struct baton_worker *w)
 		rt->forgotten = w;
 	}
 	last = !--rt->users;
-	workers_unlock();
+	baton_workers_unlock();
 	if (!cut_off)
 		adopted_destroy(w);
 	if (last)
-		rt_free(rt);
+		baton_rt_free(rt);
 }
 
-void worker_left(void)
+void baton_worker_left(void)
 {
-	workers_lock();
+	baton_workers_lock();
 	pthread_cond_broadcast(&adopted_left);
-	workers_unlock();
+	baton_workers_unlock();
 }
 
 /* Under the lock. Adopted, and in a callback? */
 static bool visits(const struct baton_worker *w)
 {
 	/* Pairs with the callback's end: depth, full barrier, stopping. */
-	return w && w->adopted && __atomic_load_n(&w->depth, __ATOMIC_ACQUIRE);
+	return w && w->adopted && smp_load_acquire(&w->depth);
 }
 
-void workers_drain(struct baton_rt *rt)
+void baton_workers_drain(struct baton_rt *rt)
 {
-	full_barrier();		/* stopping before depth */
-	workers_lock();
-	__atomic_store_n(&baton_rt_running, NULL, __ATOMIC_RELEASE);
+	smp_mb(); /* stopping before depth */
+	baton_workers_lock();
+	smp_store_release(&baton_rt_running, NULL);
 	for (unsigned int i = 0; i < rt->max_workers; i++)
 		while (visits(rt->workers[i]))
 			pthread_cond_wait(&adopted_left, &lock);
 	rt->drained = true;
-	workers_unlock();
+	baton_workers_unlock();
 }
 
-void worker_run(struct baton_worker *w)
+void baton_worker_run(struct baton_worker *w)
 {
 	struct baton_ctx control;
 
@@ -319,7 +321,7 @@ void worker_run(struct baton_worker *w)
 	baton_control_save(&control);
 	baton_asm_start(first_frame, w, &w->base_sp);
 	baton_control_load(&control);
-	worker_detach(w);
+	baton_worker_detach(w);
 }
 
 /* What a new thread tells its starter. */
@@ -333,18 +335,18 @@ static void *worker_thread(void *arg)
 {
 	struct birth *b = arg;
 	struct baton_worker *w = b->w;
-	int err = worker_attach(w);
+	int err = baton_worker_attach(w);
 
 	b->err = err;
 	sem_post(&b->born);	/* the last touch of @b */
 	if (!err)
-		worker_run(w);
+		baton_worker_run(w);
 	return NULL;
 }
 
-int worker_start(struct baton_rt *rt)
+int baton_worker_start(struct baton_rt *rt)
 {
-	struct birth b = { .w = worker_create(rt) };
+	struct birth b = {.w = baton_worker_create(rt)};
 	pthread_attr_t attr;
 	int err;
 
@@ -381,16 +383,14 @@ static bool stuck(const struct baton_worker *w)
 {
 	/* Acquire: who has lost a processor in a callback and looks for another
 	 * has set depth before; see slot_set_state(). */
-	switch (__atomic_load_n(&w->slot->state, __ATOMIC_ACQUIRE)) {
+	switch (smp_load_acquire(&w->slot->state)) {
 	case BATON_FOREIGN:
 		return true;
 	case BATON_FIBER:
-		if (__atomic_load_n(&w->slot->taken, __ATOMIC_RELAXED) ==
-		    BATON_TAKEN)
+		if (READ_ONCE(w->slot->taken) == BATON_TAKEN)
 			return true;
 	}
-	return __atomic_load_n(&w->depth, __ATOMIC_RELAXED) ||
-	       __atomic_load_n(&w->pinned, __ATOMIC_RELAXED);
+	return READ_ONCE(w->depth) || READ_ONCE(w->pinned);
 }
 
 /*
@@ -399,7 +399,7 @@ static bool stuck(const struct baton_worker *w)
  * its way there: then there were two more. Should any of them lose its
  * processor meanwhile, and there is no standby, the watcher is asked again.
  */
-bool workers_suffice(const struct baton_rt *rt)
+bool baton_workers_suffice(const struct baton_rt *rt)
 {
 	unsigned int n = !stuck(rt->first);
 
@@ -408,13 +408,13 @@ bool workers_suffice(const struct baton_rt *rt)
 	return n > rt->nprocs;
 }
 
-void workers_join(struct baton_rt *rt)
+void baton_workers_join(struct baton_rt *rt)
 {
 	for (struct baton_worker *w = rt->started; w; w = w->next)
 		pthread_join(w->thread, NULL);
 }
 
-void workers_destroy(struct baton_rt *rt)
+void baton_workers_destroy(struct baton_rt *rt)
 {
 	struct baton_worker *w;
 

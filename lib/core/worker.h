@@ -13,7 +13,7 @@
 #include "ctx.h"
 #include "debug.h"
 #include "rt.h"
-#include "tools.h"
+#include "sanitize.h"
 
 /**
  * struct baton_worker - a worker
@@ -60,7 +60,7 @@ struct baton_worker {
 	uint64_t requeued;
 	uint64_t parks;
 	struct baton_ctx control;
-	struct tools tools;
+	struct san san;
 	struct debug debug;
 	struct stack_pool stacks;
 	void *altstack;
@@ -70,21 +70,21 @@ struct baton_worker {
  * Wait for a processor; false when the scheduler is stopping. TIER_PINNED in
  * @flags: one that is meant for this worker's pinned fiber.
  */
-bool worker_park(struct baton_worker *w, unsigned int flags);
+bool baton_worker_park(struct baton_worker *w, unsigned int flags);
 
-/* worker_park() once processor @p has gone to worker @index, or TIER_ANY. */
-bool worker_swap(struct baton_worker *w, unsigned int p, unsigned int index,
-		 unsigned int flags);
+/* baton_worker_park() once processor @p has gone to worker @index, or TIER_ANY. */
+bool baton_worker_swap(struct baton_worker *w, unsigned int p,
+		       unsigned int index, unsigned int flags);
 
-/* Freed by workers_destroy(). */
-struct baton_worker *worker_create(struct baton_rt *rt);
+/* Freed by baton_workers_destroy(). */
+struct baton_worker *baton_worker_create(struct baton_rt *rt);
 
 /*
  * This thread is @w from now on, and has a slot. 0; -EAGAIN all slots are
  * taken; or another -errno.
  */
-int worker_attach(struct baton_worker *w);
-void worker_detach(struct baton_worker *w);
+int baton_worker_attach(struct baton_worker *w);
+void baton_worker_detach(struct baton_worker *w);
 
 /*
  * The calling thread, which is not the library's, becomes a worker for its
@@ -92,59 +92,59 @@ void worker_detach(struct baton_worker *w);
  * without a processor, in state PARKED. 0; -ESRCH no scheduler runs;
  * -ESHUTDOWN it is ending; -EAGAIN all slots are taken; -ENOMEM.
  */
-int worker_adopt(struct baton_worker **w);
+int baton_worker_adopt(struct baton_worker **w);
 
 /*
  * The calling thread, adopted as @w and not in a callback, is one no more. Its
- * fiber's stack stays, if the scheduler is ending, until workers_destroy().
+ * fiber's stack stays, if the scheduler is ending, until baton_workers_destroy().
  */
-void worker_forget(struct baton_worker *w);
+void baton_worker_forget(struct baton_worker *w);
 
 /* The calling thread, adopted, has left a callback of a stopping scheduler. */
-void worker_left(void);
+void baton_worker_left(void);
 
 /*
  * No scheduler runs any more: adopt no thread, and wait until no adopted one
  * is in a callback. What is left to them then is @rt itself and its region, and
  * to other threads nothing.
  */
-void workers_drain(struct baton_rt *rt);
+void baton_workers_drain(struct baton_rt *rt);
 
 /*
  * workers[] is as it is, adopted workers included, and the scheduler that runs
  * is not freed, until unlocked. Any thread but one that has it; briefly.
  */
-void workers_lock(void);
-void workers_unlock(void);
+void baton_workers_lock(void);
+void baton_workers_unlock(void);
 
 /*
- * The scheduler that runs, not to be freed until rt_release(); or NULL, to be
+ * The scheduler that runs, not to be freed until baton_rt_release(); or NULL, to be
  * released by nobody. On one thread, without a switch in between. For a worker
  * this is no lock: its scheduler outlives it anyway.
  */
-struct baton_rt *rt_hold(void);
-void rt_release(void);
+struct baton_rt *baton_rt_hold(void);
+void baton_rt_release(void);
 
 /* Run fibers until the scheduler stops; then detach. */
-void worker_run(struct baton_worker *w);
+void baton_worker_run(struct baton_worker *w);
 
 /* One more thread, parked until it is needed. 0 or -errno. By the watcher. */
-int worker_start(struct baton_rt *rt);
+int baton_worker_start(struct baton_rt *rt);
 
 /*
  * Are there as many workers as it takes? By the watcher, once the last standby
  * was used: one may well be on its way to park, and another thread would never
  * be needed, but never end, either.
  */
-bool workers_suffice(const struct baton_rt *rt);
+bool baton_workers_suffice(const struct baton_rt *rt);
 
-/* Wait for all threads that worker_start() made. */
-void workers_join(struct baton_rt *rt);
+/* Wait for all threads that baton_worker_start() made. */
+void baton_workers_join(struct baton_rt *rt);
 
 /*
- * After workers_drain(), and not before: until then pinned fibers lead to their
+ * After baton_workers_drain(), and not before: until then pinned fibers lead to their
  * workers. All but those of threads that are still adopted.
  */
-void workers_destroy(struct baton_rt *rt);
+void baton_workers_destroy(struct baton_rt *rt);
 
 #endif /* BATON_CORE_WORKER_H */

@@ -52,19 +52,19 @@ static int create(struct baton_rt *rt, struct kmod *k)
 	void *region;
 
 	if (ioctl(k->fd, BATON_IOC_CREATE, &c))
-		return reason(-errno, DEVICE ": no instance: %s",
-			      strerror(errno));
+		return baton_error(-errno, DEVICE ": no instance: %s",
+				   strerror(errno));
 	k->bytes = c.region_size;
 	region = mmap(NULL, k->bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
 		      k->fd, 0);
 	if (region == MAP_FAILED)
-		return reason(-errno, DEVICE ": no region: %s",
-			      strerror(errno));
+		return baton_error(-errno, DEVICE ": no region: %s",
+				   strerror(errno));
 	rt->hdr = region;
 	if (rt->hdr->abi != BATON_ABI) {
 		munmap(region, k->bytes);
-		return reason(-EPROTO, DEVICE ": ABI %u, need %u",
-			      rt->hdr->abi, BATON_ABI);
+		return baton_error(-EPROTO, DEVICE ": ABI %u, need %u",
+				   rt->hdr->abi, BATON_ABI);
 	}
 	rt->recs = (void *)((char *)region + rt->hdr->proc_offset);
 	rt->slots = (void *)((char *)region + rt->hdr->slot_offset);
@@ -77,15 +77,15 @@ static int kmod_open(struct baton_rt *rt)
 	int err;
 
 	if (!k)
-		return reason(-ENOMEM, "no memory");
+		return baton_error(-ENOMEM, "no memory");
 	k->fd = open(DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (k->fd < 0) {
-		err = reason(-errno, DEVICE ": %s", strerror(errno));
+		err = baton_error(-errno, DEVICE ": %s", strerror(errno));
 		goto err_free;
 	}
 	k->stop = eventfd(0, EFD_CLOEXEC);
 	if (k->stop < 0) {
-		err = reason(-errno, "eventfd: %s", strerror(errno));
+		err = baton_error(-errno, "eventfd: %s", strerror(errno));
 		goto err_close;
 	}
 	err = create(rt, k);
@@ -197,7 +197,7 @@ static int kmod_watch(struct baton_rt *rt)
 	}
 }
 
-const struct tier_ops tier_kmod = {
+const struct tier_ops baton_tier_kmod = {
 	.id = BATON_TIER_KMOD,
 	.open = kmod_open,
 	.close = kmod_close,

@@ -82,17 +82,17 @@ static void futex_wake(uint32_t *word)
 
 static void kick(struct poll *t)
 {
-	__atomic_fetch_add(&t->kick, 1, __ATOMIC_SEQ_CST);
+	atomic_fetch_add(&t->kick, 1);
 	futex_wake(&t->kick);
 }
 
 static void want(struct poll *t)
 {
-	__atomic_store_n(&t->wanted, 1, __ATOMIC_SEQ_CST);
+	smp_store_mb(t->wanted, 1);
 	kick(t);
 }
 
-size_t region_layout(struct baton_rt *rt, void *region)
+size_t baton_region_layout(struct baton_rt *rt, void *region)
 {
 	size_t procs = sizeof(struct baton_header);
 	size_t slots = procs + rt->nprocs * sizeof(struct baton_proc_rec);
@@ -118,8 +118,8 @@ static int poll_open(struct baton_rt *rt)
 	void *region;
 
 	if (!t)
-		return reason(-ENOMEM, "no memory");
-	t->bytes = region_layout(rt, NULL);
+		return baton_error(-ENOMEM, "no memory");
+	t->bytes = baton_region_layout(rt, NULL);
 	region = mmap(NULL, t->bytes, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	t->bunks = calloc(rt->max_workers, sizeof(*t->bunks));
@@ -130,9 +130,9 @@ static int poll_open(struct baton_rt *rt)
 		free(t->bunks);
 		free(t->seen);
 		free(t);
-		return reason(-ENOMEM, "no memory");
+		return baton_error(-ENOMEM, "no memory");
 	}
-	region_layout(rt, region);
+	baton_region_layout(rt, region);
 	pthread_mutex_init(&t->lock, NULL);
 	/* Where the kernel has no membarrier() every call pays for a fence. */
 	rt->fence = syscall(SYS_membarrier,
@@ -172,10 +172,10 @@ static int poll_attach(struct baton_worker *w)
 	/* As it was left, a dead worker's, but for what tells a new one; the
 	 * monitor may be looking at it for a processor that one had. */
 	slot_set_state(w->slot, BATON_RUNTIME);
-	__atomic_store_n(&w->slot->taken, BATON_KEPT, __ATOMIC_RELAXED);
-	__atomic_store_n(&w->slot->calls, 0, __ATOMIC_RELAXED);
+	WRITE_ONCE(w->slot->taken, BATON_KEPT);
+	WRITE_ONCE(w->slot->calls, 0);
 	w->slot->tid = (uint32_t)gettid();
-	__atomic_fetch_add(&w->rt->hdr->nworkers, 1, __ATOMIC_RELAXED);
+	atomic_fetch_add_relaxed(&w->rt->hdr->nworkers, 1);
 	return 0;
 }
 
@@ -185,7 +185,7 @@ static void poll_detach(struct baton_worker *w)
 	struct bunk *b = &t->bunks[w->index];
 
 	slot_set_state(w->slot, BATON_DEAD);
-	__atomic_fetch_sub(&w->rt->hdr->nworkers, 1, __ATOMIC_RELAXED);
+	atomic_fetch_sub_relaxed(&w->rt->hdr->nworkers, 1);
 	pthread_mutex_lock(&t->lock);
 	b->next = t->vacant;
 	t->vacant = b;
@@ -199,7 +199,7 @@ static void poll_busy(struct baton_rt *rt)
 	/*
 	 * idle[] was changed by a locked instruction: pairs with sleep_for().
 	 */
-	if (__atomic_load_n(&t->asleep, __ATOMIC_SEQ_CST))
+	if (READ_ONCE(t->asleep))
 		kick(t);
 }
 
@@ -226,7 +226,7 @@ static struct bunk *grant(struct baton_rt *rt, unsigned int proc,
 		rt->hdr->nstandby--;
 	b->listed = false;
 	/* Release: pairs with the load in poll_park(), outside the lock. */
-	__atomic_store_n(&b->grant, proc + 1, __ATOMIC_RELEASE);
+	smp_store_release(&b->grant, proc + 1);
 	return b;
 }
 
@@ -256,7 +256,7 @@ static int poll_wake(struct baton_rt *rt, unsigned int proc,
 /* Under the lock. A processor that needs a worker, now that one is here. */
 static int claim_for_work(struct baton_rt *rt)
 {
-	full_barrier();		/* idle[] or standby before the queues */
+	smp_mb(); /* idle[] or standby before the queues */
 	return rt_has_work(rt) ? idle_claim_any(rt->hdr, rt->nprocs) : -1;
 }
 
@@ -288,13 +288,12 @@ static int poll_park(struct baton_worker *w, unsigned int flags)
 	/* One ahead of need: there may be more processors in want. */
 	if (last)
 		want(t);
-	while ((got = __atomic_load_n(&b->grant, __ATOMIC_ACQUIRE)) ==
-	       GRANT_NONE)
+	while ((got = smp_load_acquire(&b->grant)) == GRANT_NONE)
 		futex_wait(&b->grant, GRANT_NONE, NULL);
 	if (got == GRANT_STOP)
 		return -ESHUTDOWN;
 	/* Over a GRANT_STOP, maybe: the next park looks at stopped. */
-	__atomic_store_n(&b->grant, GRANT_NONE, __ATOMIC_RELAXED);
+	WRITE_ONCE(b->grant, GRANT_NONE);
 	poll_busy(rt);
 	return (int)got - 1;
 }
@@ -316,8 +315,7 @@ static void poll_stop(struct baton_rt *rt)
 	t->standby = NULL;
 	n = t->nslots;
 	for (unsigned int i = 0; i < n; i++) {
-		__atomic_store_n(&t->bunks[i].grant, GRANT_STOP,
-				 __ATOMIC_RELEASE);
+		smp_store_release(&t->bunks[i].grant, GRANT_STOP);
 		futex_wake(&t->bunks[i].grant);
 	}
 	pthread_mutex_unlock(&t->lock);
@@ -329,7 +327,7 @@ static void poll_stop(struct baton_rt *rt)
  * stores RUNTIME and then looks at taken, without a fence: membarrier() makes
  * every running thread of ours pass one. If we then see the call still on, the
  * worker's look is to come, it will find us, and the two swaps decide. Pairs
- * with slot_enter() and proc_regain().
+ * with slot_enter() and baton_proc_regain().
  */
 static bool take(struct baton_rt *rt, struct baton_slot *s, unsigned int p,
 		 uint64_t calls)
@@ -337,36 +335,32 @@ static bool take(struct baton_rt *rt, struct baton_slot *s, unsigned int p,
 	uint32_t old = BATON_KEPT;
 	bool still;
 
-	if (!__atomic_compare_exchange_n(&s->taken, &old, BATON_TAKING, false,
-					 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+	if (!try_cmpxchg(&s->taken, &old, BATON_TAKING))
 		return false;
 	if (rt->fence)
-		full_barrier();
+		smp_mb();
 	else
 		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 	/* Acquire: what the worker did to the processor's queue. */
-	still = __atomic_load_n(&s->state, __ATOMIC_ACQUIRE) == BATON_FOREIGN &&
-		__atomic_load_n(&s->calls, __ATOMIC_RELAXED) == calls &&
-		__atomic_load_n(&s->proc, __ATOMIC_RELAXED) == p;
+	still = smp_load_acquire(&s->state) == BATON_FOREIGN &&
+		READ_ONCE(s->calls) == calls && READ_ONCE(s->proc) == p;
 	old = BATON_TAKING;
-	return __atomic_compare_exchange_n(&s->taken, &old,
-					   still ? BATON_TAKEN : BATON_KEPT,
-					   false, __ATOMIC_ACQ_REL,
-					   __ATOMIC_RELAXED) && still;
+	return try_cmpxchg_acq_rel(&s->taken, &old,
+				   still ? BATON_TAKEN : BATON_KEPT) &&
+	       still;
 }
 
 /* Is processor @p in the same foreign call as last time, and is there work? */
 static bool retake(struct baton_rt *rt, unsigned int p)
 {
 	struct sighting *seen = &poll_of(rt)->seen[p];
-	uint32_t index = __atomic_load_n(&rt->recs[p].worker, __ATOMIC_RELAXED);
+	uint32_t index = READ_ONCE(rt->recs[p].worker);
 	struct baton_slot *s = &rt->slots[index];
 	uint64_t calls;
 
-	if (idle_test(rt->hdr, p) ||
-	    __atomic_load_n(&s->state, __ATOMIC_RELAXED) != BATON_FOREIGN)
+	if (idle_test(rt->hdr, p) || READ_ONCE(s->state) != BATON_FOREIGN)
 		return false;
-	calls = __atomic_load_n(&s->calls, __ATOMIC_RELAXED);
+	calls = READ_ONCE(s->calls);
 	if (seen->worker != index || seen->calls != calls) {
 		*seen = (struct sighting){ index, calls };
 		return false;
@@ -391,19 +385,18 @@ static void sleep_for(struct baton_rt *rt, long ns)
 {
 	struct poll *t = poll_of(rt);
 	struct timespec ts = { .tv_nsec = ns };
-	uint32_t kicks = __atomic_load_n(&t->kick, __ATOMIC_SEQ_CST);
+	uint32_t kicks = READ_ONCE(t->kick);
 
 	if (!all_idle(rt)) {
 		futex_wait(&t->kick, kicks, &ts);
 		return;
 	}
 	/* asleep before idle[]; pairs with poll_busy(). */
-	__atomic_store_n(&t->asleep, 1, __ATOMIC_SEQ_CST);
-	full_barrier();
-	if (all_idle(rt) && !__atomic_load_n(&t->wanted, __ATOMIC_SEQ_CST) &&
-	    !rt_stopping(rt))
+	smp_store_mb(t->asleep, 1);
+	smp_mb();
+	if (all_idle(rt) && !READ_ONCE(t->wanted) && !rt_stopping(rt))
 		futex_wait(&t->kick, kicks, NULL);
-	__atomic_store_n(&t->asleep, 0, __ATOMIC_SEQ_CST);
+	smp_store_mb(t->asleep, 0);
 }
 
 static int poll_watch(struct baton_rt *rt)
@@ -419,7 +412,7 @@ static int poll_watch(struct baton_rt *rt)
 
 		for (unsigned int p = 0; p < rt->nprocs; p++)
 			took |= retake(rt, p);
-		if (__atomic_exchange_n(&t->wanted, 0, __ATOMIC_SEQ_CST))
+		if (xchg(&t->wanted, 0))
 			return 1;
 		quiet = took ? 0 : quiet + 1;
 		if (!quiet)
@@ -431,7 +424,7 @@ static int poll_watch(struct baton_rt *rt)
 	return -1;
 }
 
-const struct tier_ops tier_poll = {
+const struct tier_ops baton_tier_poll = {
 	.id = BATON_TIER_POLL,
 	.open = poll_open,
 	.close = poll_close,

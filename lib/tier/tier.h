@@ -18,7 +18,7 @@ struct baton_worker;
  * struct tier_ops - a tier
  * @id:     which
  * @open:   make the region and fill in rt->hdr, recs and slots; processor 0 is
- *          the caller's, the others are idle. 0, or -errno with a reason().
+ *          the caller's, the others are idle. 0, or -errno with a baton_error().
  * @close:  undo it; no worker is attached any more
  * @attach: the calling thread becomes worker @w: fills in w->index, w->slot
  * @detach: it is one no more
@@ -49,10 +49,10 @@ struct tier_ops {
 	void (*busy)(struct baton_rt *rt);
 };
 
-extern const struct tier_ops tier_kmod;
-extern const struct tier_ops tier_poll;
+extern const struct tier_ops baton_tier_kmod;
+extern const struct tier_ops baton_tier_poll;
 
 /* Bytes of a region, and where its parts begin. */
-size_t region_layout(struct baton_rt *rt, void *region);
+size_t baton_region_layout(struct baton_rt *rt, void *region);
 
 #endif /* BATON_TIER_TIER_H */

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 #
 # t_abi.sh - libbaton.so exports what libbaton.map lists, no more and no less,
-# the public headers declare each of these, and each has a man page
+# the public headers declare each of these, and each has a man page; and
+# libbaton.a has no other global names than those that begin with baton_
 
 set -u
 export LC_ALL=C
 top=$(cd "$(dirname "$0")/../.." && pwd)
 lib=${BATON_SO:-$top/build/libbaton.so}
+archive=${lib%.so}.a
 man=$top/lib/man
 num=0 failed=0
 
@@ -58,13 +60,20 @@ exported=$(nm -D --defined-only "$lib" |
 untyped=$(nm -D --defined-only "$lib" |
 	  awk '$2 != "A" && $3 !~ /@@BATON_/ { print $3 }')
 
-echo "1..6"
+# A program that links the static library has all its names but ours to itself;
+# what the compiler puts there is shared by all who use it
+unprefixed=$(nm -g --defined-only "$archive" |
+	     awk 'NF == 3 && $3 !~ /^(baton_|DW\.ref\.|__x86\.|__asan_|__odr_)/ {
+		  print $3 }' | sort -u)
+
+echo "1..7"
 report "the map lists symbols" "$([ -n "$listed" ] || echo nothing)"
 report "all that is listed is exported" \
 	"$(comm -23 <(echo "$listed") <(echo "$exported"))"
 report "all that is exported is listed" \
 	"$(comm -13 <(echo "$listed") <(echo "$exported"))"
 report "each has a version" "$untyped"
+report "no name in the archive is without the prefix" "$unprefixed"
 report "each is declared in a public header" "$(undeclared)"
 report "each has a man page" "$(without_page)"
 exit $failed

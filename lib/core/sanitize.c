@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-/* tools.c - what sanitizers are told of a thread. */
-#include "tools.h"
+/* sanitize.c - what sanitizers are told of a thread. */
+#include "sanitize.h"
 
 #include <pthread.h>
 
-void tools_thread_init(struct tools *t)
+void baton_san_thread_init(struct san *t)
 {
 	(void)t;
 #ifdef __SANITIZE_ADDRESS__

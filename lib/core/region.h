@@ -1,28 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * slot.h - the region shared with the kernel, as the library reads and writes
+ * region.h - the region shared with the kernel, as the library reads and writes
  * it: a worker's state, and which processors are free.
  *
  * The words and their rules are those of <linux/baton.h>; in the tiers without
  * a module the region is plain memory of the same layout.
  */
-#ifndef BATON_CORE_SLOT_H
-#define BATON_CORE_SLOT_H
+#ifndef BATON_CORE_REGION_H
+#define BATON_CORE_REGION_H
 
 #include <linux/baton.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#define likely(x)	__builtin_expect(!!(x), 1)
-#define unlikely(x)	__builtin_expect(!!(x), 0)
-
-/* Orders against a hook that runs on this CPU, between two instructions. */
-#define compiler_barrier()	__atomic_signal_fence(__ATOMIC_SEQ_CST)
-#define full_barrier()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
-#ifdef __SANITIZE_THREAD__
-/* It sees no order in a fence; plain data is handed over by acquire and release. */
-#pragma GCC diagnostic ignored "-Wtsan"
-#endif
+#include "base.h"
 
 /*
  * Written by the worker alone. Release: what it did to its processor's queue
@@ -30,13 +21,13 @@
  */
 static inline void slot_set_state(struct baton_slot *s, uint32_t state)
 {
-	__atomic_store_n(&s->state, state, __ATOMIC_RELEASE);
+	smp_store_release(&s->state, state);
 }
 
 /* By the worker itself: nobody else writes it. */
 static inline uint32_t slot_state(const struct baton_slot *s)
 {
-	return __atomic_load_n(&s->state, __ATOMIC_RELAXED);
+	return READ_ONCE(s->state);
 }
 
 /*
@@ -54,16 +45,16 @@ static inline uint32_t slot_enter(struct baton_slot *s, uint32_t state)
 {
 	_Static_assert(!BATON_KEPT, "KEPT is 0: see sched_enter()");
 	slot_set_state(s, state);
-	compiler_barrier();
-	return __atomic_load_n(&s->taken, __ATOMIC_RELAXED);
+	barrier();
+	return READ_ONCE(s->taken);
 }
 
 /* The same look, for what lacks membarrier() (@fence) as well. */
 static inline bool slot_lost(struct baton_slot *s, bool fence)
 {
 	if (fence)
-		full_barrier();
-	return __atomic_load_n(&s->taken, __ATOMIC_RELAXED) != BATON_KEPT;
+		smp_mb();
+	return READ_ONCE(s->taken) != BATON_KEPT;
 }
 
 /* The right to processor @p: true if it was free, and is now the caller's. */
@@ -72,16 +63,14 @@ static inline bool idle_claim(struct baton_header *h, unsigned int p)
 	uint64_t bit = UINT64_C(1) << (p % 64);
 
 	/* Not free is the common case on the way home: look before locking. */
-	if (!(__atomic_load_n(&h->idle[p / 64], __ATOMIC_RELAXED) & bit))
+	if (!(READ_ONCE(h->idle[p / 64]) & bit))
 		return false;
-	return __atomic_fetch_and(&h->idle[p / 64], ~bit,
-				  __ATOMIC_SEQ_CST) & bit;
+	return atomic_fetch_andnot(&h->idle[p / 64], bit) & bit;
 }
 
 static inline bool idle_test(const struct baton_header *h, unsigned int p)
 {
-	return __atomic_load_n(&h->idle[p / 64], __ATOMIC_RELAXED) >>
-		(p % 64) & 1;
+	return READ_ONCE(h->idle[p / 64]) >> (p % 64) & 1;
 }
 
 /* Any free processor, or -1. */
@@ -90,8 +79,7 @@ static inline int idle_claim_any(struct baton_header *h, unsigned int nprocs)
 	for (unsigned int i = 0; i < nprocs; i += 64) {
 		uint64_t word;
 
-		while ((word = __atomic_load_n(&h->idle[i / 64],
-					       __ATOMIC_RELAXED))) {
+		while ((word = READ_ONCE(h->idle[i / 64]))) {
 			unsigned int p = i + (unsigned int)__builtin_ctzll(word);
 
 			if (p >= nprocs)
@@ -106,14 +94,13 @@ static inline int idle_claim_any(struct baton_header *h, unsigned int nprocs)
 /* Let go of @p. Full barrier: the caller looks for work afterwards. */
 static inline void idle_set(struct baton_header *h, unsigned int p)
 {
-	__atomic_fetch_or(&h->idle[p / 64], UINT64_C(1) << (p % 64),
-			  __ATOMIC_SEQ_CST);
+	atomic_fetch_or(&h->idle[p / 64], UINT64_C(1) << (p % 64));
 }
 
 static inline bool idle_any(struct baton_header *h, unsigned int nprocs)
 {
 	for (unsigned int i = 0; i < nprocs; i += 64)
-		if (__atomic_load_n(&h->idle[i / 64], __ATOMIC_RELAXED))
+		if (READ_ONCE(h->idle[i / 64]))
 			return true;
 	return false;
 }
@@ -127,16 +114,15 @@ static inline bool region_has_work(struct baton_header *h,
 				   struct baton_proc_rec *recs,
 				   unsigned int nprocs)
 {
-	if (__atomic_load_n(&h->nglobal, __ATOMIC_ACQUIRE))
+	if (smp_load_acquire(&h->nglobal))
 		return true;
 	for (unsigned int i = 0; i < nprocs; i++) {
-		uint32_t head = __atomic_load_n(&recs[i].head,
-						__ATOMIC_ACQUIRE);
+		uint32_t head = smp_load_acquire(&recs[i].head);
 
-		if (__atomic_load_n(&recs[i].tail, __ATOMIC_RELAXED) != head)
+		if (READ_ONCE(recs[i].tail) != head)
 			return true;
 	}
 	return false;
 }
 
-#endif /* BATON_CORE_SLOT_H */
+#endif /* BATON_CORE_REGION_H */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * tools.h - what sanitizers and valgrind are told of stacks. Without them all
+ * sanitize.h - what sanitizers and valgrind are told of stacks. Without them all
  * of it is empty.
  *
  * AddressSanitizer wants to know which stack the thread is on: announced on
@@ -9,8 +9,8 @@
  * only the scheduler, and an adopted thread outside of callbacks, are the
  * thread's own.
  */
-#ifndef BATON_CORE_TOOLS_H
-#define BATON_CORE_TOOLS_H
+#ifndef BATON_CORE_SANITIZE_H
+#define BATON_CORE_SANITIZE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,14 +40,14 @@
 #endif
 
 /**
- * struct tools - of a fiber, or of a worker as a thread
+ * struct san - of a fiber, or of a worker as a thread
  * @fake:   AddressSanitizer's, while the stack is left
  * @bottom: lowest byte of the stack
  * @size:   bytes of it
  * @on:     the thread is on it
  * @tsan:   ThreadSanitizer's fiber
  */
-struct tools {
+struct san {
 #ifdef __SANITIZE_ADDRESS__
 	void *fake;
 	const void *bottom;
@@ -65,33 +65,33 @@ struct tools {
 #include <sanitizer/tsan_interface.h>
 
 /* No function: the entry and exit of one would be told to different fibers. */
-#define tools_thread(from, to)	__tsan_switch_to_fiber((to)->tsan, 0)
+#define san_thread(from, to) __tsan_switch_to_fiber((to)->tsan, 0)
 
 /* What the kernel orders, and cannot tell: a processor changes hands. */
-static inline void tools_release(void *p)
+static inline void san_release(void *p)
 {
 	__tsan_release(p);
 }
 
-static inline void tools_acquire(void *p)
+static inline void san_acquire(void *p)
 {
 	__tsan_acquire(p);
 }
 
 #else
 
-static inline void tools_thread(struct tools *from, struct tools *to)
+static inline void san_thread(struct san *from, struct san *to)
 {
 	(void)from;
 	(void)to;
 }
 
-static inline void tools_release(void *p)
+static inline void san_release(void *p)
 {
 	(void)p;
 }
 
-static inline void tools_acquire(void *p)
+static inline void san_acquire(void *p)
 {
 	(void)p;
 }
@@ -100,13 +100,13 @@ static inline void tools_acquire(void *p)
 
 #ifdef __SANITIZE_ADDRESS__
 
-#define TOOLS_USED_MAX	((size_t)1 << 20)
+#define SAN_USED_MAX ((size_t)1 << 20)
 
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 
 /* About to go from one stack to the other. */
-static inline void tools_leave(struct tools *from, struct tools *to)
+static inline void san_leave(struct san *from, struct san *to)
 {
 	from->on = false;
 	to->on = true;
@@ -114,14 +114,14 @@ static inline void tools_leave(struct tools *from, struct tools *to)
 }
 
 /* There. Of a new fiber @fake is NULL. */
-static inline void tools_arrive(struct tools *to)
+static inline void san_arrive(struct san *to)
 {
 	__sanitizer_finish_switch_fiber(to->fake, NULL, NULL);
 	to->fake = NULL;
 }
 
 /* Frames of @from, below @sp, are gone without having been left. */
-static inline void tools_dropped(struct tools *from, void *sp)
+static inline void san_dropped(struct san *from, void *sp)
 {
 	__asan_unpoison_memory_region(from->bottom, (size_t)((char *)sp -
 						    (char *)from->bottom));
@@ -131,83 +131,83 @@ static inline void tools_dropped(struct tools *from, void *sp)
  * Frames of @from, below @sp, have been unwound or dropped, and the thread is
  * on @to now.
  */
-static inline void tools_unwound(struct tools *from, void *sp, struct tools *to)
+static inline void san_unwound(struct san *from, void *sp, struct san *to)
 {
 	if (to->on)
 		return;
-	tools_leave(from, to);
-	tools_arrive(to);
-	tools_dropped(from, sp);
+	san_leave(from, to);
+	san_arrive(to);
+	san_dropped(from, sp);
 	/* Here, what lay below us; and the frames above may be next, of which
 	 * it has been told on the other stack alone. */
-	tools_dropped(to, __builtin_frame_address(0));
+	san_dropped(to, __builtin_frame_address(0));
 	__asan_handle_no_return();
 }
 
 /* Frames of the current stack are about to be dropped. */
-static inline void tools_drop(void)
+static inline void san_drop(void)
 {
 	__asan_handle_no_return();
 }
 
-struct tools_call {
+struct san_call {
 	void (*fn)(void *);
 	void *arg;
-	struct tools *from, *to;
+	struct san *from, *to;
 };
 
-static inline void tools_call_there(void *arg)
+static inline void san_call_there(void *arg)
 {
-	struct tools_call *c = arg;
+	struct san_call *c = arg;
 
-	tools_arrive(c->to);
+	san_arrive(c->to);
 	c->fn(c->arg);
-	tools_leave(c->to, c->from);
+	san_leave(c->to, c->from);
 }
 
 /* baton_asm_call() from one stack to the other. */
-static inline void tools_call(void (*fn)(void *), void *arg, void *sp,
-			      void **save, struct tools *from, struct tools *to)
+static inline void san_call(void (*fn)(void *), void *arg, void *sp,
+			    void **save, struct san *from, struct san *to)
 {
-	struct tools_call c = { fn, arg, from, to };
+	struct san_call c = {fn, arg, from, to};
 
-	tools_leave(from, to);
-	baton_asm_call(tools_call_there, &c, sp, save);
-	tools_arrive(from);
+	san_leave(from, to);
+	baton_asm_call(san_call_there, &c, sp, save);
+	san_arrive(from);
 }
 
 #else
 
-static inline void tools_leave(struct tools *from, struct tools *to)
+static inline void san_leave(struct san *from, struct san *to)
 {
 	(void)from;
 	(void)to;
 }
 
-static inline void tools_arrive(struct tools *to)
+static inline void san_arrive(struct san *to)
 {
 	(void)to;
 }
 
-static inline void tools_unwound(struct tools *from, void *sp, struct tools *to)
-{
-	(void)from;
-	(void)sp;
-	(void)to;
-}
-
-static inline void tools_dropped(struct tools *from, void *sp)
+static inline void san_unwound(struct san *from, void *sp, struct san *to)
 {
 	(void)from;
 	(void)sp;
+	(void)to;
 }
 
-static inline void tools_drop(void)
+static inline void san_dropped(struct san *from, void *sp)
+{
+	(void)from;
+	(void)sp;
+}
+
+static inline void san_drop(void)
 {
 }
 
-static inline void tools_call(void (*fn)(void *), void *arg, void *sp,
-			      void **save, struct tools *from, struct tools *to)
+static inline void san_call(void (*fn)(void *), void *arg, void *sp,
+			    void **save, struct san *from, struct san *to)
 {
 	(void)from;
 	(void)to;
@@ -217,7 +217,7 @@ static inline void tools_call(void (*fn)(void *), void *arg, void *sp,
 #endif
 
 /* A stack for fibers exists; or does no more, @id being what this returned. */
-static inline unsigned int tools_stack_register(void *low, void *high)
+static inline unsigned int san_stack_register(void *low, void *high)
 {
 	(void)low;
 	(void)high;
@@ -228,7 +228,7 @@ static inline unsigned int tools_stack_register(void *low, void *high)
 #endif
 }
 
-static inline void tools_stack_deregister(unsigned int id)
+static inline void san_stack_deregister(unsigned int id)
 {
 	(void)id;
 #ifdef VALGRIND_STACK_DEREGISTER
@@ -237,7 +237,7 @@ static inline void tools_stack_deregister(unsigned int id)
 }
 
 /* Does any tool want to be told? */
-static inline bool tools_watch(void)
+static inline bool san_watch(void)
 {
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 	return true;
@@ -249,7 +249,7 @@ static inline bool tools_watch(void)
 }
 
 /* A fiber on its stack from @low to @high; again for each that is started. */
-static inline void tools_fiber_init(struct tools *t, void *low, void *high)
+static inline void san_fiber_init(struct san *t, void *low, void *high)
 {
 	(void)t;
 	(void)low;
@@ -267,13 +267,13 @@ static inline void tools_fiber_init(struct tools *t, void *low, void *high)
 }
 
 /* Its stack goes. */
-static inline void tools_fiber_uninit(struct tools *t)
+static inline void san_fiber_uninit(struct san *t)
 {
 	(void)t;
 #ifdef __SANITIZE_ADDRESS__
 	/* Frames that were never left: what comes to lie here is not theirs.
 	 * Most use little of a large stack; its shadow would be large, too. */
-	size_t used = t->size < TOOLS_USED_MAX ? t->size : TOOLS_USED_MAX;
+	size_t used = t->size < SAN_USED_MAX ? t->size : SAN_USED_MAX;
 
 	__asan_unpoison_memory_region((const char *)t->bottom + t->size - used,
 				      used);
@@ -285,6 +285,6 @@ static inline void tools_fiber_uninit(struct tools *t)
 }
 
 /* The calling thread. */
-void tools_thread_init(struct tools *t);
+void baton_san_thread_init(struct san *t);
 
-#endif /* BATON_CORE_TOOLS_H */
+#endif /* BATON_CORE_SANITIZE_H */
