@@ -58,21 +58,32 @@ KERNELS := 6.1 6.1-rt 6.12
 LIB_SRC :=			\
 	lib/call/adopt.c	\
 	lib/call/alloc.c	\
-	lib/call/call.c		\
+	lib/call/call.c	\
+	lib/call/callback.c	\
 	lib/call/panic.c	\
-	lib/core/cpus.c		\
+	lib/core/adopted.c	\
+	lib/core/config.c	\
+	lib/core/cpus.c	\
 	lib/core/debug.c	\
 	lib/core/fatal.c	\
 	lib/core/fiber.c	\
-	lib/core/proc.c		\
-	lib/core/runq.c		\
+	lib/core/global.c	\
+	lib/core/proc.c	\
+	lib/core/reason.c	\
+	lib/core/rt.c		\
+	lib/core/runq.c	\
 	lib/core/runtime.c	\
-	lib/core/sched.c	\
-	lib/core/stack.c	\
 	lib/core/sanitize.c	\
+	lib/core/sched.c	\
+	lib/core/self.c	\
+	lib/core/stack.c	\
+	lib/core/stats.c	\
+	lib/core/threads.c	\
+	lib/core/watch.c	\
 	lib/core/worker.c	\
-	lib/tier/kmod.c		\
-	lib/tier/poll.c		\
+	lib/tier/bunk.c	\
+	lib/tier/kmod.c	\
+	lib/tier/poll.c	\
 	# EOL
 LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o) $(O)/asm/$(ARCH)/switch.o $(DELAY)
 TOOLS := baton-bench baton-sum

@@ -28,31 +28,27 @@
  */
 #include <errno.h>
 
+#include "../core/adopted.h"
 #include "call.h"
 
 struct visit {
-	struct baton_worker *w;
+	struct callback cb;
 	void (*fn)(void *);
 	void *arg;
 	bool done;
 };
-
-/* Release: what it did in the callback is over before baton_workers_drain() ends. */
-static void depth_clear(struct baton_worker *w)
-{
-	smp_store_release(&w->depth, 0);
-}
 
 /* Without a processor any more, outside of the scheduler's reach. */
 static void leave(struct baton_worker *w)
 {
 	slot_set_state(w->slot, BATON_PARKED);
 	if (unlikely(rt_stopping(w->rt)))
-		baton_worker_left();
+		baton_adopted_left();
 }
 
-NO_SANITIZE static inline void visit_end(struct callback *cb)
+NO_SANITIZE static inline void visit_end(struct callback **visit)
 {
+	const struct callback *cb = *visit;
 	struct baton_worker *w = cb->worker;
 	struct baton_fiber *f = w->fiber;
 	bool lost;
@@ -60,14 +56,13 @@ NO_SANITIZE static inline void visit_end(struct callback *cb)
 	san_unwound(&f->san, cb->fiber_sp, &w->san);
 	san_thread(&f->san, &w->san);
 	callback_check(cb);
-	lost = unlikely(slot_enter(w->slot, BATON_RUNTIME) | w->fence) &&
-	       slot_lost(w->slot, w->fence) && !baton_proc_settle(w);
+	lost = unlikely(claim_enter(w->slot, BATON_RUNTIME) | w->fence) &&
+	       claim_lost(w->slot, w->fence) && !claim_settle(w->slot);
 	if (unlikely(w->chunks))
 		baton_chunks_free(w);
 	f->locks = 0;
-	callback_finish(cb, f);
 	/* From here on what the scheduler has for fibers may go. */
-	depth_clear(w);
+	callback_over(w, f, 0, cb->sys_sp, cb->fiber_sp);
 	if (unlikely(lost))
 		smp_mb();
 	else
@@ -78,29 +73,41 @@ NO_SANITIZE static inline void visit_end(struct callback *cb)
 NO_SANITIZE static void visit(void *arg)
 {
 	struct visit *v = arg;
-	struct baton_worker *w = v->w;
-	struct callback cb __attribute__((cleanup(visit_end)));
+	struct baton_worker *w = v->cb.worker;
+	struct callback *cb __attribute__((cleanup(visit_end))) = &v->cb;
 
-	callback_begin(&cb, w, w->fiber, 1);
+	count(&w->callbacks);
 	slot_set_state(w->slot, BATON_FIBER);
 	san_thread(&w->san, &w->fiber->san);
-	san_call(v->fn, v->arg, cb.fiber_sp, &w->sys_sp, &w->san,
+	san_call(v->fn, v->arg, cb->fiber_sp, &w->sys_sp, &w->san,
 		 &w->fiber->san);
 	v->done = true;
 }
 
-/* Cut off by the end of the scheduler: nothing of it is used again. */
-static int cut_off(struct baton_worker *w)
+/*
+ * Nothing has run, or what has is cut off by the end of the scheduler. Full
+ * barrier: depth before stopping; pairs with baton_adopted_drain().
+ */
+static void give_up(const struct callback *cb)
 {
+	struct baton_worker *w = cb->worker;
+
+	callback_over(w, w->fiber, 0, cb->sys_sp, cb->fiber_sp);
+	smp_mb();
+	leave(w);
+}
+
+/* Cut off by the end of the scheduler: nothing of it is used again. */
+static int cut_off(const struct callback *cb)
+{
+	struct baton_worker *w = cb->worker;
+
 	baton_control_load(&w->control);
 	if (w->chunks)
 		baton_chunks_free(w);
-	baton_sched_forget(w->rt, w->fiber);
-	depth_clear(w);
-	smp_mb();
-	leave(w);
-	return baton_error(-ECANCELED,
-			   "the scheduler ended during the callback");
+	baton_global_remove(w->rt, w->fiber);
+	give_up(cb);
+	return baton_error(-ECANCELED, "the scheduler ended during the callback");
 }
 
 int baton_adopted_callback(struct baton_worker *w, void (*fn)(void *),
@@ -115,27 +122,24 @@ int baton_adopted_callback(struct baton_worker *w, void (*fn)(void *),
 		return baton_error(-EPERM,
 				   "a callback, but not from foreign code");
 	if (unlikely(w && rt_stopping(w->rt))) {
-		baton_worker_forget(w);
+		baton_adopted_forget(w);
 		w = NULL;
 	}
 	if (unlikely(!w))
-		err = baton_worker_adopt(&w);
+		err = baton_adopted_create(&w);
 	if (unlikely(err))
 		goto out;
-	v.w = w;
-	depth_set(w, 1);
+	callback_begin(&v.cb, w, w->fiber);
 	slot_set_state(w->slot, BATON_RUNTIME);
 	if ((unlikely(!proc_claim(w)) && !baton_sched_queue_here(w)) ||
 	    unlikely(rt_stopping(w->rt))) {
-		depth_clear(w);
-		smp_mb();
-		leave(w);
+		give_up(&v.cb);
 		err = baton_error(-ESHUTDOWN, "the scheduler is ending");
 		goto out;
 	}
 	baton_asm_start(visit, &v, &w->base_sp);
 	if (unlikely(!v.done))
-		err = cut_off(w);
+		err = cut_off(&v.cb);
 out:
 	*errnop = saved;
 	return err;

@@ -11,21 +11,6 @@
 
 #include "call.h"
 
-struct chunk {
-	struct chunk *next;
-	_Alignas(_Alignof(max_align_t)) char bytes[];
-};
-
-void baton_chunks_free(struct baton_worker *w)
-{
-	struct chunk *c;
-
-	while ((c = w->chunks)) {
-		w->chunks = c->next;
-		free(c);
-	}
-}
-
 static bool on_fiber_stack(void)
 {
 	return sched_on_fiber(baton_worker_self());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * call.c - foreign calls and callbacks.
+ * call.c - foreign calls; callback.c has the callbacks that they make.
  *
  *	fiber's stack			worker's system stack
  *	-------------			---------------------
@@ -31,6 +31,7 @@
 #include "call.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "../core/fatal.h"
 
@@ -45,6 +46,16 @@ _Noreturn void baton_misaligned(const void *sp)
 	baton_fatal(
 		"misaligned stack, %p, in the code that called baton_call() or baton_callback()",
 		sp);
+}
+
+void baton_chunks_free(struct baton_worker *w)
+{
+	struct chunk *c;
+
+	while ((c = w->chunks)) {
+		w->chunks = c->next;
+		free(c);
+	}
 }
 
 /*
@@ -72,7 +83,7 @@ static inline int call_end(struct baton_worker *w, struct baton_slot *slot,
 			   int err)
 {
 	uint32_t state = slot_state(slot);
-	uint32_t taken = slot_enter(slot, BATON_FIBER);
+	uint32_t taken = claim_enter(slot, BATON_FIBER);
 
 	if (unlikely((state ^ BATON_FOREIGN) | taken | w->fence |
 		     (uintptr_t)w->chunks))
@@ -98,7 +109,7 @@ int baton_call(void (*fn)(void *), void *arg)
 	if (unlikely(!sched_on_fiber(w)))
 		return baton_error(-EPERM,
 				   "a foreign call, but not from a fiber");
-	debug_enter();
+	baton_debug_enter();
 	if (unlikely(!fn))
 		return baton_error(-EINVAL, "no function to call");
 	if (unlikely(misalignment(w->sys_sp)))
@@ -136,71 +147,4 @@ int baton_call_args(struct baton_args *args)
 	if (unlikely(!args->fn))
 		return -EINVAL;
 	return baton_call(call_args, args);
-}
-
-/* Back into the foreign code. */
-static inline void callback_end(struct callback *cb)
-{
-	struct baton_worker *w = cb->worker;
-	struct baton_fiber *f = w->fiber;
-
-	san_unwound(&f->san, cb->fiber_sp, &w->san);
-	callback_check(cb);
-	san_release(w->proc);
-	slot_set_state(w->slot, BATON_FOREIGN);
-	callback_finish(cb, f);
-	depth_set(w, cb->depth - 1);
-	if (unlikely(w->pinned))
-		sched_unpin(w, f);
-	*w->errnop = cb->err;
-}
-
-/* The scheduler is ending: nothing has run. */
-static int __attribute__((cold)) callback_refused(struct callback *cb,
-						  struct baton_worker *w)
-{
-	depth_set(w, w->depth - 1);
-	sched_unpin(w, w->fiber);
-	slot_set_state(w->slot, BATON_FOREIGN);
-	*w->errnop = cb->err;
-	return baton_error(-ESHUTDOWN, "the scheduler is ending");
-}
-
-/* The rare cases of a callback's beginning. False: the scheduler is ending. */
-static bool __attribute__((noinline, cold))
-callback_wait(struct baton_worker *w, struct baton_fiber *f)
-{
-	if (misalignment(f->ctx.sp))
-		baton_misaligned(f->ctx.sp);
-	return baton_sched_wait_here(w);
-}
-
-int baton_callback(void (*fn)(void *), void *arg)
-{
-	struct baton_worker *w = baton_worker_self();
-
-	if (unlikely(!fn))
-		return baton_error(-EINVAL, "no function to call back");
-	debug_enter();
-	if (unlikely(!w || slot_state(w->slot) != BATON_FOREIGN))
-		return baton_adopted_callback(w, fn, arg);
-
-	struct baton_fiber *f = w->fiber;
-	unsigned int depth;
-	struct callback in;
-
-	/* The foreign code's, which our system calls must not change. */
-	in.err = *w->errnop;
-	depth = w->depth + 1;
-	depth_set(w, depth);
-	if (unlikely(slot_enter(w->slot, BATON_FIBER) | w->fence |
-		     misalignment(f->ctx.sp)) &&
-	    unlikely(!callback_wait(w, f)))
-		return callback_refused(&in, w);
-	callback_begin(&in, w, f, depth);
-
-	struct callback cb __attribute__((cleanup(callback_end))) = in;
-
-	san_call(fn, arg, cb.fiber_sp, &w->sys_sp, &w->san, &f->san);
-	return 0;
 }

@@ -4,7 +4,9 @@
 #define BATON_CALL_CALL_H
 
 #include <baton/call.h>
+#include <stddef.h>
 
+#include "../core/reason.h"
 #include "../core/sched.h"
 
 /* The end: @sp, where a call is to begin, was left by crooked code. */
@@ -18,13 +20,22 @@ static inline uintptr_t misalignment(const void *sp)
 /* The end: the callback in progress is not the one that ends. */
 _Noreturn void baton_callback_lost(void) __attribute__((cold));
 
+/* What baton_call_alloc() gave to a call, on a list of its worker's. */
+struct chunk {
+	struct chunk *next;
+	_Alignas(_Alignof(max_align_t)) char bytes[];
+};
+
+/* Free what baton_call_alloc() gave to the calls on @w. */
+void baton_chunks_free(struct baton_worker *w) __attribute__((cold));
+
 /**
  * struct callback - one in progress
  * @worker: where
  * @depth:  its number, from the outermost: 1, 2, ...
+ * @err:    the foreign code's errno
  * @sys_sp, @fiber_sp: what the next user of either stack is to find when it
  *          has ended
- * @err:    the foreign code's errno
  */
 struct callback {
 	struct baton_worker *worker;
@@ -34,31 +45,35 @@ struct callback {
 	void *fiber_sp;
 };
 
-static inline void depth_set(struct baton_worker *w, unsigned int depth)
-{
-	WRITE_ONCE(w->depth, depth);
-}
-
-/* The callback of number @depth begins. */
+/* A callback of @f begins on @w. Nested calls leave marks of their own. */
 static inline void callback_begin(struct callback *cb, struct baton_worker *w,
-				  struct baton_fiber *f, unsigned int depth)
+				  struct baton_fiber *f)
 {
 	cb->worker = w;
-	cb->depth = depth;
-	/* Nested calls, and switches, leave their own marks in both. */
+	cb->depth = w->depth + 1;
 	cb->sys_sp = w->sys_sp;
 	cb->fiber_sp = f->ctx.sp;
-	count(&w->callbacks);
+	WRITE_ONCE(w->depth, cb->depth);
 }
 
-/* But for depth, which its caller sets. */
-static inline void callback_finish(const struct callback *cb,
-				   struct baton_fiber *f)
+/*
+ * Callbacks of @f on @w are over, so that @depth are left, however they ended:
+ * by a return, an exception or a panic, as refused, dropped or cut off. All that
+ * a callback changes is put right here, and nowhere else. @sys_sp and @fiber_sp
+ * are what callback_begin() found.
+ *
+ * Release: what was done in the callback is over before the end of a scheduler
+ * sees the depth and goes on (baton_adopted_drain()).
+ */
+static inline void callback_over(struct baton_worker *w, struct baton_fiber *f,
+				 unsigned int depth, void *sys_sp,
+				 void *fiber_sp)
 {
-	struct baton_worker *w = cb->worker;
-
-	w->sys_sp = cb->sys_sp;
-	f->ctx.sp = cb->fiber_sp;
+	w->sys_sp = sys_sp;
+	f->ctx.sp = fiber_sp;
+	smp_store_release(&w->depth, depth);
+	if (unlikely(w->pinned))
+		sched_unpin(w, f);
 }
 
 /* A longjmp() out of callbacks within this one leaves them behind. */
@@ -71,8 +86,5 @@ static inline void callback_check(const struct callback *cb)
 /* baton_callback() on a thread that is in no foreign call. @w may be NULL. */
 int baton_adopted_callback(struct baton_worker *w, void (*fn)(void *),
 			   void *arg);
-
-/* Free what baton_call_alloc() gave to the calls on @w. */
-void baton_chunks_free(struct baton_worker *w) __attribute__((cold));
 
 #endif /* BATON_CALL_CALL_H */

@@ -59,11 +59,10 @@ static void land(struct try *t)
 
 	san_unwound(&w->san, w->depth ? w->sys_sp : w->base_sp, &t->fiber->san);
 	/* Dropped frames: the callbacks that they were in are over. */
-	if (unlikely(w->depth != t->depth)) {
-		depth_set(w, t->depth);
-		w->sys_sp = t->depth ? t->sys_sp : w->base_sp;
-	}
-	sched_unpin(w, t->fiber);
+	if (unlikely(w->depth != t->depth))
+		callback_over(w, t->fiber, t->depth,
+			      t->depth ? t->sys_sp : w->base_sp,
+			      t->fiber->ctx.sp);
 	if (slot_state(w->slot) == BATON_FIBER)
 		return;
 	if (w->chunks && !w->depth)

@@ -83,7 +83,7 @@ static int add_module(struct dl_phdr_info *info, size_t size, void *arg)
 	return 0;
 }
 
-void debug_attach(struct baton_worker *w)
+void baton_debug_attach(struct baton_worker *w)
 {
 	w->debug.n = 0;
 	dl_iterate_phdr(add_module, w);
@@ -94,7 +94,7 @@ void debug_attach(struct baton_worker *w)
  * is cleared when a fiber enters the library, for that one's own frames, and
  * when it leaves its stack.
  */
-void __attribute__((noinline)) debug_clear(void)
+void __attribute__((noinline)) baton_debug_clear(void)
 {
 	char dead[DEAD_SIZE];
 
@@ -138,7 +138,7 @@ static void report(const struct debug *d, const struct baton_fiber *f,
 }
 
 void __attribute__((noinline))
-debug_arrive(const struct baton_worker *w, const struct baton_fiber *f)
+baton_debug_arrive(const struct baton_worker *w, const struct baton_fiber *f)
 {
 	const uintptr_t *word;
 	unsigned int module;
@@ -159,6 +159,44 @@ debug_arrive(const struct baton_worker *w, const struct baton_fiber *f)
 		       check && !strcmp(check, "warn"));
 }
 
+/* More than the frames of scheduler code take. */
+#define SCHEDULER_FRAMES	((uintptr_t)64 << 10)
+
+/* --- contracts ------------------------------------------------------------ */
+
+_Noreturn void baton_debug_broken(const char *function, const char *what)
+{
+	baton_fatal("a contract is broken in %s(): %s", function, what);
+}
+
+/* Is the calling function on the stack of @f? */
+static bool __attribute__((noinline)) on_stack_of(const struct baton_fiber *f)
+{
+	uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
+
+	return sp >= (uintptr_t)f->base && sp < (uintptr_t)f;
+}
+
+void baton_debug_assert_fiber(const struct baton_worker *w,
+			      const struct baton_fiber *f)
+{
+	debug_assert(w == baton_worker_self());
+	debug_assert(w->fiber == f);
+	debug_assert(slot_state(w->slot) == BATON_RUNTIME);
+	debug_assert(on_stack_of(f));
+}
+
+void baton_debug_assert_system(const struct baton_worker *w)
+{
+	debug_assert(w == baton_worker_self());
+	debug_assert(slot_state(w->slot) == BATON_RUNTIME);
+	/* The fiber that ran last may be gone, stack and all: so it is the
+	 * distance to where scheduler code begins that tells. */
+	debug_assert((uintptr_t)w->sys_sp -
+			     (uintptr_t)__builtin_frame_address(0) <
+		     SCHEDULER_FRAMES);
+}
+
 /* --- signal handlers ------------------------------------------------------ */
 
 static _Unwind_Reason_Code look(struct _Unwind_Context *ctx, void *arg)
@@ -172,7 +210,7 @@ static _Unwind_Reason_Code look(struct _Unwind_Context *ctx, void *arg)
 	return before ? _URC_END_OF_STACK : _URC_NO_REASON;
 }
 
-void debug_enter(void)
+void baton_debug_enter(void)
 {
 	bool found = false;
 
@@ -180,7 +218,7 @@ void debug_enter(void)
 	if (found)
 		baton_fatal(
 			"called from a signal handler, or from what it calls");
-	debug_clear();
+	baton_debug_clear();
 }
 
 #endif /* BATON_DEBUG */

@@ -6,13 +6,17 @@
  * A fiber that goes on on another thread with the address of a thread-local
  * variable of the one before: a compiler may keep one in a register or on the
  * stack across a call, and does so with that of errno. A call of the library
- * from a signal handler.
+ * from a signal handler. A function whose contract is broken: see debug_assert().
  */
 #ifndef BATON_CORE_DEBUG_H
 #define BATON_CORE_DEBUG_H
 
+#include <errno.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base.h"
 
 struct baton_fiber;
 struct baton_worker;
@@ -37,43 +41,86 @@ struct debug {
 };
 
 /* The calling thread is @w. */
-void debug_attach(struct baton_worker *w);
+void baton_debug_attach(struct baton_worker *w);
 
 /* Before the current fiber leaves its stack: clear some of what is unused. */
-void debug_clear(void);
+void baton_debug_clear(void);
 
 /* @f is back, having left @w. */
-void debug_arrive(const struct baton_worker *w, const struct baton_fiber *f);
+void baton_debug_arrive(const struct baton_worker *w, const struct baton_fiber *f);
 
 /* A call of the library, by fiber or foreign code of a worker. */
-void debug_enter(void);
+void baton_debug_enter(void);
+
+/*
+ * Contracts: a function that needs a state, a stack or a lock says so in its
+ * first lines. In a debug build the process ends if it is not so.
+ */
+#define debug_assert(cond)						\
+	do {								\
+		if (unlikely(!(cond)))					\
+			baton_debug_broken(__func__, #cond);		\
+	} while (0)
+
+_Noreturn void baton_debug_broken(const char *function, const char *what);
+
+/* @w runs @f, in scheduler code on the stack of @f. */
+void baton_debug_assert_fiber(const struct baton_worker *w,
+			      const struct baton_fiber *f);
+#define debug_assert_fiber(w, f)	baton_debug_assert_fiber(w, f)
+
+/* Scheduler code, on the system stack of @w. */
+void baton_debug_assert_system(const struct baton_worker *w);
+#define debug_assert_system(w)		baton_debug_assert_system(w)
+
+/* @w, in scheduler code, has a processor. */
+#define debug_assert_processor(w)					\
+	debug_assert((w)->proc &&					\
+		     slot_state((w)->slot) == BATON_RUNTIME)
+
+/* A mutex of a debug build knows its owner: locking it again is an error. */
+#define BATON_MUTEX_INITIALIZER	PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP
+#define debug_assert_locked(m)						\
+	debug_assert(pthread_mutex_lock(m) == EDEADLK)
 
 #else
+
+#define debug_assert(cond)		((void)sizeof(cond))
+#define debug_assert_fiber(w, f)	((void)(w), (void)(f))
+#define debug_assert_system(w)		((void)(w))
+#define debug_assert_processor(w)	((void)(w))
+#define BATON_MUTEX_INITIALIZER		PTHREAD_MUTEX_INITIALIZER
+#define debug_assert_locked(m)		((void)(m))
 
 struct debug {
 	char none[0];
 };
 
-static inline void debug_attach(struct baton_worker *w)
+static inline void baton_debug_attach(struct baton_worker *w)
 {
 	(void)w;
 }
 
-static inline void debug_clear(void)
+static inline void baton_debug_clear(void)
 {
 }
 
-static inline void debug_arrive(const struct baton_worker *w,
+static inline void baton_debug_arrive(const struct baton_worker *w,
 				const struct baton_fiber *f)
 {
 	(void)w;
 	(void)f;
 }
 
-static inline void debug_enter(void)
+static inline void baton_debug_enter(void)
 {
 }
 
 #endif /* BATON_DEBUG */
+
+static inline void baton_mutex_init(pthread_mutex_t *m)
+{
+	*m = (pthread_mutex_t)BATON_MUTEX_INITIALIZER;
+}
 
 #endif /* BATON_CORE_DEBUG_H */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "fatal.h"
+#include "reason.h"
 #include "sched.h"
 
 struct baton_attr {
@@ -96,10 +97,7 @@ NO_SANITIZE static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 		next = runq_pop(&w->proc->runq);
 	if (unlikely(!next))
 		baton_sched_leave(w, f); /* does not return */
-	sched_resume(w, next);
-	san_leave(&f->san, &next->san);
-	san_thread(&f->san, &next->san);
-	return &next->ctx;
+	return switch_ended(w, f, next);
 }
 
 void baton_fiber_init(struct baton_fiber *f)

@@ -28,36 +28,11 @@ void baton_procs_destroy(struct baton_rt *rt)
 	free(rt->procs);
 }
 
-void baton_proc_keep(struct baton_worker *w)
-{
-	struct baton_slot *s = w->slot;
-
-	/*
-	 * Full barrier: taken before stopping. baton_sched_stop(), whose word we may
-	 * be writing over, has it the other way round.
-	 */
-	xchg(&s->taken, BATON_KEPT);
-	if (unlikely(rt_stopping(w->rt)))
-		smp_store_release(&s->taken, BATON_TAKEN);
-}
-
-bool baton_proc_settle(struct baton_worker *w)
-{
-	uint32_t taking = BATON_TAKING;
-
-	/*
-	 * Pairs with take() in tier/poll.c: one of the two swaps wins. KEPT:
-	 * the taker has withdrawn since we looked, and it is ours as before.
-	 */
-	return try_cmpxchg_acq_rel(&w->slot->taken, &taking, BATON_KEPT) ||
-	       taking == BATON_KEPT;
-}
-
 bool baton_proc_regain(struct baton_worker *w)
 {
 	if (unlikely(rt_stopping(w->rt)))
 		return false;
-	if (baton_proc_settle(w))
+	if (claim_settle(w->slot))
 		return true;
 	if (!proc_claim(w))
 		return false;

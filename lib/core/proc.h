@@ -8,7 +8,7 @@
 #ifndef BATON_CORE_PROC_H
 #define BATON_CORE_PROC_H
 
-#include "../tier/tier.h"
+#include "claim.h"
 #include "rt.h"
 #include "runq.h"
 #include "worker.h"
@@ -31,9 +31,6 @@ struct baton_proc {
 int baton_procs_create(struct baton_rt *rt);
 void baton_procs_destroy(struct baton_rt *rt);
 
-/* @w, whose last processor was taken, has one again. */
-void baton_proc_keep(struct baton_worker *w);
-
 /* @w has @p from now on. */
 static inline void proc_attach(struct baton_worker *w, unsigned int p)
 {
@@ -44,7 +41,7 @@ static inline void proc_attach(struct baton_worker *w, unsigned int p)
 	WRITE_ONCE(w->rt->recs[p].worker, w->index);
 	/* A taker that has only begun withdraws by itself: not our word. */
 	if (READ_ONCE(s->taken) == BATON_TAKEN)
-		baton_proc_keep(w);
+		claim_keep(s, &w->rt->stopping);
 }
 
 /*
@@ -62,13 +59,8 @@ static inline bool proc_claim(struct baton_worker *w)
 			return false;
 	}
 	proc_attach(w, (unsigned int)p);
-	if (rt->tier->busy)
-		rt->tier->busy(rt);
 	return true;
 }
-
-/* Settle with a taker that may have only begun: is @w's processor its own? */
-bool baton_proc_settle(struct baton_worker *w);
 
 /*
  * @w found its processor taken: settle with a taker that has only begun, or

@@ -30,33 +30,6 @@ static inline uint32_t slot_state(const struct baton_slot *s)
 	return READ_ONCE(s->state);
 }
 
-/*
- * Into scheduler code (RUNTIME), or from foreign code straight into fiber code
- * (FIBER): no queue is touched on that way. Returns taken: unless it is KEPT,
- * or if there is no membarrier(), slot_lost() says whether the processor may be
- * gone. Not at once, so that a fast path can ask all that is rare together.
- *
- * Store state, then load taken. The kernel's hook runs on this CPU, so the
- * compiler's order is enough. A taker in user space, who takes FOREIGN alone,
- * stores taken, runs membarrier() and reads state: one of the two sees the
- * other's store. Pairs with take() in tier/poll.c.
- */
-static inline uint32_t slot_enter(struct baton_slot *s, uint32_t state)
-{
-	_Static_assert(!BATON_KEPT, "KEPT is 0: see sched_enter()");
-	slot_set_state(s, state);
-	barrier();
-	return READ_ONCE(s->taken);
-}
-
-/* The same look, for what lacks membarrier() (@fence) as well. */
-static inline bool slot_lost(struct baton_slot *s, bool fence)
-{
-	if (fence)
-		smp_mb();
-	return READ_ONCE(s->taken) != BATON_KEPT;
-}
-
 /* The right to processor @p: true if it was free, and is now the caller's. */
 static inline bool idle_claim(struct baton_header *h, unsigned int p)
 {

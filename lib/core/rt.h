@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * rt.h - one scheduler: what its processors, workers and fibers share.
+ * rt.h - one scheduler: what its processors, workers and fibers share; and
+ * which scheduler runs.
  *
  * Letters: who may touch a field.
  *
  *  C  constant while the scheduler runs
- *  G  under global.lock
- *  W  the watcher thread, and baton_run() before and after it lives
+ *  W  the watcher thread, and baton_run() before and after that one lives
  *  A  anybody, atomically
- *  L  under baton_workers_lock(), see worker.h
+ *  L  whoever has baton_rt_lock()
  */
 #ifndef BATON_CORE_RT_H
 #define BATON_CORE_RT_H
@@ -18,22 +18,16 @@
 #include <signal.h>
 #include <stdbool.h>
 
+#include "base.h"
+#include "global.h"
 #include "region.h"
 #include "stack.h"
+#include "watch.h"
 
 struct baton_fiber;
 struct baton_proc;
 struct baton_worker;
 struct tier_ops;
-
-/*
- * Fibers that are nobody's yet, and all that are pinned. First in, first out.
- */
-struct global_queue {
-	pthread_mutex_t lock;
-	struct baton_fiber *head;	/* G */
-	struct baton_fiber *tail;	/* G; its length is hdr->nglobal */
-};
 
 struct baton_rt {
 	struct baton_header *hdr;	/* C */
@@ -41,7 +35,7 @@ struct baton_rt {
 	struct baton_slot *slots;	/* C */
 	unsigned int nprocs;		/* C */
 	unsigned int max_workers;	/* C */
-	bool fence; /* C: no membarrier(), see region.h */
+	bool fence;			/* C: no membarrier(), see claim.h */
 	const struct tier_ops *tier;	/* C */
 	void *tier_data;		/* C: the tier's own */
 	char why[192];			/* C: why no better tier */
@@ -51,14 +45,16 @@ struct baton_rt {
 	unsigned int nworkers;		/* L; read by the watcher: A */
 	unsigned int nworkers_max;	/* L */
 	struct baton_worker *first;	/* C: the thread of baton_run() */
-	struct baton_worker *started; /* W: list of baton_worker_start() */
+	struct baton_worker *started;	/* W: list of the library's threads */
 	sigset_t sigmask;		/* C: the workers' */
+	unsigned long slack;		/* C: their timer slack, ns */
 
 	struct global_queue global;
 	struct stack_pool stacks;
+	struct watch watch;
 
 	struct baton_fiber *main;	/* C: its end is the end */
-	uint64_t spawns;		/* A: by no processor */
+	uint64_t spawns;		/* A: by threads without a processor */
 	uint64_t adopted;		/* A: threads, ever */
 	unsigned int users;		/* L: baton_run(), adopted threads */
 	struct baton_worker *forgotten;	/* L: list, freed once drained */
@@ -67,7 +63,7 @@ struct baton_rt {
 	int stopping;			/* A */
 };
 
-/* The running scheduler, or NULL. */
+/* The running scheduler, or NULL. Release store, after all of it was made. */
 extern struct baton_rt *baton_rt_running;
 
 static inline struct baton_rt *rt_running(void)
@@ -80,13 +76,6 @@ static inline bool rt_stopping(const struct baton_rt *rt)
 	return smp_load_acquire(&rt->stopping);
 }
 
-/* Add what @w has counted to @st. Under baton_workers_lock(). */
-void baton_rt_count_worker(const struct baton_worker *w,
-			   struct baton_stats *st);
-
-/* The last user is gone. */
-void baton_rt_free(struct baton_rt *rt);
-
 static inline bool rt_has_work(const struct baton_rt *rt)
 {
 	return region_has_work(rt->hdr, rt->recs, rt->nprocs);
@@ -98,8 +87,36 @@ static inline void count(uint64_t *counter)
 	WRITE_ONCE(*counter, *counter + 1);
 }
 
-/* For baton_reason(). Returns @err. */
-int baton_error(int err, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+/*
+ * Adopted threads come and go as they like, and any thread may ask about the
+ * scheduler or ready a fiber. While this lock is held, rt->workers[] stays as
+ * it is, adopted workers included, and the running scheduler is not freed.
+ * Rank: before all other locks of the library. Any thread that does not have
+ * it may take it, for a short time.
+ */
+void baton_rt_lock(void);
+void baton_rt_unlock(void);
+
+/* Wait for @cond, letting go of the lock meanwhile. */
+void baton_rt_wait(pthread_cond_t *cond);
+
+/* Aborts a debug build if the caller has not got the lock. */
+void baton_rt_assert_locked(void);
+
+/*
+ * The running scheduler, which is not freed until baton_rt_release(); or NULL,
+ * which needs no release. Both calls are made on one thread, with no switch of
+ * fibers in between. A worker takes no lock here: its scheduler outlives it.
+ */
+struct baton_rt *baton_rt_hold(void);
+void baton_rt_release(void);
+
+/*
+ * baton_run() and each adopted thread hold one reference. __baton_rt_put() is
+ * for callers that have the lock: true says that it was the last reference, and
+ * that the caller has to call baton_rt_free() once the lock is released.
+ */
+bool __baton_rt_put(struct baton_rt *rt);
+void baton_rt_free(struct baton_rt *rt);
 
 #endif /* BATON_CORE_RT_H */

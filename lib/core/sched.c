@@ -35,84 +35,6 @@
 /* Rounds over all processors before a worker parks: 1 to 2 us. */
 #define SPINS		20u
 
-/* --- the global queue -------------------------------------------------- */
-
-/*
- * Under the lock. Release: what has moved from here to a run queue is seen
- * there by who sees it gone here; pairs with region_has_work().
- */
-static void global_count(struct baton_rt *rt, unsigned int change)
-{
-	smp_store_release(&rt->hdr->nglobal, rt->hdr->nglobal + change);
-}
-
-static void global_push(struct baton_rt *rt, struct baton_fiber **f,
-			unsigned int n)
-{
-	struct global_queue *g = &rt->global;
-
-	pthread_mutex_lock(&g->lock);
-	for (unsigned int i = 0; i < n; i++) {
-		f[i]->queued = true;
-		f[i]->next = NULL;
-		f[i]->prev = g->tail;
-		if (g->tail)
-			g->tail->next = f[i];
-		else
-			g->head = f[i];
-		g->tail = f[i];
-	}
-	global_count(rt, n);
-	pthread_mutex_unlock(&g->lock);
-}
-
-/* Under the lock; nglobal is the caller's to change. */
-static void global_unlink(struct baton_rt *rt, struct baton_fiber *f)
-{
-	struct global_queue *g = &rt->global;
-
-	if (f->prev)
-		f->prev->next = f->next;
-	else
-		g->head = f->next;
-	if (f->next)
-		f->next->prev = f->prev;
-	else
-		g->tail = f->prev;
-	f->queued = false;
-}
-
-/* The first fiber, and this processor's share of the others to its queue. */
-static struct baton_fiber *global_pop(struct baton_rt *rt, struct baton_proc *p,
-				      unsigned int share)
-{
-	struct baton_fiber *first, *f;
-	unsigned int n = 0;
-
-	/* Work pushed from now on comes with a wake-up, or a later look. */
-	if (!READ_ONCE(rt->hdr->nglobal))
-		return NULL;
-	pthread_mutex_lock(&rt->global.lock);
-	first = rt->global.head;
-	if (first) {
-		global_unlink(rt, first);
-		n++;
-	}
-	if (share > RUNQ_SIZE / 2)
-		share = RUNQ_SIZE / 2;
-	/* First out of this queue: who steals it from the other may free it. */
-	while (n < share && (f = rt->global.head) && !f->pin &&
-	       !runq_full(&p->runq)) {
-		global_unlink(rt, f);
-		runq_push(&p->runq, f);
-		n++;
-	}
-	/* Last, so that to who is about to sleep they are here or there. */
-	global_count(rt, -n);
-	pthread_mutex_unlock(&rt->global.lock);
-	return first;
-}
-
 /* --- making fibers runnable -------------------------------------------- */
 
 /* After a queue was filled: somebody to run it, if a processor is free. */
@@ -122,11 +44,13 @@ static void wake_one(struct baton_rt *rt)
 
 	/* Queue before idle[] and nspinning; pairs with idle_set(). */
 	smp_mb();
-	if (READ_ONCE(rt->hdr->nspinning) || !idle_any(rt->hdr, rt->nprocs))
+	if (READ_ONCE(rt->hdr->nspinning))
 		return;
 	p = idle_claim_any(rt->hdr, rt->nprocs);
 	if (p >= 0)
 		rt->tier->wake(rt, (unsigned int)p, TIER_ANY);
+	else
+		watch_work(&rt->watch);
 }
 
 static void ready_local(struct baton_rt *rt, struct baton_proc *p,
@@ -139,7 +63,7 @@ static void ready_local(struct baton_rt *rt, struct baton_proc *p,
 		return;
 	n = baton_runq_pop_half(&p->runq, batch);
 	batch[n++] = f;
-	global_push(rt, batch, n);
+	baton_global_push(rt, batch, n);
 }
 
 /* Either a processor for its worker, or the queue. */
@@ -151,11 +75,14 @@ static void ready_pinned(struct baton_rt *rt, struct baton_fiber *f)
 		rt->tier->wake(rt, (unsigned int)p, f->pin->index);
 		return;
 	}
-	/* From here on it may be found, run and freed: it is not looked at. */
-	global_push(rt, &f, 1);
+	/* From here on the fiber may be found, run and freed: it is not looked
+	 * at any more. */
+	baton_global_push(rt, &f, 1);
 	smp_mb(); /* as in wake_one() */
 	if (idle_any(rt->hdr, rt->nprocs))
 		baton_sched_rescue(rt);
+	else
+		watch_work(&rt->watch);
 }
 
 void baton_sched_ready(struct baton_rt *rt, struct baton_worker *w,
@@ -170,34 +97,25 @@ void baton_sched_ready(struct baton_rt *rt, struct baton_worker *w,
 		/* The only processor is the caller's: none can be idle. */
 		if (rt->nprocs > 1)
 			wake_one(rt);
+		else
+			watch_work(&rt->watch);
 		return;
 	}
-	global_push(rt, &f, 1);
+	baton_global_push(rt, &f, 1);
 	wake_one(rt);
 }
 
 void baton_sched_rescue(struct baton_rt *rt)
 {
-	struct baton_fiber *f;
-	int p = -1;
+	unsigned int p;
+	int index = baton_global_rescue(rt, &p);
 
-	pthread_mutex_lock(&rt->global.lock);
-	for (f = rt->global.head; f && !f->pin; f = f->next)
-		;
-	if (f) {
-		p = idle_claim_any(rt->hdr, rt->nprocs);
-		if (p >= 0) {
-			global_unlink(rt, f);
-			global_count(rt, -1u);
-		}
-	}
-	pthread_mutex_unlock(&rt->global.lock);
-	if (p >= 0)
-		rt->tier->wake(rt, (unsigned int)p, f->pin->index);
+	if (index >= 0)
+		rt->tier->wake(rt, p, (unsigned int)index);
 }
 
 /* It is a few instructions away from leaving, unless it was preempted. */
-void baton_sched_await_stack(struct baton_fiber *f)
+void baton_await_stack(struct baton_fiber *f)
 {
 	unsigned int spins = 0;
 
@@ -213,14 +131,7 @@ void baton_sched_await_stack(struct baton_fiber *f)
 struct baton_worker *baton_sched_leave(struct baton_worker *w,
 				       struct baton_fiber *f)
 {
-	debug_clear();
-	san_leave(&f->san, &w->san);
-	san_thread(&f->san, &w->san);
-	f = fiber_of(baton_asm_leave(&f->ctx, w->sys_sp,
-				     (void (*)(void *))baton_sched_loop, w));
-	san_arrive(&f->san);
-	debug_arrive(w, f);
-	return f->worker;
+	return switch_to_scheduler(w, f, (void (*)(void *))baton_sched_loop);
 }
 
 struct baton_worker *baton_sched_yield_slow(struct baton_worker *w,
@@ -240,7 +151,7 @@ struct baton_worker *baton_sched_begin_slow(struct baton_worker *w)
 
 	if (w->depth)
 		sched_pin(w, f);
-	if (slot_lost(w->slot, w->fence) && !baton_proc_regain(w)) {
+	if (claim_lost(w->slot, w->fence) && !baton_proc_regain(w)) {
 		count(&w->requeued);
 		w->proc = NULL;
 		baton_sched_ready(w->rt, NULL, f);
@@ -251,9 +162,9 @@ struct baton_worker *baton_sched_begin_slow(struct baton_worker *w)
 
 bool baton_sched_wait_here(struct baton_worker *w)
 {
-	slot_enter(w->slot, BATON_RUNTIME);
+	claim_enter(w->slot, BATON_RUNTIME);
 	sched_pin(w, w->fiber);
-	if (slot_lost(w->slot, w->fence) && !baton_proc_regain(w) &&
+	if (claim_lost(w->slot, w->fence) && !baton_proc_regain(w) &&
 	    !baton_sched_queue_here(w))
 		return false;
 	sched_exit(w);
@@ -266,18 +177,8 @@ bool baton_sched_queue_here(struct baton_worker *w)
 	baton_sched_ready(w->rt, NULL, w->pinned);
 	if (likely(baton_worker_park(w, TIER_PINNED)))
 		return true;
-	baton_sched_forget(w->rt, w->pinned);
+	baton_global_remove(w->rt, w->pinned);
 	return false;
-}
-
-void baton_sched_forget(struct baton_rt *rt, struct baton_fiber *f)
-{
-	pthread_mutex_lock(&rt->global.lock);
-	if (f->queued) {
-		global_unlink(rt, f);
-		global_count(rt, -1u);
-	}
-	pthread_mutex_unlock(&rt->global.lock);
 }
 
 /*
@@ -287,13 +188,14 @@ void baton_sched_forget(struct baton_rt *rt, struct baton_fiber *f)
  */
 void baton_sched_stop(struct baton_rt *rt)
 {
+	/* Full barrier: stopping before taken; see claim_keep(). */
 	smp_store_mb(rt->stopping, 1);
-	smp_mb(); /* stopping before taken; see baton_proc_keep() */
 	/* Not by way of the workers: adopted ones may go at any time. */
 	for (unsigned int i = 0; i < rt->max_workers; i++)
 		if (smp_load_acquire(&rt->workers[i]))
-			smp_store_mb(rt->slots[i].taken, BATON_TAKEN);
+			claim_stop(&rt->slots[i]);
 	rt->tier->stop(rt);
+	baton_watch_kick(&rt->watch);
 }
 
 /* --- the loop ---------------------------------------------------------- */
@@ -327,7 +229,7 @@ static struct baton_fiber *spin(struct baton_rt *rt, struct baton_proc *p)
 
 	atomic_fetch_add(&rt->hdr->nspinning, 1);
 	for (unsigned int i = 0; i < SPINS && !f && !rt_stopping(rt); i++) {
-		f = global_pop(rt, p, 1);
+		f = baton_global_pop(rt, p, 1);
 		if (!f)
 			f = steal(rt, p);
 		if (!f)
@@ -345,10 +247,11 @@ static struct baton_fiber *spin(struct baton_rt *rt, struct baton_proc *p)
 }
 
 /*
- * From the queue of a processor that has nobody to run it: with as many workers
- * as there may be, and one of them in a callback that waits, it stays behind.
+ * A fiber from the queue of a processor that nobody runs. There is such a
+ * fiber if as many workers as there may be exist, and one of them waits in a
+ * callback: it has let its processor go, with a queue that was not empty.
  */
-static struct baton_fiber *adopt(struct baton_rt *rt)
+static struct baton_fiber *take_orphan(struct baton_rt *rt)
 {
 	struct baton_fiber *f = NULL;
 
@@ -369,14 +272,14 @@ static struct baton_fiber *find(struct baton_worker *w)
 	/* Our own queue may never be empty: the others' turn. */
 	if (--p->budget <= 0) {
 		p->budget = SCHED_FAIRNESS;
-		f = global_pop(rt, p, 1);
+		f = baton_global_pop(rt, p, 1);
 		if (!f)
-			f = adopt(rt);
+			f = take_orphan(rt);
 	}
 	if (!f)
 		f = runq_pop(&p->runq);
 	if (!f)
-		f = global_pop(rt, p,
+		f = baton_global_pop(rt, p,
 			       READ_ONCE(rt->hdr->nglobal) / rt->nprocs + 1);
 	return f ? f : spin(rt, p);
 }
@@ -440,8 +343,5 @@ NO_SANITIZE _Noreturn void baton_sched_loop(void *arg)
 			break;
 		}
 	}
-	sched_resume(w, f);
-	san_leave(&w->san, &f->san);
-	san_thread(&w->san, &f->san);
-	baton_asm_enter(&f->ctx);
+	switch_from_scheduler(w, f);
 }

@@ -13,7 +13,9 @@
 #define BATON_CORE_SCHED_H
 
 #include "fiber.h"
+#include "claim.h"
 #include "proc.h"
+#include "switch.h"
 #include "worker.h"
 
 /* The global queue, and stopping, get a look at least every so often. */
@@ -49,9 +51,6 @@ bool baton_sched_wait_here(struct baton_worker *w);
 /* The same for one that has none to ask for, but must queue up. */
 bool baton_sched_queue_here(struct baton_worker *w);
 
-/* Pinned @f waits for no processor any more; its stack may be unmapped. */
-void baton_sched_forget(struct baton_rt *rt, struct baton_fiber *f);
-
 /* @w lets go of its processor, for others. */
 void baton_sched_release(struct baton_worker *w);
 
@@ -76,7 +75,7 @@ struct baton_worker *baton_sched_begin_slow(struct baton_worker *w);
 static inline struct baton_worker *sched_begin(struct baton_worker *w)
 {
 	/* All that is rare is asked at once. */
-	if (unlikely(slot_enter(w->slot, BATON_RUNTIME) | w->fence | w->depth))
+	if (unlikely(claim_enter(w->slot, BATON_RUNTIME) | w->fence | w->depth))
 		w = baton_sched_begin_slow(w);
 	return w;
 }
@@ -87,7 +86,7 @@ static inline struct baton_worker *sched_enter(void)
 
 	if (unlikely(!sched_on_fiber(w)))
 		return NULL;
-	debug_enter();
+	baton_debug_enter();
 	return sched_begin(w);
 }
 
@@ -102,9 +101,10 @@ static inline void sched_pin(struct baton_worker *w, struct baton_fiber *f)
 	f->pin = w;
 }
 
+/* An adopted thread's fiber stays pinned for good. */
 static inline void sched_unpin(struct baton_worker *w, struct baton_fiber *f)
 {
-	if (w->depth | f->locks)
+	if (w->adopted | w->depth | f->locks)
 		return;
 	WRITE_ONCE(w->pinned, NULL);
 	f->pin = NULL;
@@ -115,46 +115,10 @@ static inline void sched_exit(struct baton_worker *w)
 	slot_set_state(w->slot, BATON_FIBER);
 }
 
-/* The worker that @f has just left is still on its stack. */
-__attribute__((cold)) void baton_sched_await_stack(struct baton_fiber *f);
-
-/*
- * A fiber is put on a queue, or freed, before its last worker has left its
- * stack: wait for that. Acquire; pairs with the store of on_stack in switch.S.
- */
-static inline void sched_stack_left(struct baton_fiber *f)
-{
-	if (unlikely(smp_load_acquire(&f->ctx.on_stack)))
-		baton_sched_await_stack(f);
-}
-
-/* @w is about to run @f. */
-static inline void sched_resume(struct baton_worker *w, struct baton_fiber *f)
-{
-	sched_stack_left(f);
-	f->ctx.on_stack = 1;
-	f->worker = w;
-	w->fiber = f;
-}
-
 /* Must the scheduler be asked what to run? It is now and then in any case. */
 static inline bool sched_due(struct baton_worker *w)
 {
 	return unlikely(w->pinned || --w->proc->budget <= 0);
-}
-
-static inline struct baton_worker *sched_change(struct baton_worker *w,
-						struct baton_fiber *f,
-						struct baton_fiber *next)
-{
-	sched_resume(w, next);
-	debug_clear();
-	san_leave(&f->san, &next->san);
-	san_thread(&f->san, &next->san);
-	f = fiber_of(baton_asm_switch(&f->ctx, &next->ctx));
-	san_arrive(&f->san);
-	debug_arrive(w, f);
-	return f->worker;
 }
 
 /* The current fiber, published to whoever resumes it, waits for that. */
@@ -163,7 +127,7 @@ static inline struct baton_worker *sched_block(struct baton_worker *w)
 	struct baton_fiber *f = w->fiber, *next;
 
 	next = sched_due(w) ? NULL : runq_pop(&w->proc->runq);
-	return likely(next) ? sched_change(w, f, next) :
+	return likely(next) ? switch_to(w, f, next) :
 			      baton_sched_leave(w, f);
 }
 
@@ -175,7 +139,7 @@ static inline struct baton_worker *sched_yield_fiber(struct baton_worker *w)
 	next = sched_due(w) ? NULL : runq_rotate(&w->proc->runq, f);
 	if (unlikely(!next))
 		return baton_sched_yield_slow(w, f);
-	return likely(next != f) ? sched_change(w, f, next) :
+	return likely(next != f) ? switch_to(w, f, next) :
 				   baton_sched_leave(w, f);
 }
 

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base.h"
+#include "debug.h"
 #include "fiber.h"
 
 #ifndef MADV_GUARD_INSTALL
@@ -179,7 +180,7 @@ static void slab_unmap(struct stack_slab *slab)
 
 void baton_stack_pool_init(struct stack_pool *pool, size_t size)
 {
-	pthread_mutex_init(&pool->lock, NULL);
+	baton_mutex_init(&pool->lock);
 	pool->size = size;
 	pool->foreign = baton_shadow_on() ? thread_stack_size() : 0;
 	pool->free = NULL;

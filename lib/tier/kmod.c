@@ -5,14 +5,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../core/reason.h"
 #include "../core/worker.h"
 #include "tier.h"
 
@@ -20,7 +19,6 @@
 
 struct kmod {
 	int fd;
-	int stop;		/* eventfd: ends watch */
 	size_t bytes;
 };
 
@@ -83,19 +81,17 @@ static int kmod_open(struct baton_rt *rt)
 		err = baton_error(-errno, DEVICE ": %s", strerror(errno));
 		goto err_free;
 	}
-	k->stop = eventfd(0, EFD_CLOEXEC);
-	if (k->stop < 0) {
-		err = baton_error(-errno, "eventfd: %s", strerror(errno));
-		goto err_close;
-	}
 	err = create(rt, k);
 	if (err)
-		goto err_stop;
+		goto err_close;
+	err = baton_watch_open(&rt->watch, k->fd);
+	if (err)
+		goto err_unmap;
 	rt->tier_data = k;
 	return 0;
 
-err_stop:
-	close(k->stop);
+err_unmap:
+	munmap(rt->hdr, k->bytes);
 err_close:
 	close(k->fd);
 err_free:
@@ -108,7 +104,7 @@ static void kmod_close(struct baton_rt *rt)
 	struct kmod *k = kmod_of(rt);
 
 	munmap(rt->hdr, k->bytes);
-	close(k->stop);
+	baton_watch_close(&rt->watch);
 	close(k->fd);
 	free(k);
 }
@@ -170,31 +166,7 @@ static int kmod_swap(struct baton_worker *w, unsigned int proc,
 
 static void kmod_stop(struct baton_rt *rt)
 {
-	uint64_t one = 1;
-
 	call(rt, BATON_IOC_STOP, NULL);
-	while (write(kmod_of(rt)->stop, &one, sizeof(one)) < 0 &&
-	       errno == EINTR)
-		;
-}
-
-static int kmod_watch(struct baton_rt *rt)
-{
-	struct kmod *k = kmod_of(rt);
-	struct pollfd fds[] = {
-		{ .fd = k->fd, .events = POLLIN },
-		{ .fd = k->stop, .events = POLLIN },
-	};
-	uint64_t wanted;
-
-	for (;;) {
-		if (poll(fds, 2, -1) < 0)
-			continue;
-		if (fds[1].revents)
-			return -1;
-		if (read(k->fd, &wanted, sizeof(wanted)) == sizeof(wanted))
-			return 1;
-	}
 }
 
 const struct tier_ops baton_tier_kmod = {
@@ -207,5 +179,4 @@ const struct tier_ops baton_tier_kmod = {
 	.wake = kmod_wake,
 	.swap = kmod_swap,
 	.stop = kmod_stop,
-	.watch = kmod_watch,
 };

@@ -7,6 +7,8 @@
 #define BATON_TIER_TIER_H
 
 #include <baton/runtime.h>
+#include <linux/baton.h>
+#include <stdbool.h>
 
 struct baton_rt;
 struct baton_worker;
@@ -14,11 +16,16 @@ struct baton_worker;
 #define TIER_ANY		BATON_ANY
 #define TIER_PINNED		BATON_PARK_PINNED
 
+/* What a tick returns instead of a time. */
+#define TICK_NEVER		(-1L)	/* there is no tick */
+#define TICK_IDLE		(-2L)	/* none is due until a fiber waits */
+
 /**
  * struct tier_ops - a tier
  * @id:     which
  * @open:   make the region and fill in rt->hdr, recs and slots; processor 0 is
- *          the caller's, the others are idle. 0, or -errno with a baton_error().
+ *          the caller's, the others are idle; and open rt->watch, with the
+ *          descriptor to wait for, if there is one. 0, or -errno with a reason.
  * @close:  undo it; no worker is attached any more
  * @attach: the calling thread becomes worker @w: fills in w->index, w->slot
  * @detach: it is one no more
@@ -27,12 +34,12 @@ struct baton_worker;
  *          has TIER_PINNED: then only a wake or swap naming @w ends the wait.
  * @wake:   give @proc, which the caller holds, to worker @index or, TIER_ANY,
  *          to any standby. 0; or 1 when there was none: it is idle now, and
- *          watch returns. Any thread.
+ *          one more worker is wanted. Any thread.
  * @swap:   wake(@proc, @index) and park(@w, @flags) at once
- * @stop:   every park returns -ESHUTDOWN, and watch -1, from now on
- * @watch:  what the watcher thread waits in: 1 when one more worker would be
- *          of use, -1 after stop
- * @busy:   a processor that was idle is in use; NULL if nobody needs to know
+ * @stop:   every park returns -ESHUTDOWN from now on
+ * @tick:   the watcher looks for workers to take a processor from. @fresh: for
+ *          the first time since it slept. Returns nanoseconds until the next
+ *          look, or TICK_IDLE. NULL: the kernel does the looking.
  */
 struct tier_ops {
 	enum baton_tier id;
@@ -45,14 +52,10 @@ struct tier_ops {
 	int (*swap)(struct baton_worker *w, unsigned int proc,
 		    unsigned int index, unsigned int flags);
 	void (*stop)(struct baton_rt *rt);
-	int (*watch)(struct baton_rt *rt);
-	void (*busy)(struct baton_rt *rt);
+	long (*tick)(struct baton_rt *rt, bool fresh);
 };
 
 extern const struct tier_ops baton_tier_kmod;
 extern const struct tier_ops baton_tier_poll;
-
-/* Bytes of a region, and where its parts begin. */
-size_t baton_region_layout(struct baton_rt *rt, void *region);
 
 #endif /* BATON_TIER_TIER_H */

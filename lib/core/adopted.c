@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* adopted.c - threads that the library did not make, as workers. */
+#include "adopted.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "debug.h"
+#include "fiber.h"
+#include "reason.h"
+#include "rt.h"
+#include "sched.h"
+#include "worker.h"
+
+static pthread_cond_t left = PTHREAD_COND_INITIALIZER;
+
+/* With its fiber, which nobody may use any more. */
+static void destroy(struct baton_worker *w)
+{
+	baton_stack_pool_uninit(&w->stacks);
+	free(w);
+}
+
+static int adopt_locked(struct baton_rt *rt, struct baton_worker **worker)
+{
+	struct baton_worker *w = baton_worker_create(rt);
+	int err = -ENOMEM;
+
+	baton_rt_assert_locked();
+	if (!w)
+		return baton_error(err, "no memory");
+	baton_stack_pool_init(&w->stacks, rt->stacks.size);
+	w->fiber = baton_stack_map(&w->stacks, rt->stacks.size);
+	if (!w->fiber) {
+		baton_error(err, "no memory for a stack");
+		goto err_destroy;
+	}
+	baton_fiber_init(w->fiber);
+	w->fiber->joiner = JOIN_DETACHED;
+	w->fiber->worker = w;
+	baton_ctx_init(&w->fiber->ctx, fiber_top(w->fiber), NULL);
+	w->fiber->ctx.on_stack = 1;
+	baton_control_save(&w->control);
+	w->adopted = true;
+	w->exits = baton_adopted_forget;
+	sched_pin(w, w->fiber);
+	err = __baton_worker_attach(w);
+	if (err)
+		goto err_destroy;
+	slot_set_state(w->slot, BATON_PARKED);
+	atomic_fetch_add_relaxed(&rt->adopted, 1);
+	rt->users++;
+	*worker = w;
+	return 0;
+
+err_destroy:
+	destroy(w);
+	return err;
+}
+
+int baton_adopted_create(struct baton_worker **worker)
+{
+	struct baton_rt *rt;
+	int err;
+
+	baton_rt_lock();
+	rt = rt_running();
+	if (!rt)
+		err = baton_error(-ESRCH, "no scheduler runs");
+	else if (rt_stopping(rt))
+		err = baton_error(-ESHUTDOWN, "the scheduler is ending");
+	else if (!baton_shadow_on() != !rt->stacks.foreign)
+		err = baton_error(-EINVAL,
+				  "only some threads have shadow stacks");
+	else
+		err = adopt_locked(rt, worker);
+	baton_rt_unlock();
+	return err;
+}
+
+void baton_adopted_forget(struct baton_worker *w)
+{
+	struct baton_rt *rt = w->rt;
+	bool cut_off, last;
+
+	baton_rt_lock();
+	__baton_worker_detach(w);
+	/*
+	 * A callback that ends has been given what it waited for, and nobody
+	 * else has its fiber. A callback that was cut off may have left its
+	 * fiber in a queue, in a joined fiber, or with somebody who was just
+	 * about to ready it, or to give it a processor.
+	 */
+	cut_off = rt_stopping(rt) && !rt->drained;
+	if (cut_off) {
+		w->next = rt->forgotten;
+		rt->forgotten = w;
+	}
+	last = __baton_rt_put(rt);
+	baton_rt_unlock();
+	if (!cut_off)
+		destroy(w);
+	if (last)
+		baton_rt_free(rt);
+}
+
+void baton_adopted_left(void)
+{
+	baton_rt_lock();
+	pthread_cond_broadcast(&left);
+	baton_rt_unlock();
+}
+
+/* Is @w, which may be NULL, an adopted thread in a callback? */
+static bool visits_locked(const struct baton_worker *w)
+{
+	baton_rt_assert_locked();
+	/* Pairs with the callback's end: depth, full barrier, stopping. */
+	return w && w->adopted && smp_load_acquire(&w->depth);
+}
+
+void baton_adopted_drain(struct baton_rt *rt)
+{
+	smp_mb();		/* stopping before depth */
+	baton_rt_lock();
+	smp_store_release(&baton_rt_running, NULL);
+	for (unsigned int i = 0; i < rt->max_workers; i++)
+		while (visits_locked(rt->workers[i]))
+			baton_rt_wait(&left);
+	rt->drained = true;
+	baton_rt_unlock();
+}
+
+void baton_adopted_free(struct baton_rt *rt)
+{
+	struct baton_worker *w;
+
+	while ((w = rt->forgotten)) {
+		rt->forgotten = w->next;
+		destroy(w);
+	}
+}

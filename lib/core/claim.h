@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * claim.h - whose processor it is: every transition of slot.taken that the
+ * library makes, in one place.
+ *
+ * A worker that leaves scheduler code keeps its processor, but others may take
+ * it: the kernel's hook when the thread blocks, a tier in user space when a
+ * foreign call lasts. slot.taken says whether that has happened.
+ *
+ *	KEPT    the worker's, as before
+ *	TAKING  a taker in user space has begun, and may still withdraw
+ *	TAKEN   the taker's; the worker finds out when it next looks
+ *
+ *	from           to      who                         here
+ *	KEPT           TAKING  taker in user space         claim_take()
+ *	TAKING         TAKEN   the same, call still on     claim_take()
+ *	TAKING         KEPT    the same, call over         claim_take()
+ *	TAKING         KEPT    the worker, on its way home claim_settle()
+ *	KEPT, TAKING   TAKEN   the hook                    kmod/handoff.c
+ *	TAKEN          KEPT    the worker, once it has a   claim_keep()
+ *	                       processor again
+ *	any            TAKEN   the end of the scheduler    claim_stop()
+ *
+ * Whoever makes it TAKEN holds the processor and passes it on. The end of the
+ * scheduler is the exception: then nobody holds anything any more.
+ *
+ * The worker pays nothing for this but one load on each way in. It stores its
+ * state and then loads taken, with no fence between the two. The hook runs on
+ * the worker's own CPU, between two of its instructions, so that the compiler's
+ * order is enough. A taker in user space pays for the fence that is missing:
+ * it stores TAKING, makes every running thread of the process pass a fence by
+ * membarrier(), and then reads state. One of the two sees the other's store.
+ * Where there is no membarrier() (rt->fence), the worker does pay.
+ */
+#ifndef BATON_CORE_CLAIM_H
+#define BATON_CORE_CLAIM_H
+
+#include <linux/membarrier.h>
+#include <stdbool.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "region.h"
+
+/*
+ * The worker enters scheduler code (RUNTIME), or goes from foreign code
+ * straight into fiber code (FIBER), on which way it touches no queue. Returns
+ * taken: if that is not KEPT, or if there is no membarrier(), claim_lost() says
+ * whether the processor may be gone. The two are apart so that a fast path can
+ * ask about everything that is rare in one branch. Pairs with claim_take().
+ */
+static inline uint32_t claim_enter(struct baton_slot *s, uint32_t state)
+{
+	_Static_assert(!BATON_KEPT, "KEPT is 0: see sched_enter()");
+	slot_set_state(s, state);
+	barrier();
+	return READ_ONCE(s->taken);
+}
+
+/* The second look, which without membarrier() (@fence) is the first valid one. */
+static inline bool claim_lost(struct baton_slot *s, bool fence)
+{
+	if (fence)
+		smp_mb();
+	return READ_ONCE(s->taken) != BATON_KEPT;
+}
+
+/*
+ * The worker settles with a taker that may have only begun. True: the processor
+ * is the worker's as before, either because it won or because the taker has
+ * withdrawn since. One of this swap and claim_take()'s second one wins.
+ */
+static inline bool claim_settle(struct baton_slot *s)
+{
+	uint32_t old = BATON_TAKING;
+
+	return try_cmpxchg_acq_rel(&s->taken, &old, BATON_KEPT) ||
+	       old == BATON_KEPT;
+}
+
+/*
+ * The worker, whose last processor was taken, has one again. If the scheduler
+ * is stopping (@stopping), TAKEN stays: claim_stop() may have stored it just
+ * now, and this must not write over it. The exchange is a full barrier: taken
+ * before stopping; claim_stop()'s caller has it the other way round.
+ */
+static inline void claim_keep(struct baton_slot *s, const int *stopping)
+{
+	xchg(&s->taken, BATON_KEPT);
+	if (unlikely(READ_ONCE(*stopping)))
+		smp_store_release(&s->taken, BATON_TAKEN);
+}
+
+/*
+ * A taker in user space takes processor @p from the worker of @s, if that is
+ * still in its @calls-th foreign call. True: the caller holds @p.
+ */
+static inline bool claim_take(struct baton_slot *s, unsigned int p,
+			      uint64_t calls, bool fence)
+{
+	uint32_t old = BATON_KEPT;
+	bool still;
+
+	if (!try_cmpxchg(&s->taken, &old, BATON_TAKING))
+		return false;
+	if (fence)
+		smp_mb();
+	else
+		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+	/* Acquire: what the worker did to the processor's queue. If the call is
+	 * still on, the worker's look at taken is yet to come: it will find us,
+	 * and the two swaps decide. */
+	still = smp_load_acquire(&s->state) == BATON_FOREIGN &&
+		READ_ONCE(s->calls) == calls && READ_ONCE(s->proc) == p;
+	old = BATON_TAKING;
+	return try_cmpxchg_acq_rel(&s->taken, &old,
+				   still ? BATON_TAKEN : BATON_KEPT) &&
+	       still;
+}
+
+/* The end of the scheduler: the worker is to find its processor gone. */
+static inline void claim_stop(struct baton_slot *s)
+{
+	smp_store_mb(s->taken, BATON_TAKEN);
+}
+
+#endif /* BATON_CORE_CLAIM_H */

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * config.c - the options of a scheduler: what the program sets, what the
+ * environment says over it, and the defaults for what neither names.
+ *
+ * The environment is read by secure_getenv(): a set-user-ID program must not
+ * take the size of its stacks from whoever started it.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <linux/baton.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpus.h"
+#include "reason.h"
+#include "stack.h"
+
+#define MAX_WORKERS_DEFAULT	1024u
+
+int baton_config_create(struct baton_config **cfg)
+{
+	*cfg = calloc(1, sizeof(**cfg));
+	return *cfg ? 0 : -ENOMEM;
+}
+
+void baton_config_destroy(struct baton_config *cfg)
+{
+	free(cfg);
+}
+
+int baton_config_set_nprocs(struct baton_config *cfg, unsigned int n)
+{
+	if (n > BATON_PROCS_MAX)
+		return baton_error(-EINVAL, "%u processors: not 1 to %u", n,
+				   BATON_PROCS_MAX);
+	cfg->nprocs = n;
+	return 0;
+}
+
+int baton_config_set_max_workers(struct baton_config *cfg, unsigned int n)
+{
+	if (n > BATON_WORKERS_MAX)
+		return baton_error(-EINVAL, "%u workers: not 1 to %u", n,
+				   BATON_WORKERS_MAX);
+	cfg->max_workers = n;
+	return 0;
+}
+
+int baton_config_set_stack_size(struct baton_config *cfg, size_t bytes)
+{
+	size_t size = bytes ? baton_stack_size_check(bytes) : 0;
+
+	if (bytes && !size)
+		return baton_error(-EINVAL,
+				   "stack of %zu bytes: not 16 KiB to 1 GiB",
+				   bytes);
+	cfg->stack_size = size;
+	return 0;
+}
+
+int baton_config_set_tier(struct baton_config *cfg, enum baton_tier tier)
+{
+	if (tier != BATON_TIER_AUTO && tier != BATON_TIER_POLL &&
+	    tier != BATON_TIER_KMOD)
+		return baton_error(-EINVAL, "tier %d: not auto, poll or kmod",
+				   tier);
+	cfg->tier = tier;
+	return 0;
+}
+
+const char *baton_tier_name(enum baton_tier tier)
+{
+	static const char *const names[] = { "auto", "poll", "perf", "kmod" };
+
+	return tier <= BATON_TIER_KMOD ? names[tier] : NULL;
+}
+
+/* 0, or -EINVAL: the text of variable @name will not do, because of @what. */
+static int env_check(int err, const char *name, const char *what)
+{
+	return err ? baton_error(err, "%s=%.40s: %s", name, secure_getenv(name),
+				 what) :
+		     0;
+}
+
+/*
+ * The number in variable @name, at most @max; @value is left as it is when it
+ * is unset or empty. 0, -EINVAL.
+ */
+static int env_number(const char *name, unsigned long long max,
+		      unsigned long long *value)
+{
+	const char *text = secure_getenv(name);
+	unsigned long long v;
+	char *end;
+
+	if (!text || !*text)
+		return 0;
+	errno = 0;
+	v = strtoull(text, &end, 0);
+	if (*end || errno || *text == '-')
+		return env_check(-EINVAL, name, "not a number");
+	if (v > max)
+		return env_check(-EINVAL, name, "too large");
+	*value = v;
+	return 0;
+}
+
+static int env_tier(struct baton_config *cfg)
+{
+	const char *text = secure_getenv("BATON_TIER");
+
+	if (!text || !*text)
+		return 0;
+	for (int t = BATON_TIER_AUTO; t <= BATON_TIER_KMOD; t++)
+		if (t != BATON_TIER_PERF &&
+		    !strcmp(text, baton_tier_name((enum baton_tier)t)))
+			return baton_config_set_tier(cfg, (enum baton_tier)t);
+	return env_check(-EINVAL, "BATON_TIER", "not auto, poll or kmod");
+}
+
+/* The environment over what the program has set. */
+static int config_env(struct baton_config *cfg)
+{
+	unsigned long long procs = cfg->nprocs, workers = cfg->max_workers;
+	unsigned long long stack = cfg->stack_size;
+	int err;
+
+	err = env_number("BATON_NPROCS", BATON_PROCS_MAX, &procs);
+	if (!err)
+		err = env_number("BATON_MAX_WORKERS", BATON_WORKERS_MAX,
+				 &workers);
+	if (!err)
+		err = env_number("BATON_STACK_SIZE", STACK_SIZE_MAX, &stack);
+	if (err)
+		return err;
+	cfg->nprocs = (unsigned int)procs;
+	cfg->max_workers = (unsigned int)workers;
+	err = env_check(baton_config_set_stack_size(cfg, (size_t)stack),
+			"BATON_STACK_SIZE", "less than 16 KiB");
+	return err ? err : env_tier(cfg);
+}
+
+static void config_defaults(struct baton_config *cfg)
+{
+	if (!cfg->nprocs)
+		cfg->nprocs = baton_cpus_allowed();
+	if (cfg->nprocs > BATON_PROCS_MAX)
+		cfg->nprocs = BATON_PROCS_MAX;
+	if (!cfg->max_workers)
+		cfg->max_workers = MAX_WORKERS_DEFAULT;
+	if (!cfg->stack_size)
+		cfg->stack_size = STACK_SIZE_DEFAULT;
+}
+
+int baton_config_resolve(struct baton_config *out,
+			 const struct baton_config *cfg)
+{
+	int err;
+
+	*out = cfg ? *cfg : (struct baton_config){ 0 };
+	err = config_env(out);
+	if (err)
+		return err;
+	config_defaults(out);
+	return 0;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* config.h - the options of a scheduler. */
+#ifndef BATON_CORE_CONFIG_H
+#define BATON_CORE_CONFIG_H
+
+#include <baton/runtime.h>
+#include <stddef.h>
+
+/**
+ * struct baton_config - what baton_run() is to do
+ * @nprocs:      processors; 0: as many as the CPUs that the process may use
+ * @max_workers: most threads; 0: the default
+ * @stack_size:  of a fiber's stack, in bytes; 0: the default
+ * @tier:        how blocking is to be found out
+ */
+struct baton_config {
+	unsigned int nprocs;
+	unsigned int max_workers;
+	size_t stack_size;
+	enum baton_tier tier;
+};
+
+/*
+ * @out is @cfg, which may be NULL, with what the environment says over it, and
+ * with the defaults in place of zeros. 0; -EINVAL a variable of the environment
+ * makes no sense.
+ */
+int baton_config_resolve(struct baton_config *out,
+			 const struct baton_config *cfg);
+
+#endif /* BATON_CORE_CONFIG_H */

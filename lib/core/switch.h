@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * switch.h - every way from one stack to another that the scheduler goes, with
+ * what sanitizers and a debug build have to be told on the way.
+ *
+ *	switch_to()		fiber -> fiber
+ *	switch_to_scheduler()	fiber -> scheduler, begun anew below sys_sp
+ *	switch_from_scheduler()	scheduler -> fiber; its frames are given up
+ *	switch_ended()		the end of a fiber -> fiber
+ *
+ * Foreign calls and callbacks go by san_call(), in sanitize.h: they return.
+ */
+#ifndef BATON_CORE_SWITCH_H
+#define BATON_CORE_SWITCH_H
+
+#include "debug.h"
+#include "fiber.h"
+#include "worker.h"
+
+/* The worker that @f has just left is still on its stack. */
+__attribute__((cold)) void baton_await_stack(struct baton_fiber *f);
+
+/*
+ * A fiber is put on a queue, or freed, before its last worker has left its
+ * stack: wait for that. Acquire; pairs with the store of on_stack in switch.S.
+ */
+static inline void sched_stack_left(struct baton_fiber *f)
+{
+	if (unlikely(smp_load_acquire(&f->ctx.on_stack)))
+		baton_await_stack(f);
+}
+
+/* @w is about to run @f. */
+static inline void sched_resume(struct baton_worker *w, struct baton_fiber *f)
+{
+	sched_stack_left(f);
+	f->ctx.on_stack = 1;
+	f->worker = w;
+	w->fiber = f;
+}
+
+/*
+ * The current fiber @f leaves @w to @next. Returns, once @f has been resumed,
+ * the worker that it is on then.
+ */
+static inline struct baton_worker *switch_to(struct baton_worker *w,
+					     struct baton_fiber *f,
+					     struct baton_fiber *next)
+{
+	debug_assert_fiber(w, f);
+	sched_resume(w, next);
+	baton_debug_clear();
+	san_leave(&f->san, &next->san);
+	san_thread(&f->san, &next->san);
+	f = fiber_of(baton_asm_switch(&f->ctx, &next->ctx));
+	san_arrive(&f->san);
+	baton_debug_arrive(w, f);
+	return f->worker;
+}
+
+/* The same to the scheduler, @loop(@w), on the system stack. */
+static inline struct baton_worker *
+switch_to_scheduler(struct baton_worker *w, struct baton_fiber *f,
+		    void (*loop)(void *))
+{
+	debug_assert_fiber(w, f);
+	baton_debug_clear();
+	san_leave(&f->san, &w->san);
+	san_thread(&f->san, &w->san);
+	f = fiber_of(baton_asm_leave(&f->ctx, w->sys_sp, loop, w));
+	san_arrive(&f->san);
+	baton_debug_arrive(w, f);
+	return f->worker;
+}
+
+/* The scheduler of @w goes to @f, and does not come back here. */
+static inline _Noreturn __attribute__((always_inline)) void
+switch_from_scheduler(struct baton_worker *w, struct baton_fiber *f)
+{
+	debug_assert_system(w);
+	sched_resume(w, f);
+	san_leave(&w->san, &f->san);
+	san_thread(&w->san, &f->san);
+	baton_asm_enter(&f->ctx);
+}
+
+/* @f has ended on @w: what baton_asm_entry is to go on with. */
+static inline __attribute__((always_inline)) struct baton_ctx *
+switch_ended(struct baton_worker *w, struct baton_fiber *f,
+	     struct baton_fiber *next)
+{
+	sched_resume(w, next);
+	san_leave(&f->san, &next->san);
+	san_thread(&f->san, &next->san);
+	return &next->ctx;
+}
+
+#endif /* BATON_CORE_SWITCH_H */

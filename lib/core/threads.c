@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * threads.c - the library's own threads.
+ *
+ * The watcher starts a worker when the last standby was used and none is on
+ * its way, so that one is always ahead of need. A thread that cannot be made is
+ * no reason to give up: the watcher tries again after a while, for as long as
+ * one is of use.
+ */
+#include "threads.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "../tier/tier.h"
+#include "debug.h"
+#include "proc.h"
+#include "reason.h"
+#include "sched.h"
+#include "worker.h"
+
+/* --- the life of a worker ------------------------------------------------ */
+
+/* The scheduler's first frames on a system stack. */
+NO_SANITIZE static void first_frame(void *arg)
+{
+	struct baton_worker *w = arg;
+
+	w->sys_sp = w->base_sp;
+	san_leave(&w->san, &w->san);	/* as if from elsewhere */
+	baton_sched_loop(w);
+}
+
+/* Run fibers until the scheduler stops; then detach. */
+static void worker_run(struct baton_worker *w)
+{
+	struct baton_ctx control;
+
+	/* What fibers leave in the control words must not stay behind on the
+	 * thread of baton_run(). */
+	baton_control_save(&control);
+	baton_asm_start(first_frame, w, &w->base_sp);
+	baton_control_load(&control);
+	baton_worker_detach(w);
+}
+
+/* What a new thread tells its starter. */
+struct birth {
+	struct baton_worker *w;
+	sem_t born;
+	int err;
+};
+
+static void *worker_thread(void *arg)
+{
+	struct birth *b = arg;
+	struct baton_worker *w = b->w;
+	int err;
+
+	/* The watcher's own slack is the monitor's affair: foreign code, and
+	 * what it executes, is to have that of the process. */
+	prctl(PR_SET_TIMERSLACK, w->rt->slack, 0UL, 0UL, 0UL);
+	err = baton_worker_attach(w);
+	b->err = err;
+	sem_post(&b->born);	/* the last touch of @b */
+	if (!err)
+		worker_run(w);
+	return NULL;
+}
+
+/* One more thread, which parks until it is needed. By the watcher. 0, -errno. */
+static int worker_start(struct baton_rt *rt)
+{
+	struct birth b = { .w = baton_worker_create(rt) };
+	pthread_attr_t attr;
+	int err;
+
+	if (!b.w)
+		return -ENOMEM;
+	sem_init(&b.born, 0, 0);
+	pthread_attr_init(&attr);
+	/* The watcher's own mask blocks everything. */
+	pthread_attr_setsigmask_np(&attr, &rt->sigmask);
+	err = -pthread_create(&b.w->thread, &attr, worker_thread, &b);
+	pthread_attr_destroy(&attr);
+	if (!err) {
+		while (sem_wait(&b.born))
+			;
+		err = b.err;
+		if (err)
+			pthread_join(b.w->thread, NULL);
+	}
+	sem_destroy(&b.born);
+	if (err) {
+		free(b.w);
+	} else {
+		b.w->next = rt->started;
+		rt->started = b.w;
+	}
+	return err;
+}
+
+/* --- how many are enough ------------------------------------------------- */
+
+/*
+ * @w cannot be counted on: it has lost its processor, or may do so any moment,
+ * and runs nothing else; or it serves one fiber only.
+ */
+static bool stuck(const struct baton_worker *w)
+{
+	/* Acquire: a worker that has lost a processor in a callback and looks
+	 * for another has set depth before; see slot_set_state(). */
+	switch (smp_load_acquire(&w->slot->state)) {
+	case BATON_FOREIGN:
+		return true;
+	case BATON_FIBER:
+		if (READ_ONCE(w->slot->taken) == BATON_TAKEN)
+			return true;
+	}
+	return READ_ONCE(w->depth) || READ_ONCE(w->pinned);
+}
+
+/*
+ * The watcher asks once the last standby was used: one may well be on its way
+ * to park, and a thread that is started in vain never ends.
+ *
+ * Of the workers that are not stuck one for each processor may hold it. If
+ * there is one more, it is a standby, or comes to park, or claims an idle
+ * processor on its way there: then there were two more. Should any of them lose
+ * its processor meanwhile, and there is no standby, the watcher is asked again.
+ */
+static bool suffice(const struct baton_rt *rt)
+{
+	unsigned int n = !stuck(rt->first);
+
+	for (const struct baton_worker *w = rt->started; w; w = w->next)
+		n += !stuck(w);
+	return n > rt->nprocs;
+}
+
+/* --- the watcher --------------------------------------------------------- */
+
+/* Nanoseconds to the next try, when a thread could not be made. */
+#define RETRY_MIN	1000000L
+#define RETRY_MAX	100000000L
+
+/* False: one more worker is of use, but could not be made. */
+static bool provide(struct baton_rt *rt)
+{
+	bool made;
+
+	if (suffice(rt))
+		return true;
+	made = READ_ONCE(rt->nworkers) < rt->max_workers && !worker_start(rt);
+	/* A pinned fiber needs no standby. */
+	if (!made)
+		baton_sched_rescue(rt);
+	/* At the limit the next worker that comes home takes its turn. */
+	return made || READ_ONCE(rt->nworkers) >= rt->max_workers;
+}
+
+static void *watcher(void *arg)
+{
+	struct baton_rt *rt = arg;
+	long retry = 0;
+
+	/* The default slack of 50 us would be most of a tick. */
+	if (rt->tier->tick)
+		prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+	do {
+		if (provide(rt))
+			retry = 0;
+		else
+			retry = !retry		    ? RETRY_MIN :
+				retry < RETRY_MAX / 2 ? 2 * retry :
+							RETRY_MAX;
+	} while (baton_watch_wait(rt, retry));
+	return NULL;
+}
+
+static int watcher_start(struct baton_rt *rt, pthread_t *thread)
+{
+	sigset_t all;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &rt->sigmask);
+	err = -pthread_create(thread, NULL, watcher, rt);
+	pthread_sigmask(SIG_SETMASK, &rt->sigmask, NULL);
+	return err ? baton_error(err, "no thread: %s", strerror(-err)) : 0;
+}
+
+/* --- all of them --------------------------------------------------------- */
+
+int baton_threads_run(struct baton_rt *rt)
+{
+	struct baton_worker *first = rt->first = baton_worker_create(rt);
+	pthread_t thread;
+	int slack, err;
+
+	if (!first)
+		return baton_error(-ENOMEM, "no memory");
+	slack = prctl(PR_GET_TIMERSLACK, 0UL, 0UL, 0UL, 0UL);
+	rt->slack = slack > 0 ? (unsigned long)slack : 0;
+	/* Before the watcher starts others: the slots may be few. */
+	err = baton_worker_attach(first);
+	if (err)
+		return err;
+	proc_attach(first, 0);
+	err = watcher_start(rt, &thread);
+	if (err) {
+		baton_worker_detach(first);
+		return err;
+	}
+	worker_run(first);
+	pthread_join(thread, NULL);
+	for (struct baton_worker *w = rt->started; w; w = w->next)
+		pthread_join(w->thread, NULL);
+	return 0;
+}
+
+void baton_threads_free(struct baton_rt *rt)
+{
+	struct baton_worker *w;
+
+	free(rt->first);
+	while ((w = rt->started)) {
+		rt->started = w->next;
+		free(w);
+	}
+}

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * bunk.c - where workers wait for a processor in the tiers without a module.
+ *
+ * A worker that parks and one that wakes it decide under one lock, so no
+ * wake-up is lost: if the waker comes first it finds no standby and sets the
+ * idle bit; the worker that parks finds that bit, and the work it was for,
+ * before it sleeps.
+ *
+ * A swap does both halves under the lock once: the caller is on the list
+ * before the other wakes up. Otherwise the other, which may well run at once
+ * and on this CPU, finds no standby and wants a thread that nobody needs.
+ */
+#include "bunk.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../core/debug.h"
+#include "../core/reason.h"
+#include "../core/worker.h"
+#include "tier.h"
+
+/* bunk.grant, when it is no processor's number plus one */
+#define GRANT_NONE	0u
+#define GRANT_STOP	UINT_MAX
+
+static struct bunks *bunks_of(struct baton_rt *rt)
+{
+	return rt->tier_data;
+}
+
+static void futex_wait(uint32_t *word, uint32_t val)
+{
+	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, val, NULL, NULL, 0);
+}
+
+static void futex_wake(uint32_t *word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+/* --- the region --------------------------------------------------------- */
+
+static size_t region_bytes(const struct baton_rt *rt)
+{
+	return sizeof(struct baton_header) +
+	       rt->nprocs * sizeof(struct baton_proc_rec) +
+	       rt->max_workers * sizeof(struct baton_slot);
+}
+
+/* The layout of <linux/baton.h>, in zeroed memory. */
+static void region_init(struct baton_rt *rt, void *region)
+{
+	struct baton_header *hdr = region;
+
+	hdr->abi = BATON_ABI;
+	hdr->nprocs = rt->nprocs;
+	hdr->max_workers = rt->max_workers;
+	hdr->proc_offset = sizeof(*hdr);
+	hdr->slot_offset = (uint32_t)(sizeof(*hdr) +
+			   rt->nprocs * sizeof(struct baton_proc_rec));
+	for (unsigned int p = 1; p < rt->nprocs; p++)
+		idle_set(hdr, p);
+	rt->hdr = hdr;
+	rt->recs = (void *)((char *)region + hdr->proc_offset);
+	rt->slots = (void *)((char *)region + hdr->slot_offset);
+}
+
+int baton_bunks_open(struct baton_rt *rt, struct bunks *t)
+{
+	void *region;
+
+	t->bytes = region_bytes(rt);
+	t->bunk = calloc(rt->max_workers, sizeof(*t->bunk));
+	if (!t->bunk)
+		return -ENOMEM;
+	region = mmap(NULL, t->bytes, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (region == MAP_FAILED) {
+		free(t->bunk);
+		return -ENOMEM;
+	}
+	region_init(rt, region);
+	baton_mutex_init(&t->lock);
+	return 0;
+}
+
+void baton_bunks_close(struct baton_rt *rt, struct bunks *t)
+{
+	munmap(rt->hdr, t->bytes);
+	pthread_mutex_destroy(&t->lock);
+	free(t->bunk);
+}
+
+/* --- slots -------------------------------------------------------------- */
+
+int baton_bunk_attach(struct baton_worker *w)
+{
+	struct bunks *t = bunks_of(w->rt);
+	struct bunk *b = NULL;
+
+	pthread_mutex_lock(&t->lock);
+	if (t->vacant) {
+		b = t->vacant;
+		t->vacant = b->next;
+	} else if (t->nslots < w->rt->max_workers) {
+		b = &t->bunk[t->nslots++];
+	}
+	pthread_mutex_unlock(&t->lock);
+	if (!b)
+		return -EAGAIN;
+	w->index = (unsigned int)(b - t->bunk);
+	w->slot = &w->rt->slots[w->index];
+	/* A worker that is gone has left the slot as it was. Only what tells
+	 * one worker from another is reset, for a monitor may be looking at the
+	 * slot because of a processor that the last worker had. */
+	slot_set_state(w->slot, BATON_RUNTIME);
+	WRITE_ONCE(w->slot->taken, BATON_KEPT);
+	WRITE_ONCE(w->slot->calls, 0);
+	w->slot->tid = (uint32_t)gettid();
+	atomic_fetch_add_relaxed(&w->rt->hdr->nworkers, 1);
+	return 0;
+}
+
+void baton_bunk_detach(struct baton_worker *w)
+{
+	struct bunks *t = bunks_of(w->rt);
+	struct bunk *b = &t->bunk[w->index];
+
+	slot_set_state(w->slot, BATON_DEAD);
+	atomic_fetch_sub_relaxed(&w->rt->hdr->nworkers, 1);
+	pthread_mutex_lock(&t->lock);
+	b->next = t->vacant;
+	t->vacant = b;
+	pthread_mutex_unlock(&t->lock);
+}
+
+/* --- parking and waking -------------------------------------------------- */
+
+static void list_locked(struct baton_rt *rt, struct bunk *b)
+{
+	struct bunks *t = bunks_of(rt);
+
+	debug_assert_locked(&t->lock);
+	b->listed = true;
+	b->next = t->standby;
+	t->standby = b;
+	rt->hdr->nstandby++;
+}
+
+static void unlist_locked(struct baton_rt *rt, struct bunk *b)
+{
+	struct bunks *t = bunks_of(rt);
+	struct bunk **link = &t->standby;
+
+	debug_assert_locked(&t->lock);
+	if (!b->listed)
+		return;
+	while (*link != b)
+		link = &(*link)->next;
+	*link = b->next;
+	b->listed = false;
+	rt->hdr->nstandby--;
+}
+
+/*
+ * Give @proc to worker @index, or to any standby. Returns the bunk to wake; or
+ * NULL when there was no standby: then @proc is idle. A park that comes later
+ * sees the idle bit, since it takes the lock.
+ */
+static struct bunk *grant_locked(struct baton_rt *rt, unsigned int proc,
+				 unsigned int index)
+{
+	struct bunks *t = bunks_of(rt);
+	struct bunk *b = index == TIER_ANY ? t->standby : &t->bunk[index];
+
+	debug_assert_locked(&t->lock);
+	if (!b) {
+		idle_set(rt->hdr, proc);
+		return NULL;
+	}
+	unlist_locked(rt, b);
+	/* Release: what the last holder did; pairs with sleep(). */
+	smp_store_release(&b->grant, proc + 1);
+	return b;
+}
+
+/*
+ * @w waits from now on, or has been granted something already. True: one more
+ * worker is wanted, since this one has claimed an idle processor that had work,
+ * and nobody is left for the next.
+ */
+static bool begin_locked(struct baton_worker *w, unsigned int flags)
+{
+	struct baton_rt *rt = w->rt;
+	struct bunks *t = bunks_of(rt);
+	struct bunk *b = &t->bunk[w->index];
+	int p = -1;
+
+	debug_assert_locked(&t->lock);
+	if (t->stopped)
+		b->grant = GRANT_STOP;
+	if (b->grant != GRANT_NONE || flags & TIER_PINNED)
+		return false;
+	/* The idle bit, or this worker's being a standby, before the look at
+	 * the queues; pairs with wake_one() in sched.c. */
+	smp_mb();
+	if (rt_has_work(rt))
+		p = idle_claim_any(rt->hdr, rt->nprocs);
+	if (p < 0) {
+		list_locked(rt, b);
+		return false;
+	}
+	b->grant = (uint32_t)p + 1;
+	return !t->standby;
+}
+
+/* Until something is granted. The processor's number, or -ESHUTDOWN. */
+static int sleep_on(struct bunk *b)
+{
+	uint32_t got;
+
+	/* Acquire: the last holder's work before ours; pairs with
+	 * grant_locked() and baton_bunks_stop(). */
+	while ((got = smp_load_acquire(&b->grant)) == GRANT_NONE)
+		futex_wait(&b->grant, GRANT_NONE);
+	if (got == GRANT_STOP)
+		return -ESHUTDOWN;
+	/* This may write over GRANT_STOP: the next park looks at stopped. */
+	WRITE_ONCE(b->grant, GRANT_NONE);
+	return (int)got - 1;
+}
+
+int baton_bunk_park(struct baton_worker *w, unsigned int flags)
+{
+	struct bunks *t = bunks_of(w->rt);
+	bool want;
+
+	pthread_mutex_lock(&t->lock);
+	want = begin_locked(w, flags);
+	pthread_mutex_unlock(&t->lock);
+	if (want)
+		baton_watch_want(&w->rt->watch);
+	return sleep_on(&t->bunk[w->index]);
+}
+
+int baton_bunk_wake(struct baton_rt *rt, unsigned int proc,
+		    unsigned int index)
+{
+	struct bunks *t = bunks_of(rt);
+	struct bunk *b;
+	bool last;
+
+	pthread_mutex_lock(&t->lock);
+	b = grant_locked(rt, proc, index);
+	last = !t->standby;
+	pthread_mutex_unlock(&t->lock);
+	if (b)
+		futex_wake(&b->grant);
+	if (last)
+		baton_watch_want(&rt->watch);
+	return b ? 0 : 1;
+}
+
+int baton_bunk_swap(struct baton_worker *w, unsigned int proc,
+		    unsigned int index, unsigned int flags)
+{
+	struct baton_rt *rt = w->rt;
+	struct bunks *t = bunks_of(rt);
+	struct bunk *b;
+	bool want;
+
+	pthread_mutex_lock(&t->lock);
+	b = grant_locked(rt, proc, index);
+	want = begin_locked(w, flags) || !t->standby;
+	pthread_mutex_unlock(&t->lock);
+	if (b)
+		futex_wake(&b->grant);
+	if (want)
+		baton_watch_want(&rt->watch);
+	return sleep_on(&t->bunk[w->index]);
+}
+
+void baton_bunks_stop(struct baton_rt *rt)
+{
+	struct bunks *t = bunks_of(rt);
+
+	pthread_mutex_lock(&t->lock);
+	t->stopped = true;
+	t->standby = NULL;
+	for (unsigned int i = 0; i < t->nslots; i++) {
+		t->bunk[i].listed = false;
+		smp_store_release(&t->bunk[i].grant, GRANT_STOP);
+		futex_wake(&t->bunk[i].grant);
+	}
+	pthread_mutex_unlock(&t->lock);
+}

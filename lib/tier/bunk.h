@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * bunk.h - where workers wait for a processor in the tiers without a module:
+ * each sleeps on a futex of its own, its bunk, and is granted a processor by
+ * number. The operations are those of tier.h; a tier takes them as they are,
+ * and adds how blocking is found out.
+ */
+#ifndef BATON_TIER_BUNK_H
+#define BATON_TIER_BUNK_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct baton_rt;
+struct baton_worker;
+
+/**
+ * struct bunk - where one worker sleeps
+ * @grant:  the futex: 0, a processor's number plus one, or the end. Written
+ *          under the lock; only its worker, once granted, clears it without
+ * @listed: it is on the list of standbys
+ * @next:   the standby that parked before this one; the next vacant bunk
+ */
+struct bunk {
+	uint32_t grant;
+	bool listed;
+	struct bunk *next;
+};
+
+/**
+ * struct bunks - all of one scheduler; a tier's data begins with it
+ * @lock:    protects all below, but for @bunk itself and the region
+ * @standby: list of those that any processor may go to, last parked first
+ * @vacant:  list of bunks whose workers are gone
+ * @nslots:  bunks given out, ever
+ * @stopped: the scheduler ends
+ * @bunk:    each slot's; constant
+ * @bytes:   of the region; constant
+ */
+struct bunks {
+	pthread_mutex_t lock;
+	struct bunk *standby;
+	struct bunk *vacant;
+	unsigned int nslots;
+	bool stopped;
+	struct bunk *bunk;
+	size_t bytes;
+};
+
+/* Make the region of @rt in plain memory, and the bunks. 0, -ENOMEM. */
+int baton_bunks_open(struct baton_rt *rt, struct bunks *t);
+void baton_bunks_close(struct baton_rt *rt, struct bunks *t);
+
+int baton_bunk_attach(struct baton_worker *w);
+void baton_bunk_detach(struct baton_worker *w);
+int baton_bunk_park(struct baton_worker *w, unsigned int flags);
+int baton_bunk_wake(struct baton_rt *rt, unsigned int proc,
+		    unsigned int index);
+int baton_bunk_swap(struct baton_worker *w, unsigned int proc,
+		    unsigned int index, unsigned int flags);
+void baton_bunks_stop(struct baton_rt *rt);
+
+#endif /* BATON_TIER_BUNK_H */
