@@ -18,75 +18,7 @@
 #include <linux/sched.h>
 
 #include "instance.h"
-#include "worker.h"
-
-/* How far to look for a standby that ran last on this CPU. */
-#define STANDBY_SCAN	8
-
-void baton_standby_add(struct baton_worker *w)
-{
-	struct baton_instance *inst = w->inst;
-
-	lockdep_assert_held(&inst->lock);
-	list_add(&w->standby, &inst->standby);
-	WRITE_ONCE(inst->hdr->nstandby, ++inst->nstandby);
-}
-
-void baton_standby_del(struct baton_worker *w)
-{
-	struct baton_instance *inst = w->inst;
-
-	lockdep_assert_held(&inst->lock);
-	if (list_empty(&w->standby))
-		return;
-	list_del_init(&w->standby);
-	WRITE_ONCE(inst->hdr->nstandby, --inst->nstandby);
-}
-
-void baton_grant_locked(struct baton_worker *w, u32 p)
-{
-	lockdep_assert_held(&w->inst->lock);
-	baton_standby_del(w);
-	/* Before the wake-up, which is a full barrier: pairs with
-	 * set_current_state() in park_wait(). */
-	WRITE_ONCE(w->granted, p + 1);
-}
-
-/*
- * The last to park has the warmest cache. One that ran on this CPU is better
- * still: the CPU is about to be free, and waking another costs an interrupt.
- */
-static struct baton_worker *standby_pick(struct baton_instance *inst)
-{
-	struct baton_worker *w, *first = NULL;
-	unsigned int scanned = 0;
-
-	list_for_each_entry(w, &inst->standby, standby) {
-		if (task_cpu(w->task) == raw_smp_processor_id())
-			return w;
-		if (!first)
-			first = w;
-		if (++scanned == STANDBY_SCAN)
-			break;
-	}
-	return first;
-}
-
-struct baton_worker *baton_give_locked(struct baton_instance *inst, u32 p)
-{
-	struct baton_worker *w;
-
-	lockdep_assert_held(&inst->lock);
-	w = standby_pick(inst);
-	if (w)
-		baton_grant_locked(w, p);
-	else
-		baton_idle_set(inst, p);
-	/* One ahead of need. */
-	if (list_empty(&inst->standby))
-		baton_instance_want(inst);
-	return w;
-}
+#include "standby.h"
 
 /*
  * Blocked, as opposed to preempted; and not in a way that is none of ours: a
@@ -125,10 +57,9 @@ static void count_idled(struct baton_instance *inst, u32 p)
 	inst->recs[p].idled++;
 }
 
-/* Under rq->lock. */
 static void pass_on(struct baton_instance *inst, u32 p)
 {
-	struct baton_worker *heir = NULL;
+	struct baton_standby *heir;
 
 	if (!baton_instance_has_work(inst)) {
 		/* Publish, barrier, look again: whoever made work meanwhile
@@ -136,18 +67,17 @@ static void pass_on(struct baton_instance *inst, u32 p)
 		 * the library's sched.c. */
 		baton_idle_set(inst, p);
 		if (!baton_instance_has_work(inst) ||
-		    !baton_idle_claim_one(inst, p)) {
+		    !baton_idle_claim(inst, p)) {
 			count_idled(inst, p);
 			return;
 		}
 	}
 	raw_spin_lock(&inst->lock);
-	heir = baton_give_locked(inst, p);
+	heir = baton_standby_give_locked(inst, p);
 	if (heir) {
 		inst->handoffs++;
 		inst->recs[p].handoffs++;
-		/* Under the lock: it cannot be freed before this has run. */
-		irq_work_queue(&heir->wake);
+		baton_standby_wake_locked(heir);
 	} else {
 		inst->starved++;
 		count_idled(inst, p);
@@ -155,34 +85,18 @@ static void pass_on(struct baton_instance *inst, u32 p)
 	raw_spin_unlock(&inst->lock);
 }
 
-static void sched_out(struct preempt_notifier *pn, struct task_struct *next)
+void baton_handoff(struct baton_instance *inst, struct task_struct *p,
+		   u32 index, bool dead)
 {
-	struct baton_worker *w = container_of(pn, struct baton_worker, pn);
-	struct baton_instance *inst = w->inst;
-	bool dead = READ_ONCE(w->task->__state) == TASK_DEAD;
-	int p;
+	int proc;
 
-	if (!dead) {
-		if (!blocked(w->task))
-			return;
-		/* After exec() the instance is not this program's. */
-		if (READ_ONCE(w->task->mm) != inst->mm)
-			return;
-	}
-	if (!READ_ONCE(inst->stopped)) {
-		p = take(inst, &inst->slots[w->index]);
-		if (p >= 0)
-			pass_on(inst, p);
-	}
-	if (dead)
-		baton_worker_dead(w);
+	lockdep_assert_irqs_disabled();
+	/* After exec() the instance is not this program's. */
+	if (!dead && (!blocked(p) || READ_ONCE(p->mm) != inst->mm))
+		return;
+	if (READ_ONCE(inst->stopped))
+		return;
+	proc = take(inst, &inst->slots[index]);
+	if (proc >= 0)
+		pass_on(inst, proc);
 }
-
-static void sched_in(struct preempt_notifier *pn, int cpu)
-{
-}
-
-struct preempt_ops baton_hook_ops = {
-	.sched_in	= sched_in,
-	.sched_out	= sched_out,
-};

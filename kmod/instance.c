@@ -21,6 +21,8 @@ module_param(user_instances, uint, 0644);
 MODULE_PARM_DESC(user_instances,
 		 "Instances that one user may have (default 64; not for CAP_SYS_RESOURCE)");
 
+struct workqueue_struct *baton_wq;
+
 /* --- limits ------------------------------------------------------------- */
 
 struct baton_user {
@@ -140,14 +142,14 @@ void baton_idle_set(struct baton_instance *inst, u32 p)
 	atomic64_fetch_or(BIT_ULL(p % 64), idle_word(inst, p));
 }
 
-bool baton_idle_claim_one(struct baton_instance *inst, u32 p)
+bool baton_idle_claim(struct baton_instance *inst, u32 p)
 {
 	u64 bit = BIT_ULL(p % 64);
 
 	return atomic64_fetch_andnot(bit, idle_word(inst, p)) & bit;
 }
 
-int baton_idle_claim(struct baton_instance *inst)
+int baton_idle_claim_any(struct baton_instance *inst)
 {
 	u32 p;
 
@@ -157,7 +159,7 @@ int baton_idle_claim(struct baton_instance *inst)
 		if (!word)
 			p |= 63;
 		else if ((word & BIT_ULL(p % 64)) &&
-			 baton_idle_claim_one(inst, p))
+			 baton_idle_claim(inst, p))
 			return p;
 	}
 	return -1;
@@ -204,7 +206,7 @@ struct baton_instance *baton_instance_create(u32 nprocs, u32 max_workers)
 		return ERR_PTR(err);
 	kref_init(&inst->ref);
 	raw_spin_lock_init(&inst->lock);
-	INIT_LIST_HEAD(&inst->standby);
+	INIT_LIST_HEAD(&inst->standbys);
 	init_waitqueue_head(&inst->wait);
 	inst->event = IRQ_WORK_INIT_HARD(event_irq);
 	INIT_WORK(&inst->event_work, event_work);
@@ -257,4 +259,21 @@ static void instance_free(struct kref *ref)
 void baton_instance_put(struct baton_instance *inst)
 {
 	kref_put(&inst->ref, instance_free);
+}
+
+/* --- load and unload ----------------------------------------------------- */
+
+int __init baton_instance_init(void)
+{
+	baton_wq = alloc_workqueue("baton", WQ_UNBOUND, 0);
+	return baton_wq ? 0 : -ENOMEM;
+}
+
+void baton_instance_uninit(void)
+{
+	/*
+	 * No file and no worker is left, but the work item that freed the last
+	 * one may be on its way out of our code: wait for it.
+	 */
+	destroy_workqueue(baton_wq);
 }

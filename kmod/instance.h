@@ -40,7 +40,7 @@ struct baton_instance {
 	bool			stopped;	/* L; the hook reads without */
 	u32			nworkers;	/* L */
 	u32			slot_hint;	/* L: where to look first */
-	struct list_head	standby;	/* L: last parked first */
+	struct list_head	standbys;	/* L: last parked first */
 	u32			nstandby;	/* L */
 	struct baton_worker	**workers;	/* C; entries L */
 
@@ -79,12 +79,17 @@ bool baton_instance_has_work(const struct baton_instance *inst);
 /* Processor @p < nprocs is free. Full barrier, before a look for work. */
 void baton_idle_set(struct baton_instance *inst, u32 p);
 
+/* If @p is free it is the caller's now. Full barrier. */
+bool baton_idle_claim(struct baton_instance *inst, u32 p);
+
 /* Any free processor, the caller's now; or -1. Full barrier if claimed. */
-int baton_idle_claim(struct baton_instance *inst);
+int baton_idle_claim_any(struct baton_instance *inst);
 
-/* The same for @p. */
-bool baton_idle_claim_one(struct baton_instance *inst, u32 p);
-
+/* For what the hook starts: work items of this file and of worker.c. */
 extern struct workqueue_struct *baton_wq;
+
+/* When the module is loaded, and when it goes. */
+int baton_instance_init(void);
+void baton_instance_uninit(void);
 
 #endif /* BATON_INSTANCE_H */

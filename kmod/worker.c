@@ -20,19 +20,11 @@
 
 #include "handoff.h"
 #include "instance.h"
-
-static void wake_irq(struct irq_work *work)
-{
-	struct baton_worker *w = container_of(work, struct baton_worker, wake);
-
-	/* If it has left the wait by itself it has seen the grant. */
-	if (READ_ONCE(w->parked))
-		wake_up_process(w->task);
-}
+#include "standby.h"
 
 static void worker_free(struct baton_worker *w)
 {
-	irq_work_sync(&w->wake);
+	baton_standby_uninit(&w->standby);
 	put_task_struct(w->task);
 	baton_instance_put(w->inst);
 	kfree(w);
@@ -60,11 +52,12 @@ static void die_irq(struct irq_work *work)
 	queue_work(baton_wq, &w->retire);
 }
 
-/* Under the lock: a free slot for @w. */
+/* A free slot for @w. */
 static int slot_get_locked(struct baton_instance *inst, struct baton_worker *w)
 {
 	u32 i, n = inst->max_workers;
 
+	lockdep_assert_held(&inst->lock);
 	if (inst->stopped)
 		return -ESHUTDOWN;
 	if (inst->nworkers == n)
@@ -78,21 +71,61 @@ static int slot_get_locked(struct baton_instance *inst, struct baton_worker *w)
 	return i;
 }
 
-/* Under the lock: out of every list; what it was given goes to another. */
-static struct baton_worker *slot_put_locked(struct baton_worker *w)
+/* @w is out of every list; what it was given goes to another, who is woken. */
+static void slot_put_locked(struct baton_worker *w)
 {
+	struct baton_standby *s = &w->standby, *heir;
 	struct baton_instance *inst = w->inst;
-	struct baton_worker *heir = NULL;
 
-	baton_standby_del(w);
+	lockdep_assert_held(&inst->lock);
+	baton_standby_del_locked(s);
 	inst->workers[w->index] = NULL;
 	WRITE_ONCE(inst->hdr->nworkers, --inst->nworkers);
 	WRITE_ONCE(inst->slots[w->index].state, BATON_DEAD);
-	if (w->granted)
-		heir = baton_give_locked(inst, w->granted - 1);
-	w->granted = 0;
-	return heir;
+	if (!s->granted)
+		return;
+	heir = baton_standby_give_locked(inst, s->granted - 1);
+	s->granted = 0;
+	if (heir)
+		baton_standby_wake_locked(heir);
 }
+
+/* --- the hook ------------------------------------------------------------ */
+
+/* Its thread is in its last context switch, and the hook in its last call. */
+static void worker_dead(struct baton_worker *w)
+{
+	struct baton_instance *inst = w->inst;
+
+	lockdep_assert_irqs_disabled();
+	raw_spin_lock(&inst->lock);
+	slot_put_locked(w);
+	raw_spin_unlock(&inst->lock);
+	irq_work_queue(&w->die);
+}
+
+static void sched_out(struct preempt_notifier *pn, struct task_struct *next)
+{
+	struct baton_worker *w = container_of(pn, struct baton_worker, pn);
+	bool dead = READ_ONCE(w->task->__state) == TASK_DEAD;
+
+	lockdep_assert_irqs_disabled();
+	baton_handoff(w->inst, w->task, w->index, dead);
+	if (dead)
+		worker_dead(w);
+}
+
+static void sched_in(struct preempt_notifier *pn, int cpu)
+{
+}
+
+/* On the notifier list of every worker; that is how ours are known, too. */
+static struct preempt_ops hook_ops __ro_after_init = {
+	.sched_in	= sched_in,
+	.sched_out	= sched_out,
+};
+
+/* --- a thread comes and goes --------------------------------------------- */
 
 /* The notifier that is ours, if any: current alone changes this list. */
 static struct baton_worker *current_worker(void)
@@ -102,7 +135,7 @@ static struct baton_worker *current_worker(void)
 
 	preempt_disable();
 	hlist_for_each_entry(pn, &current->preempt_notifiers, link) {
-		if (pn->ops == &baton_hook_ops) {
+		if (pn->ops == &hook_ops) {
 			w = container_of(pn, struct baton_worker, pn);
 			break;
 		}
@@ -139,9 +172,8 @@ int baton_worker_register(struct baton_instance *inst)
 	w = kzalloc(sizeof(*w), GFP_KERNEL_ACCOUNT);
 	if (!w)
 		return -ENOMEM;
-	INIT_LIST_HEAD(&w->standby);
+	baton_standby_init(&w->standby, inst);
 	INIT_WORK(&w->retire, retire_work);
-	w->wake = IRQ_WORK_INIT_HARD(wake_irq);
 	w->die = IRQ_WORK_INIT_HARD(die_irq);
 	w->inst = inst;
 	w->task = current;
@@ -159,7 +191,7 @@ int baton_worker_register(struct baton_instance *inst)
 	__module_get(THIS_MODULE);
 	baton_instance_get(inst);
 	get_task_struct(current);
-	preempt_notifier_init(&w->pn, &baton_hook_ops);
+	preempt_notifier_init(&w->pn, &hook_ops);
 	preempt_disable();
 	preempt_notifier_register(&w->pn);
 	preempt_enable();
@@ -169,30 +201,13 @@ int baton_worker_register(struct baton_instance *inst)
 void baton_worker_unregister(struct baton_worker *w)
 {
 	struct baton_instance *inst = w->inst;
-	struct baton_worker *heir;
 
 	preempt_disable();
 	preempt_notifier_unregister(&w->pn);
 	preempt_enable();
 
 	raw_spin_lock_irq(&inst->lock);
-	heir = slot_put_locked(w);
-	/* Queued under the lock: @heir cannot be freed before this runs. */
-	if (heir)
-		irq_work_queue(&heir->wake);
+	slot_put_locked(w);
 	raw_spin_unlock_irq(&inst->lock);
 	worker_free(w);
-}
-
-void baton_worker_dead(struct baton_worker *w)
-{
-	struct baton_instance *inst = w->inst;
-	struct baton_worker *heir;
-
-	raw_spin_lock(&inst->lock);
-	heir = slot_put_locked(w);
-	if (heir)
-		irq_work_queue(&heir->wake);
-	raw_spin_unlock(&inst->lock);
-	irq_work_queue(&w->die);
 }

@@ -4,9 +4,10 @@
 #define BATON_WORKER_H
 
 #include <linux/irq_work.h>
-#include <linux/list.h>
 #include <linux/preempt.h>
 #include <linux/workqueue.h>
+
+#include "standby.h"
 
 struct baton_instance;
 
@@ -16,11 +17,7 @@ struct baton_instance;
  * @inst:    strong reference; constant
  * @task:    strong reference; constant
  * @index:   its slot; constant
- * @standby: on inst->standby, or empty; under inst->lock
- * @granted: processor number plus one, or 0; under inst->lock, read without by
- *           its own wait
- * @parked:  in baton_park(); under inst->lock, read without by wake_irq()
- * @wake:    wakes @task; what the hook queues
+ * @standby: how it is given a processor
  * @die:     queues @retire; what the hook of a dead thread queues
  * @retire:  frees
  */
@@ -29,10 +26,7 @@ struct baton_worker {
 	struct baton_instance	*inst;
 	struct task_struct	*task;
 	u32			index;
-	struct list_head	standby;
-	u32			granted;
-	bool			parked;
-	struct irq_work		wake;
+	struct baton_standby	standby;
 	struct irq_work		die;
 	struct work_struct	retire;
 };
@@ -45,8 +39,5 @@ struct baton_worker *baton_worker_current(const struct baton_instance *inst);
 
 /* @w is current's. It is gone on return. */
 void baton_worker_unregister(struct baton_worker *w);
-
-/* From the hook, a last time: @w's thread is dead. */
-void baton_worker_dead(struct baton_worker *w);
 
 #endif /* BATON_WORKER_H */
