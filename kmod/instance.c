@@ -11,7 +11,6 @@
 #include <linux/cred.h>
 #include <linux/module.h>
 #include <linux/poll.h>
-#include <linux/preempt.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -228,7 +227,6 @@ struct baton_instance *baton_instance_create(u32 nprocs, u32 max_workers)
 	/* Compared with, never used: the struct must not be another's. */
 	inst->mm = current->mm;
 	mmgrab(inst->mm);
-	preempt_notifier_inc();
 	return inst;
 
 err_workers:
@@ -248,7 +246,6 @@ static void instance_free(struct kref *ref)
 	/* No hook is left to raise it, no file to poll. */
 	irq_work_sync(&inst->event);
 	cancel_work_sync(&inst->event_work);
-	preempt_notifier_dec();
 	mmdrop(inst->mm);
 	vfree(inst->hdr);
 	kvfree(inst->workers);

@@ -4,6 +4,7 @@
 
 #include "device.h"
 #include "instance.h"
+#include "worker.h"
 
 static int __init baton_init(void)
 {
@@ -12,15 +13,22 @@ static int __init baton_init(void)
 	err = baton_instance_init();
 	if (err)
 		return err;
+	baton_worker_init();
 	err = baton_device_init();
 	if (err)
-		baton_instance_uninit();
+		goto err_worker;
+	return 0;
+
+err_worker:
+	baton_worker_uninit();
+	baton_instance_uninit();
 	return err;
 }
 
 static void __exit baton_exit(void)
 {
 	baton_device_uninit();
+	baton_worker_uninit();
 	baton_instance_uninit();
 }
 

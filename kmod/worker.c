@@ -211,3 +211,21 @@ void baton_worker_unregister(struct baton_worker *w)
 	raw_spin_unlock_irq(&inst->lock);
 	worker_free(w);
 }
+
+/* --- load and unload ----------------------------------------------------- */
+
+/*
+ * Preempt notifiers are off until somebody wants them: a static key, whose
+ * change patches code, which interrupts every CPU of the machine. So that is
+ * done once, and not each time a user makes an instance. As long as the module
+ * is loaded every context switch asks whether a list is empty: two calls.
+ */
+void __init baton_worker_init(void)
+{
+	preempt_notifier_inc();
+}
+
+void baton_worker_uninit(void)
+{
+	preempt_notifier_dec();
+}

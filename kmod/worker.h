@@ -40,4 +40,8 @@ struct baton_worker *baton_worker_current(const struct baton_instance *inst);
 /* @w is current's. It is gone on return. */
 void baton_worker_unregister(struct baton_worker *w);
 
+/* When the module is loaded, and when it goes. */
+void baton_worker_init(void);
+void baton_worker_uninit(void);
+
 #endif /* BATON_WORKER_H */
