@@ -240,6 +240,11 @@ static __poll_t baton_poll(struct file *file, poll_table *wait)
 	if (IS_ERR(inst))
 		return EPOLLERR;
 	poll_wait(file, &inst->wait, wait);
+	/*
+	 * On the list, then a look. Pairs with want() in instance.c: either it
+	 * sees us there, or we see what it has counted.
+	 */
+	smp_mb();
 	return atomic64_read(&inst->wanted) ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
@@ -254,7 +259,7 @@ static ssize_t baton_read(struct file *file, char __user *buf, size_t count,
 		return PTR_ERR(inst);
 	if (count < sizeof(wanted))
 		return -EINVAL;
-	while (!(wanted = atomic64_xchg(&inst->wanted, 0))) {
+	while (!(wanted = baton_instance_wanted(inst))) {
 		if (file->f_flags & O_NONBLOCK)
 			return -EAGAIN;
 		err = wait_event_interruptible(inst->wait,
@@ -263,7 +268,7 @@ static ssize_t baton_read(struct file *file, char __user *buf, size_t count,
 			return err;
 	}
 	if (copy_to_user(buf, &wanted, sizeof(wanted))) {
-		atomic64_add(wanted, &inst->wanted);
+		baton_instance_unread(inst, wanted);
 		return -EFAULT;
 	}
 	return sizeof(wanted);

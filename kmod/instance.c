@@ -88,6 +88,11 @@ static void user_uncharge(struct baton_user *user)
 /*
  * Waking a poller takes locks that sleep on PREEMPT_RT, and rq->lock: so from
  * the hook to an interrupt, and from there to a work item.
+ *
+ * Both are at the expense of others, of whom they interrupt and of the kernel's
+ * threads, while any user may raise the event as often as he likes. So it is
+ * raised when `wanted` leaves 0, and if somebody waits. That is enough: whoever
+ * comes to wait looks at `wanted` first, and it stays above 0 until it is read.
  */
 static void event_work(struct work_struct *work)
 {
@@ -105,10 +110,31 @@ static void event_irq(struct irq_work *work)
 	queue_work(baton_wq, &inst->event_work);
 }
 
+static void want(struct baton_instance *inst, u64 times)
+{
+	/*
+	 * The atomic is a full barrier, before the look at who waits. Pairs
+	 * with baton_poll() in device.c and, in baton_read(), with
+	 * prepare_to_wait(): on the list, then a look at `wanted`.
+	 */
+	if (atomic64_add_return(times, &inst->wanted) == times &&
+	    waitqueue_active(&inst->wait))
+		irq_work_queue(&inst->event);
+}
+
 void baton_instance_want(struct baton_instance *inst)
 {
-	atomic64_inc(&inst->wanted);
-	irq_work_queue(&inst->event);
+	want(inst, 1);
+}
+
+u64 baton_instance_wanted(struct baton_instance *inst)
+{
+	return atomic64_xchg(&inst->wanted, 0);
+}
+
+void baton_instance_unread(struct baton_instance *inst, u64 wanted)
+{
+	want(inst, wanted);
 }
 
 /* --- the region ---------------------------------------------------------- */

@@ -70,8 +70,12 @@ baton_instance_get(struct baton_instance *inst)
 	return inst;
 }
 
-/* Raise POLLIN. Any context, also under rq->lock. */
+/* One more worker would be of use: POLLIN. Any context, also under rq->lock. */
 void baton_instance_want(struct baton_instance *inst);
+
+/* How often that was so, once; and back, if it could not be told. */
+u64 baton_instance_wanted(struct baton_instance *inst);
+void baton_instance_unread(struct baton_instance *inst, u64 wanted);
 
 /* Does a fiber wait anywhere? Region's words, hence a hint. Any context. */
 bool baton_instance_has_work(const struct baton_instance *inst);
