@@ -176,12 +176,13 @@ static long ioctl_counts(struct baton_instance *inst,
 	return copy_to_user(from, &a, sizeof(a)) ? -EFAULT : 0;
 }
 
+/* @inst: of this file, or NULL */
 static long ioctl_unregister(struct baton_instance *inst)
 {
-	struct baton_worker *w = baton_worker_current(inst);
+	struct baton_worker *w = baton_worker_leaving(inst);
 
 	if (!w)
-		return -ESRCH;
+		return inst ? -ESRCH : -ENXIO;
 	baton_worker_unregister(w);
 	return 0;
 }
@@ -196,6 +197,9 @@ static long baton_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (_IOC_TYPE(cmd) != BATON_IOC_MAGIC)
 		return -ENOTTY;
 	inst = file_instance(file);
+	/* The file with which the caller registered may be gone. */
+	if (cmd == BATON_IOC_UNREGISTER && inst == ERR_PTR(-ENXIO))
+		return ioctl_unregister(NULL);
 	if (IS_ERR(inst))
 		return PTR_ERR(inst);
 	switch (cmd) {
@@ -287,9 +291,11 @@ static int baton_release(struct inode *inode, struct file *file)
 
 	/*
 	 * Neither a call nor a mapping is left. Workers may be: they hold the
-	 * instance until they die, and the hook has nothing more to do.
+	 * instance until they die, register elsewhere or unregister, and the
+	 * hook has nothing more to do.
 	 */
 	if (inst) {
+		WRITE_ONCE(inst->closed, true);
 		baton_stop(inst);
 		baton_instance_put(inst);
 	}

@@ -38,6 +38,7 @@ struct baton_instance {
 
 	raw_spinlock_t		lock;
 	bool			stopped;	/* L; the hook reads without */
+	bool			closed;		/* by release(); read without */
 	u32			nworkers;	/* L */
 	u32			slot_hint;	/* L: where to look first */
 	struct list_head	standbys;	/* L: last parked first */

@@ -151,6 +151,24 @@ struct baton_worker *baton_worker_current(const struct baton_instance *inst)
 	return w && w->inst == inst ? w : NULL;
 }
 
+/*
+ * Is @w, which is current's, a worker of nothing that can be used any more: of
+ * a file that is closed, or of the program before an exec()? `closed` without a
+ * lock: who closes the file in one thread while another registers may find that
+ * one a little early, and -EBUSY, as if it had come first.
+ */
+static bool stale(const struct baton_worker *w)
+{
+	return READ_ONCE(w->inst->closed) || w->inst->mm != current->mm;
+}
+
+struct baton_worker *baton_worker_leaving(const struct baton_instance *inst)
+{
+	struct baton_worker *w = current_worker();
+
+	return w && (w->inst == inst || stale(w)) ? w : NULL;
+}
+
 static void slot_reset(struct baton_instance *inst, u32 i)
 {
 	struct baton_slot *slot = &inst->slots[i];
@@ -164,11 +182,10 @@ int baton_worker_register(struct baton_instance *inst)
 	struct baton_worker *w = current_worker();
 	int slot;
 
-	/* One from before an exec() was another program's. */
-	if (w && w->inst->mm != current->mm)
-		baton_worker_unregister(w);
-	else if (w)
+	if (w && !stale(w))
 		return -EBUSY;
+	if (w)
+		baton_worker_unregister(w);
 	w = kzalloc(sizeof(*w), GFP_KERNEL_ACCOUNT);
 	if (!w)
 		return -ENOMEM;

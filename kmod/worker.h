@@ -37,6 +37,12 @@ int baton_worker_register(struct baton_instance *inst);
 /* current's worker of @inst, NULL if it is none. Valid while current lives. */
 struct baton_worker *baton_worker_current(const struct baton_instance *inst);
 
+/*
+ * The worker that current can cease to be: of @inst, which may be NULL, or of
+ * an instance that nobody can use any more; otherwise NULL.
+ */
+struct baton_worker *baton_worker_leaving(const struct baton_instance *inst);
+
 /* @w is current's. It is gone on return. */
 void baton_worker_unregister(struct baton_worker *w);
 

@@ -10,7 +10,8 @@
  * Life of an instance. open() the device with O_CLOEXEC; BATON_IOC_CREATE
  * fixes the sizes and makes the region; mmap() it whole and shared, at offset
  * 0. Every worker calls BATON_IOC_REGISTER on its own thread, learns its slot,
- * and stays registered until BATON_IOC_UNREGISTER or its death. All of it
+ * and stays registered until BATON_IOC_UNREGISTER or its death; once the file
+ * is closed, BATON_IOC_REGISTER on another one ends it, too. All of it
  * belongs to the address space that called CREATE: a process that inherits
  * or is sent the descriptor gets -EPERM from every call.
  *
@@ -193,9 +194,10 @@ struct baton_create {
  * @flags: none defined
  * @slot:  returned: its slot; all zero but for tid
  *
- * Errors: -EBUSY it is one already (of this instance or another); -EAGAIN
- * max_workers are registered; -ESHUTDOWN; -ENXIO no CREATE yet; -EPERM not
- * the address space of CREATE.
+ * Errors: -EBUSY it is one already, of this instance or of another whose file
+ * is open; -EAGAIN max_workers are registered; -ESHUTDOWN; -ENOMEM; -EFAULT
+ * @slot could not be returned, and the caller is no worker; -ENXIO no CREATE
+ * yet; -EPERM not the address space of CREATE.
  */
 struct baton_register {
 	__u32 size;
@@ -295,7 +297,11 @@ struct baton_counts {
 #define BATON_IOC_WAKE		_IOW(BATON_IOC_MAGIC, 0x43, struct baton_wake)
 #define BATON_IOC_SWAP		_IOW(BATON_IOC_MAGIC, 0x44, struct baton_swap)
 #define BATON_IOC_COUNTS	_IOWR(BATON_IOC_MAGIC, 0x45, struct baton_counts)
-/* No argument. The caller stops being a worker; -ESRCH if it is none. */
+/*
+ * No argument. The caller stops being a worker, of this file's instance, or of
+ * one whose file is closed; -ESRCH if it is neither, -ENXIO if this file has no
+ * instance and it is not the latter. Whatever the file, that way out is open.
+ */
 #define BATON_IOC_UNREGISTER	_IO(BATON_IOC_MAGIC, 0x46)
 /* No argument. Every PARK, now and later, returns -ESHUTDOWN. */
 #define BATON_IOC_STOP		_IO(BATON_IOC_MAGIC, 0x47)
