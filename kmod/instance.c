@@ -269,14 +269,17 @@ static void instance_free(struct kref *ref)
 	struct baton_instance *inst =
 		container_of(ref, struct baton_instance, ref);
 
-	/* No hook is left to raise it, no file to poll. */
+	/*
+	 * No hook is left to raise it, no file to poll. It is freed by RCU, as
+	 * workers are: see worker_free() in worker.c.
+	 */
 	irq_work_sync(&inst->event);
 	cancel_work_sync(&inst->event_work);
 	mmdrop(inst->mm);
 	vfree(inst->hdr);
 	kvfree(inst->workers);
 	user_uncharge(inst->user);
-	kfree(inst);
+	kfree_rcu(inst, rcu);
 }
 
 void baton_instance_put(struct baton_instance *inst)

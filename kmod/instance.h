@@ -17,6 +17,7 @@
 #include <linux/irq_work.h>
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/rcupdate.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -27,6 +28,7 @@ struct baton_worker;
 
 struct baton_instance {
 	struct kref		ref;
+	struct rcu_head		rcu;		/* when it is freed */
 	struct baton_header	*hdr;		/* C: the region, shared */
 	struct baton_proc_rec	*recs;		/* C */
 	struct baton_slot	*slots;		/* C */

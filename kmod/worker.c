@@ -15,6 +15,7 @@
 #include "worker.h"
 
 #include <linux/module.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 
@@ -22,12 +23,24 @@
 #include "instance.h"
 #include "standby.h"
 
+/*
+ * By RCU, for the irq_works in it. irq_work_sync() returns once a work is no
+ * longer BUSY, and the kernel's irq_work_single() clears that flag before it
+ * looks at the work a last time: at its flags on PREEMPT_RT, at its waiters where
+ * irq_works have no interrupt of their own. Interrupts are off there, which is
+ * as good as rcu_read_lock(), so a grace period puts the free behind it.
+ *
+ * Our own functions have returned when irq_work_sync() does, and what is left
+ * to run is the kernel's: irq_work_single(), and kfree_rcu(), which calls
+ * nothing of ours. So the module may go before the grace period is over, and
+ * its exit needs no rcu_barrier().
+ */
 static void worker_free(struct baton_worker *w)
 {
 	baton_standby_uninit(&w->standby);
 	put_task_struct(w->task);
 	baton_instance_put(w->inst);
-	kfree(w);
+	kfree_rcu(w, rcu);
 	module_put(THIS_MODULE);
 }
 

@@ -5,6 +5,7 @@
 
 #include <linux/irq_work.h>
 #include <linux/preempt.h>
+#include <linux/rcupdate.h>
 #include <linux/workqueue.h>
 
 #include "standby.h"
@@ -20,6 +21,7 @@ struct baton_instance;
  * @standby: how it is given a processor
  * @die:     queues @retire; what the hook of a dead thread queues
  * @retire:  frees
+ * @rcu:     when it is freed
  */
 struct baton_worker {
 	struct preempt_notifier	pn;
@@ -29,6 +31,7 @@ struct baton_worker {
 	struct baton_standby	standby;
 	struct irq_work		die;
 	struct work_struct	retire;
+	struct rcu_head		rcu;
 };
 
 /* current becomes a worker. Its slot, or -errno. */
