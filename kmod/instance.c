@@ -22,6 +22,13 @@ MODULE_PARM_DESC(user_instances,
 
 struct workqueue_struct *baton_wq;
 
+/*
+ * For all that CREATE allocates: charged to the caller, who gets -ENOMEM when
+ * his control group is full, and is neither killed for it nor able to fill the
+ * kernel's log.
+ */
+#define BATON_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
 /* --- limits ------------------------------------------------------------- */
 
 struct baton_user {
@@ -139,16 +146,23 @@ void baton_instance_unread(struct baton_instance *inst, u64 wanted)
 
 /* --- the region ---------------------------------------------------------- */
 
+/* Is there a fiber in @p's queue? Head before tail, see below. */
+static bool proc_has_work(const struct baton_instance *inst, u32 p)
+{
+	u32 head = smp_load_acquire(&inst->recs[p].head);
+
+	return READ_ONCE(inst->recs[p].tail) != head;
+}
+
 bool baton_instance_has_work(const struct baton_instance *inst)
 {
-	u32 i, head;
+	u32 p;
 
 	/* In this order; see region_has_work() in the library's slot.h. */
 	if (smp_load_acquire(&inst->hdr->nglobal))
 		return true;
-	for (i = 0; i < inst->nprocs; i++) {
-		head = smp_load_acquire(&inst->recs[i].head);
-		if (READ_ONCE(inst->recs[i].tail) != head)
+	for (p = 0; p < inst->nprocs; p++) {
+		if (proc_has_work(inst, p))
 			return true;
 	}
 	return false;
@@ -221,6 +235,33 @@ static int region_create(struct baton_instance *inst)
 
 /* --- life ---------------------------------------------------------------- */
 
+/* Nobody is there yet; all slots are free, the first one first. */
+static int slots_create(struct baton_instance *inst)
+{
+	u32 i;
+
+	BUILD_BUG_ON(BATON_WORKERS_MAX > U16_MAX);
+
+	inst->workers = kvcalloc(inst->max_workers, sizeof(*inst->workers),
+				 BATON_GFP);
+	inst->free = kvmalloc_array(inst->max_workers, sizeof(*inst->free),
+				    BATON_GFP);
+	if (!inst->workers || !inst->free) {
+		kvfree(inst->workers);
+		kvfree(inst->free);
+		return -ENOMEM;
+	}
+	for (i = 0; i < inst->max_workers; i++)
+		inst->free[i] = i;
+	return 0;
+}
+
+static void slots_destroy(struct baton_instance *inst)
+{
+	kvfree(inst->free);
+	kvfree(inst->workers);
+}
+
 struct baton_instance *baton_instance_create(u32 nprocs, u32 max_workers)
 {
 	struct baton_instance *inst;
@@ -243,20 +284,19 @@ struct baton_instance *baton_instance_create(u32 nprocs, u32 max_workers)
 		err = PTR_ERR(inst->user);
 		goto err_free;
 	}
-	inst->workers = kvcalloc(max_workers, sizeof(*inst->workers),
-				 GFP_KERNEL_ACCOUNT);
-	if (!inst->workers)
+	err = slots_create(inst);
+	if (err)
 		goto err_user;
 	err = region_create(inst);
 	if (err)
-		goto err_workers;
+		goto err_slots;
 	/* Compared with, never used: the struct must not be another's. */
 	inst->mm = current->mm;
 	mmgrab(inst->mm);
 	return inst;
 
-err_workers:
-	kvfree(inst->workers);
+err_slots:
+	slots_destroy(inst);
 err_user:
 	user_uncharge(inst->user);
 err_free:
@@ -277,7 +317,7 @@ static void instance_free(struct kref *ref)
 	cancel_work_sync(&inst->event_work);
 	mmdrop(inst->mm);
 	vfree(inst->hdr);
-	kvfree(inst->workers);
+	slots_destroy(inst);
 	user_uncharge(inst->user);
 	kfree_rcu(inst, rcu);
 }

@@ -42,7 +42,8 @@ struct baton_instance {
 	bool			stopped;	/* L; the hook reads without */
 	bool			closed;		/* by release(); read without */
 	u32			nworkers;	/* L */
-	u32			slot_hint;	/* L: where to look first */
+	u16			*free;		/* C; entries L: ring of slots */
+	u32			free_first;	/* L: the next to be used */
 	struct list_head	standbys;	/* L: last parked first */
 	u32			nstandby;	/* L */
 	struct baton_worker	**workers;	/* C; entries L */

@@ -191,11 +191,19 @@ void baton_stop(struct baton_instance *inst)
 	raw_spin_lock_irq(&inst->lock);
 	WRITE_ONCE(inst->stopped, true);
 	raw_spin_unlock_irq(&inst->lock);
-	/* Who begins a park from here on sees stopped; wake the others. */
+	/*
+	 * Who begins a park from here on sees `stopped`; wake the others. An
+	 * entry is looked at without the lock first: whoever was there, and
+	 * parked, when `stopped` was set did that under the lock before us, so
+	 * it cannot be missed.
+	 */
 	for (i = 0; i < inst->max_workers; i++) {
 		struct task_struct *task = NULL;
 		struct baton_worker *w;
 
+		cond_resched();
+		if (!READ_ONCE(inst->workers[i]))
+			continue;
 		raw_spin_lock_irq(&inst->lock);
 		w = inst->workers[i];
 		if (w)

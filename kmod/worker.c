@@ -65,23 +65,27 @@ static void die_irq(struct irq_work *work)
 	queue_work(baton_wq, &w->retire);
 }
 
-/* A free slot for @w. */
+/*
+ * A free slot for @w. Slots are used in turn, the one that has been free for
+ * longest first: a WAKE that names a worker which has just gone is told so, and
+ * does not find another one in its place. All are in a ring, the free ones from
+ * free_first on, so that it takes the same few steps however many there are:
+ * interrupts are off, and others wait for the lock under rq->lock.
+ */
 static int slot_get_locked(struct baton_instance *inst, struct baton_worker *w)
 {
-	u32 i, n = inst->max_workers;
+	u32 n = inst->max_workers;
 
 	lockdep_assert_held(&inst->lock);
 	if (inst->stopped)
 		return -ESHUTDOWN;
 	if (inst->nworkers == n)
 		return -EAGAIN;
-	for (i = inst->slot_hint; inst->workers[i]; i = (i + 1) % n)
-		;
-	inst->slot_hint = (i + 1) % n;
-	inst->workers[i] = w;
-	w->index = i;
+	w->index = inst->free[inst->free_first];
+	inst->free_first = (inst->free_first + 1) % n;
+	WRITE_ONCE(inst->workers[w->index], w);
 	WRITE_ONCE(inst->hdr->nworkers, ++inst->nworkers);
-	return i;
+	return w->index;
 }
 
 /* @w is out of every list; what it was given goes to another, who is woken. */
@@ -89,10 +93,14 @@ static void slot_put_locked(struct baton_worker *w)
 {
 	struct baton_standby *s = &w->standby, *heir;
 	struct baton_instance *inst = w->inst;
+	u32 free_end;
 
 	lockdep_assert_held(&inst->lock);
 	baton_standby_del_locked(s);
-	inst->workers[w->index] = NULL;
+	WRITE_ONCE(inst->workers[w->index], NULL);
+	/* Behind the last of those that are free: max_workers - nworkers. */
+	free_end = inst->free_first + inst->max_workers - inst->nworkers;
+	inst->free[free_end % inst->max_workers] = w->index;
 	WRITE_ONCE(inst->hdr->nworkers, --inst->nworkers);
 	WRITE_ONCE(inst->slots[w->index].state, BATON_DEAD);
 	if (!s->granted)
