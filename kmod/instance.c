@@ -9,6 +9,7 @@
 
 #include <linux/capability.h>
 #include <linux/cred.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/sched/mm.h>
@@ -204,6 +205,10 @@ int baton_idle_claim_any(struct baton_instance *inst)
 	return -1;
 }
 
+/*
+ * Not vmalloc_user(), which charges nobody; but its pages are ordinary ones, and
+ * baton_instance_map() does what remap_vmalloc_range() would do to them.
+ */
 static int region_create(struct baton_instance *inst)
 {
 	struct baton_header *hdr;
@@ -217,7 +222,7 @@ static int region_create(struct baton_instance *inst)
 
 	inst->bytes = PAGE_ALIGN(slots + inst->max_workers *
 				 sizeof(*inst->slots));
-	hdr = vmalloc_user(inst->bytes);
+	hdr = __vmalloc(inst->bytes, BATON_GFP | __GFP_ZERO);
 	if (!hdr)
 		return -ENOMEM;
 	inst->hdr = hdr;
@@ -230,6 +235,22 @@ static int region_create(struct baton_instance *inst)
 	hdr->slot_offset = slots;
 	for (p = 1; p < inst->nprocs; p++)
 		baton_idle_set(inst, p);
+	return 0;
+}
+
+int baton_instance_map(struct baton_instance *inst, struct vm_area_struct *vma)
+{
+	unsigned long off;
+	int err;
+
+	lockdep_assert_held_write(&vma->vm_mm->mmap_lock);
+	/* Each page is counted: they outlive the instance if need be. */
+	for (off = 0; off < inst->bytes; off += PAGE_SIZE) {
+		err = vm_insert_page(vma, vma->vm_start + off,
+				     vmalloc_to_page((void *)inst->hdr + off));
+		if (err)
+			return err;
+	}
 	return 0;
 }
 

@@ -25,6 +25,7 @@
 
 struct baton_user;
 struct baton_worker;
+struct vm_area_struct;
 
 struct baton_instance {
 	struct kref		ref;
@@ -73,6 +74,12 @@ baton_instance_get(struct baton_instance *inst)
 	kref_get(&inst->ref);
 	return inst;
 }
+
+/*
+ * The whole region into @vma, which is as large, in the mmap() of its file. The
+ * pages are there from then on: no access to them ever faults.
+ */
+int baton_instance_map(struct baton_instance *inst, struct vm_area_struct *vma);
 
 /* One more worker would be of use: POLLIN. Any context, also under rq->lock. */
 void baton_instance_want(struct baton_instance *inst);
