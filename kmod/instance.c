@@ -7,19 +7,13 @@
  */
 #include "instance.h"
 
-#include <linux/capability.h>
-#include <linux/cred.h>
 #include <linux/mm.h>
-#include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
-static unsigned int user_instances = 64;
-module_param(user_instances, uint, 0644);
-MODULE_PARM_DESC(user_instances,
-		 "Instances that one user may have (default 64; not for CAP_SYS_RESOURCE)");
+#include "limit.h"
 
 struct workqueue_struct *baton_wq;
 
@@ -29,67 +23,6 @@ struct workqueue_struct *baton_wq;
  * kernel's log.
  */
 #define BATON_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
-
-/* --- limits ------------------------------------------------------------- */
-
-struct baton_user {
-	struct list_head	list;		/* users_lock */
-	kuid_t			uid;
-	unsigned int		instances;	/* users_lock; 0: to be freed */
-};
-
-static LIST_HEAD(users);
-static DEFINE_MUTEX(users_lock);
-
-static struct baton_user *user_find(kuid_t uid)
-{
-	struct baton_user *user;
-
-	list_for_each_entry(user, &users, list)
-		if (uid_eq(user->uid, uid))
-			return user;
-	user = kzalloc(sizeof(*user), GFP_KERNEL_ACCOUNT);
-	if (!user)
-		return NULL;
-	user->uid = uid;
-	list_add(&user->list, &users);
-	return user;
-}
-
-static void user_release(struct baton_user *user)
-{
-	if (user->instances)
-		return;
-	list_del(&user->list);
-	kfree(user);
-}
-
-static struct baton_user *user_charge(void)
-{
-	struct baton_user *user;
-
-	mutex_lock(&users_lock);
-	user = user_find(current_uid());
-	if (!user) {
-		user = ERR_PTR(-ENOMEM);
-	} else if (user->instances >= READ_ONCE(user_instances) &&
-		   !capable(CAP_SYS_RESOURCE)) {
-		user_release(user);
-		user = ERR_PTR(-EUSERS);
-	} else {
-		user->instances++;
-	}
-	mutex_unlock(&users_lock);
-	return user;
-}
-
-static void user_uncharge(struct baton_user *user)
-{
-	mutex_lock(&users_lock);
-	user->instances--;
-	user_release(user);
-	mutex_unlock(&users_lock);
-}
 
 /* --- wants a worker ------------------------------------------------------ */
 
@@ -300,14 +233,14 @@ struct baton_instance *baton_instance_create(u32 nprocs, u32 max_workers)
 	inst->nprocs = nprocs;
 	inst->max_workers = max_workers;
 
-	inst->user = user_charge();
-	if (IS_ERR(inst->user)) {
-		err = PTR_ERR(inst->user);
+	inst->account = baton_limit_charge();
+	if (IS_ERR(inst->account)) {
+		err = PTR_ERR(inst->account);
 		goto err_free;
 	}
 	err = slots_create(inst);
 	if (err)
-		goto err_user;
+		goto err_account;
 	err = region_create(inst);
 	if (err)
 		goto err_slots;
@@ -318,8 +251,8 @@ struct baton_instance *baton_instance_create(u32 nprocs, u32 max_workers)
 
 err_slots:
 	slots_destroy(inst);
-err_user:
-	user_uncharge(inst->user);
+err_account:
+	baton_limit_uncharge(inst->account);
 err_free:
 	kfree(inst);
 	return ERR_PTR(err);
@@ -339,7 +272,7 @@ static void instance_free(struct kref *ref)
 	mmdrop(inst->mm);
 	vfree(inst->hdr);
 	slots_destroy(inst);
-	user_uncharge(inst->user);
+	baton_limit_uncharge(inst->account);
 	kfree_rcu(inst, rcu);
 }
 

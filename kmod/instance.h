@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * instance.h - one scheduler's kernel side: the region, its workers, limits.
+ * instance.h - one scheduler's kernel side: the region, its workers.
  *
  * Letters: who may touch a field.
  *
@@ -23,7 +23,7 @@
 #include <linux/workqueue.h>
 #include <uapi/linux/baton.h>
 
-struct baton_user;
+struct baton_account;
 struct baton_worker;
 struct vm_area_struct;
 
@@ -37,7 +37,7 @@ struct baton_instance {
 	u32			max_workers;	/* C */
 	size_t			bytes;		/* C: of the region, in pages */
 	struct mm_struct	*mm;		/* C: whom it belongs to */
-	struct baton_user	*user;		/* C */
+	struct baton_account	*account;	/* C: who pays */
 
 	raw_spinlock_t		lock;
 	bool			stopped;	/* L; the hook reads without */

@@ -178,7 +178,9 @@ struct baton_header {
  * @region_size: returned: bytes to mmap()
  *
  * Errors: -EBUSY this file has an instance; -EINVAL; -E2BIG; -ENOMEM; -EFAULT;
- * -EUSERS this user has too many instances (module parameter user_instances).
+ * -EUSERS too many instances of this user (module parameter user_instances),
+ * or of all of them (instances). The region and what belongs to it are charged
+ * to the caller's memory control group.
  */
 struct baton_create {
 	__u32 size;
