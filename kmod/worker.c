@@ -51,9 +51,9 @@ static void retire_work(struct work_struct *work)
 
 	/*
 	 * The thread is in its last context switch, perhaps walking the list
-	 * of notifiers still. Acquire: pairs with finish_task() in the kernel.
+	 * of notifiers still.
 	 */
-	smp_cond_load_acquire(&w->task->on_cpu, !VAL);
+	baton_task_wait_off_cpu(w->task);
 	irq_work_sync(&w->die);
 	worker_free(w);
 }
