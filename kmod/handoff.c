@@ -16,9 +16,20 @@
 
 #include <linux/nospec.h>
 #include <linux/sched.h>
+#include <linux/sched/deadline.h>
 
 #include "instance.h"
 #include "standby.h"
+
+/*
+ * A SCHED_DEADLINE task that has used up its time, or yielded what was left of
+ * it, runs again in its next period and not before: it is on the run queue by
+ * name alone. rq->lock protects the flag. Who leaves the class has it cleared.
+ */
+static bool throttled(struct task_struct *p)
+{
+	return dl_task(p) && p->dl.dl_throttled;
+}
 
 /*
  * Blocked, as opposed to preempted; and not in a way that is none of ours: a
@@ -30,9 +41,25 @@ static bool blocked(struct task_struct *p)
 {
 	unsigned int state = READ_ONCE(p->__state);
 
+	if (throttled(p))
+		return true;
 	return baton_task_blocked(p) && !baton_task_frozen(p, state) &&
 	       !(state & (TASK_RTLOCK_WAIT | __TASK_STOPPED | __TASK_TRACED |
 			  TASK_PARKED | TASK_FROZEN | TASK_WAKING));
+}
+
+/*
+ * Is @p a thread of the program that the instance belongs to? After exec() it
+ * is not. On its way out it still is, when it has left its memory already and
+ * blocks over closing a file, say: it will not come back to this slot, so there
+ * is nothing better to do with its processor. (A thread that did exec() and
+ * exits comes to the same end, as it does when it is dead.)
+ */
+static bool ours(const struct baton_instance *inst, struct task_struct *p)
+{
+	struct mm_struct *mm = READ_ONCE(p->mm);
+
+	return mm == inst->mm || (!mm && (p->flags & PF_EXITING));
 }
 
 /* Take the processor from @slot. Its number; -1: it has none to take. */
@@ -91,8 +118,7 @@ void baton_handoff(struct baton_instance *inst, struct task_struct *p,
 	int proc;
 
 	lockdep_assert_irqs_disabled();
-	/* After exec() the instance is not this program's. */
-	if (!dead && (!blocked(p) || READ_ONCE(p->mm) != inst->mm))
+	if (!dead && (!blocked(p) || !ours(inst, p)))
 		return;
 	if (READ_ONCE(inst->stopped))
 		return;
