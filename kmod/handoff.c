@@ -78,37 +78,60 @@ static int take(struct baton_instance *inst, struct baton_slot *slot)
 	return array_index_nospec(p, inst->nprocs);
 }
 
+/*
+ * @p becomes idle. By whoever holds it, while he still does: the record's count
+ * is the holder's to change, for as soon as its idle bit is set somebody else
+ * may hold it, on another CPU, in this same line.
+ */
 static void count_idled(struct baton_instance *inst, u32 p)
 {
 	atomic64_inc(&inst->idled);
-	inst->recs[p].idled++;
+	WRITE_ONCE(inst->recs[p].idled, inst->recs[p].idled + 1);
+}
+
+/* It was idle for no time at all; the caller holds it again. */
+static void uncount_idled(struct baton_instance *inst, u32 p)
+{
+	atomic64_dec(&inst->idled);
+	WRITE_ONCE(inst->recs[p].idled, inst->recs[p].idled - 1);
+}
+
+/* @p to a standby; if there is none it becomes idle. */
+static void pass_on_locked(struct baton_instance *inst, u32 p)
+{
+	struct baton_standby *heir;
+
+	lockdep_assert_held(&inst->lock);
+	if (list_empty(&inst->standbys)) {
+		inst->starved++;
+		count_idled(inst, p);
+	}
+	heir = baton_standby_give_locked(inst, p);
+	if (!heir)
+		return;
+	inst->handoffs++;
+	/* Under the lock, by which alone it is ever changed. */
+	inst->recs[p].handoffs++;
+	baton_standby_wake_locked(heir);
 }
 
 static void pass_on(struct baton_instance *inst, u32 p)
 {
-	struct baton_standby *heir;
-
 	if (!baton_instance_has_work(inst)) {
-		/* Publish, barrier, look again: whoever made work meanwhile
+		count_idled(inst, p);
+		/*
+		 * Publish, barrier, look again: whoever made work meanwhile
 		 * saw it idle, or we see the work. Pairs with wake_one() in
-		 * the library's sched.c. */
+		 * the library's sched.c.
+		 */
 		baton_idle_set(inst, p);
 		if (!baton_instance_has_work(inst) ||
-		    !baton_idle_claim(inst, p)) {
-			count_idled(inst, p);
+		    !baton_idle_claim(inst, p))
 			return;
-		}
+		uncount_idled(inst, p);
 	}
 	raw_spin_lock(&inst->lock);
-	heir = baton_standby_give_locked(inst, p);
-	if (heir) {
-		inst->handoffs++;
-		inst->recs[p].handoffs++;
-		baton_standby_wake_locked(heir);
-	} else {
-		inst->starved++;
-		count_idled(inst, p);
-	}
+	pass_on_locked(inst, p);
 	raw_spin_unlock(&inst->lock);
 }
 
