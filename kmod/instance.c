@@ -92,7 +92,11 @@ bool baton_instance_has_work(const struct baton_instance *inst)
 {
 	u32 p;
 
-	/* In this order; see region_has_work() in the library's slot.h. */
+	/*
+	 * In this order; see region_has_work() in the library's slot.h. Up to
+	 * 256 lines of memory: once the library keeps hdr->queued, its four
+	 * words say which processors are worth the look.
+	 */
 	if (smp_load_acquire(&inst->hdr->nglobal))
 		return true;
 	for (p = 0; p < inst->nprocs; p++) {

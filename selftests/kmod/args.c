@@ -247,6 +247,9 @@ TEST_F_TIMEOUT(hostile, header, TEST_SECONDS)
 	for (p = 1; p < 64 * ARRAY_SIZE(h->idle); p++)
 		EXPECT_EQ(p < NPROCS, idle_test(&self->in, p))
 			TH_LOG("processor %u", p);
+	/* And nobody has queued anything */
+	for (p = 0; p < ARRAY_SIZE(h->queued); p++)
+		EXPECT_EQ(0, h->queued[p]);
 }
 
 TEST_F_TIMEOUT(hostile, numbers, TEST_SECONDS)

@@ -51,7 +51,8 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define BATON_ABI		1
+/* 2: another magic number, and `queued` in the header. */
+#define BATON_ABI		2
 
 /* Bounds of an instance; CREATE returns -EINVAL outside of them. */
 #define BATON_PROCS_MAX		256
@@ -132,6 +133,8 @@ struct baton_proc_rec {
  * @proc_offset: bytes from the start of the region to the first processor
  * @slot_offset: bytes from the start of the region to the first slot
  * @idle:        a bit for each processor, set while it is free; both
+ * @queued:      a bit for each processor: its queue may hold fibers; user. See
+ *               below.
  * @nglobal:     fibers in the global queue; user
  * @nspinning:   workers that hold a processor and look for work; user
  * @nstandby:    parked workers that any processor may be given to; kernel
@@ -139,6 +142,14 @@ struct baton_proc_rec {
  *
  * The first line is written once, by the kernel; the others each have the
  * writers that their fields name.
+ *
+ * Bit p of @queued is set by whoever has pushed to processor p's queue, with a
+ * full barrier between the push and the look at the bit; if it is set already
+ * that is enough. It is cleared by anyone who finds the queue empty; he then
+ * looks at the queue again, after a full barrier, and sets the bit again if the
+ * queue is not empty any more. So a clear bit says that the queue is empty, or
+ * that somebody is about to set it; a set bit that he may have to look. The
+ * kernel does not rely on it yet: it looks at the queues.
  */
 struct baton_header {
 	__u32 abi;
@@ -149,7 +160,7 @@ struct baton_header {
 	__u32 reserved0[11];
 
 	__u64 idle[BATON_PROCS_MAX / 64];
-	__u64 reserved1[4];
+	__u64 queued[BATON_PROCS_MAX / 64];
 
 	__u32 nglobal;
 	__u32 nspinning;
@@ -292,7 +303,11 @@ struct baton_counts {
 	__u64 swaps;
 };
 
-#define BATON_IOC_MAGIC		0xBA
+/*
+ * Nobody has it in Documentation/userspace-api/ioctl/ioctl-number.rst of the
+ * kernel, which gives 0xBA to liveupdate.
+ */
+#define BATON_IOC_MAGIC		0xBD
 #define BATON_IOC_CREATE	_IOWR(BATON_IOC_MAGIC, 0x40, struct baton_create)
 #define BATON_IOC_REGISTER	_IOWR(BATON_IOC_MAGIC, 0x41, struct baton_register)
 #define BATON_IOC_PARK		_IOW(BATON_IOC_MAGIC, 0x42, struct baton_park)
