@@ -10,10 +10,11 @@
 
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
+#include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/personality.h>
 #include <linux/poll.h>
 #include <linux/uaccess.h>
-#include <linux/vmalloc.h>
 
 #include "instance.h"
 #include "park.h"
@@ -176,12 +177,13 @@ static long ioctl_counts(struct baton_instance *inst,
 	return copy_to_user(from, &a, sizeof(a)) ? -EFAULT : 0;
 }
 
+/* @inst: of this file, or NULL */
 static long ioctl_unregister(struct baton_instance *inst)
 {
-	struct baton_worker *w = baton_worker_current(inst);
+	struct baton_worker *w = baton_worker_leaving(inst);
 
 	if (!w)
-		return -ESRCH;
+		return inst ? -ESRCH : -ENXIO;
 	baton_worker_unregister(w);
 	return 0;
 }
@@ -196,6 +198,9 @@ static long baton_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (_IOC_TYPE(cmd) != BATON_IOC_MAGIC)
 		return -ENOTTY;
 	inst = file_instance(file);
+	/* The file with which the caller registered may be gone. */
+	if (cmd == BATON_IOC_UNREGISTER && inst == ERR_PTR(-ENXIO))
+		return ioctl_unregister(NULL);
 	if (IS_ERR(inst))
 		return PTR_ERR(inst);
 	switch (cmd) {
@@ -218,6 +223,31 @@ static long baton_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	return -ENOTTY;
 }
 
+/*
+ * What ptrace() and /proc/PID/mem do with the region: the kernel does not touch
+ * VM_IO memory for them by itself, though this is ordinary memory.
+ */
+static int baton_vm_access(struct vm_area_struct *vma, unsigned long addr,
+			   void *buf, int len, int write)
+{
+	/* The mapping, or what is left of it, holds the file. */
+	struct baton_instance *inst = vma->vm_file->private_data;
+	unsigned long off = (vma->vm_pgoff << PAGE_SHIFT) +
+			    (addr - vma->vm_start);
+
+	if (len <= 0 || off >= inst->bytes || len > inst->bytes - off)
+		return -EFAULT;
+	if (write)
+		memcpy((void *)inst->hdr + off, buf, len);
+	else
+		memcpy(buf, (void *)inst->hdr + off, len);
+	return len;
+}
+
+static const struct vm_operations_struct baton_vm_ops = {
+	.access	= baton_vm_access,
+};
+
 static int baton_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct baton_instance *inst = file_instance(file);
@@ -225,12 +255,25 @@ static int baton_mmap(struct file *file, struct vm_area_struct *vma)
 	if (IS_ERR(inst))
 		return PTR_ERR(inst);
 	if (vma->vm_pgoff || vma->vm_end - vma->vm_start != inst->bytes ||
-	    !(vma->vm_flags & VM_SHARED) || (vma->vm_flags & VM_EXEC))
+	    !(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
-	/* A child is not a user of the instance. */
-	baton_vma_flags(vma, VM_DONTCOPY, VM_MAYEXEC);
-	/* The pages are counted: they outlive the instance if need be. */
-	return remap_vmalloc_range(vma, inst->hdr, 0);
+	/* Nobody may ask for code there; but a personality asks by itself. */
+	if ((vma->vm_flags & VM_EXEC) &&
+	    !(current->personality & READ_IMPLIES_EXEC))
+		return -EINVAL;
+	/*
+	 * A child is not a user of the instance: VM_DONTCOPY. VM_IO is there so
+	 * that madvise(MADV_DOFORK) cannot take that off again: of our flags it
+	 * is the only one which that refuses on all kernels. It makes the kernel
+	 * keep its hands off the memory in other ways, too: it is not dumped,
+	 * and ptrace() needs baton_vm_access().
+	 */
+	baton_vma_flags(vma, VM_IO | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP |
+			VM_MIXEDMAP, VM_EXEC | VM_MAYEXEC);
+	/* As it was computed before, with VM_EXEC. */
+	vma->vm_page_prot = vm_get_page_prot(vma->vm_flags);
+	vma->vm_ops = &baton_vm_ops;
+	return baton_instance_map(inst, vma);
 }
 
 static __poll_t baton_poll(struct file *file, poll_table *wait)
@@ -240,6 +283,11 @@ static __poll_t baton_poll(struct file *file, poll_table *wait)
 	if (IS_ERR(inst))
 		return EPOLLERR;
 	poll_wait(file, &inst->wait, wait);
+	/*
+	 * On the list, then a look. Pairs with want() in instance.c: either it
+	 * sees us there, or we see what it has counted.
+	 */
+	smp_mb();
 	return atomic64_read(&inst->wanted) ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
@@ -254,7 +302,7 @@ static ssize_t baton_read(struct file *file, char __user *buf, size_t count,
 		return PTR_ERR(inst);
 	if (count < sizeof(wanted))
 		return -EINVAL;
-	while (!(wanted = atomic64_xchg(&inst->wanted, 0))) {
+	while (!(wanted = baton_instance_wanted(inst))) {
 		if (file->f_flags & O_NONBLOCK)
 			return -EAGAIN;
 		err = wait_event_interruptible(inst->wait,
@@ -263,7 +311,7 @@ static ssize_t baton_read(struct file *file, char __user *buf, size_t count,
 			return err;
 	}
 	if (copy_to_user(buf, &wanted, sizeof(wanted))) {
-		atomic64_add(wanted, &inst->wanted);
+		baton_instance_unread(inst, wanted);
 		return -EFAULT;
 	}
 	return sizeof(wanted);
@@ -282,9 +330,11 @@ static int baton_release(struct inode *inode, struct file *file)
 
 	/*
 	 * Neither a call nor a mapping is left. Workers may be: they hold the
-	 * instance until they die, and the hook has nothing more to do.
+	 * instance until they die, register elsewhere or unregister, and the
+	 * hook has nothing more to do.
 	 */
 	if (inst) {
+		WRITE_ONCE(inst->closed, true);
 		baton_stop(inst);
 		baton_instance_put(inst);
 	}

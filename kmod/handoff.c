@@ -16,76 +16,19 @@
 
 #include <linux/nospec.h>
 #include <linux/sched.h>
+#include <linux/sched/deadline.h>
 
 #include "instance.h"
-#include "worker.h"
-
-/* How far to look for a standby that ran last on this CPU. */
-#define STANDBY_SCAN	8
-
-void baton_standby_add(struct baton_worker *w)
-{
-	struct baton_instance *inst = w->inst;
-
-	lockdep_assert_held(&inst->lock);
-	list_add(&w->standby, &inst->standby);
-	WRITE_ONCE(inst->hdr->nstandby, ++inst->nstandby);
-}
-
-void baton_standby_del(struct baton_worker *w)
-{
-	struct baton_instance *inst = w->inst;
-
-	lockdep_assert_held(&inst->lock);
-	if (list_empty(&w->standby))
-		return;
-	list_del_init(&w->standby);
-	WRITE_ONCE(inst->hdr->nstandby, --inst->nstandby);
-}
-
-void baton_grant_locked(struct baton_worker *w, u32 p)
-{
-	lockdep_assert_held(&w->inst->lock);
-	baton_standby_del(w);
-	/* Before the wake-up, which is a full barrier: pairs with
-	 * set_current_state() in park_wait(). */
-	WRITE_ONCE(w->granted, p + 1);
-}
+#include "standby.h"
 
 /*
- * The last to park has the warmest cache. One that ran on this CPU is better
- * still: the CPU is about to be free, and waking another costs an interrupt.
+ * A SCHED_DEADLINE task that has used up its time, or yielded what was left of
+ * it, runs again in its next period and not before: it is on the run queue by
+ * name alone. rq->lock protects the flag. Who leaves the class has it cleared.
  */
-static struct baton_worker *standby_pick(struct baton_instance *inst)
+static bool throttled(struct task_struct *p)
 {
-	struct baton_worker *w, *first = NULL;
-	unsigned int scanned = 0;
-
-	list_for_each_entry(w, &inst->standby, standby) {
-		if (task_cpu(w->task) == raw_smp_processor_id())
-			return w;
-		if (!first)
-			first = w;
-		if (++scanned == STANDBY_SCAN)
-			break;
-	}
-	return first;
-}
-
-struct baton_worker *baton_give_locked(struct baton_instance *inst, u32 p)
-{
-	struct baton_worker *w;
-
-	lockdep_assert_held(&inst->lock);
-	w = standby_pick(inst);
-	if (w)
-		baton_grant_locked(w, p);
-	else
-		baton_idle_set(inst, p);
-	/* One ahead of need. */
-	if (list_empty(&inst->standby))
-		baton_instance_want(inst);
-	return w;
+	return dl_task(p) && p->dl.dl_throttled;
 }
 
 /*
@@ -98,9 +41,25 @@ static bool blocked(struct task_struct *p)
 {
 	unsigned int state = READ_ONCE(p->__state);
 
+	if (throttled(p))
+		return true;
 	return baton_task_blocked(p) && !baton_task_frozen(p, state) &&
 	       !(state & (TASK_RTLOCK_WAIT | __TASK_STOPPED | __TASK_TRACED |
 			  TASK_PARKED | TASK_FROZEN | TASK_WAKING));
+}
+
+/*
+ * Is @p a thread of the program that the instance belongs to? After exec() it
+ * is not. On its way out it still is, when it has left its memory already and
+ * blocks over closing a file, say: it will not come back to this slot, so there
+ * is nothing better to do with its processor. (A thread that did exec() and
+ * exits comes to the same end, as it does when it is dead.)
+ */
+static bool ours(const struct baton_instance *inst, struct task_struct *p)
+{
+	struct mm_struct *mm = READ_ONCE(p->mm);
+
+	return mm == inst->mm || (!mm && (p->flags & PF_EXITING));
 }
 
 /* Take the processor from @slot. Its number; -1: it has none to take. */
@@ -119,70 +78,74 @@ static int take(struct baton_instance *inst, struct baton_slot *slot)
 	return array_index_nospec(p, inst->nprocs);
 }
 
+/*
+ * @p becomes idle. By whoever holds it, while he still does: the record's count
+ * is the holder's to change, for as soon as its idle bit is set somebody else
+ * may hold it, on another CPU, in this same line.
+ */
 static void count_idled(struct baton_instance *inst, u32 p)
 {
 	atomic64_inc(&inst->idled);
-	inst->recs[p].idled++;
+	WRITE_ONCE(inst->recs[p].idled, inst->recs[p].idled + 1);
 }
 
-/* Under rq->lock. */
-static void pass_on(struct baton_instance *inst, u32 p)
+/* It was idle for no time at all; the caller holds it again. */
+static void uncount_idled(struct baton_instance *inst, u32 p)
 {
-	struct baton_worker *heir = NULL;
+	atomic64_dec(&inst->idled);
+	WRITE_ONCE(inst->recs[p].idled, inst->recs[p].idled - 1);
+}
 
-	if (!baton_instance_has_work(inst)) {
-		/* Publish, barrier, look again: whoever made work meanwhile
-		 * saw it idle, or we see the work. Pairs with wake_one() in
-		 * the library's sched.c. */
-		baton_idle_set(inst, p);
-		if (!baton_instance_has_work(inst) ||
-		    !baton_idle_claim_one(inst, p)) {
-			count_idled(inst, p);
-			return;
-		}
-	}
-	raw_spin_lock(&inst->lock);
-	heir = baton_give_locked(inst, p);
-	if (heir) {
-		inst->handoffs++;
-		inst->recs[p].handoffs++;
-		/* Under the lock: it cannot be freed before this has run. */
-		irq_work_queue(&heir->wake);
-	} else {
+/* @p to a standby; if there is none it becomes idle. */
+static void pass_on_locked(struct baton_instance *inst, u32 p)
+{
+	struct baton_standby *heir;
+
+	lockdep_assert_held(&inst->lock);
+	if (list_empty(&inst->standbys)) {
 		inst->starved++;
 		count_idled(inst, p);
 	}
+	heir = baton_standby_give_locked(inst, p);
+	if (!heir)
+		return;
+	inst->handoffs++;
+	/* Under the lock, by which alone it is ever changed. */
+	inst->recs[p].handoffs++;
+	baton_standby_wake_locked(heir);
+}
+
+static void pass_on(struct baton_instance *inst, u32 p)
+{
+	if (!baton_instance_has_work(inst)) {
+		count_idled(inst, p);
+		/*
+		 * Publish, barrier, look again: whoever made work meanwhile
+		 * saw it idle, or we see the work. Pairs with wake_one() in
+		 * the library's sched.c.
+		 */
+		baton_idle_set(inst, p);
+		if (!baton_instance_has_work(inst) ||
+		    !baton_idle_claim(inst, p))
+			return;
+		uncount_idled(inst, p);
+	}
+	raw_spin_lock(&inst->lock);
+	pass_on_locked(inst, p);
 	raw_spin_unlock(&inst->lock);
 }
 
-static void sched_out(struct preempt_notifier *pn, struct task_struct *next)
+void baton_handoff(struct baton_instance *inst, struct task_struct *p,
+		   u32 index, bool dead)
 {
-	struct baton_worker *w = container_of(pn, struct baton_worker, pn);
-	struct baton_instance *inst = w->inst;
-	bool dead = READ_ONCE(w->task->__state) == TASK_DEAD;
-	int p;
+	int proc;
 
-	if (!dead) {
-		if (!blocked(w->task))
-			return;
-		/* After exec() the instance is not this program's. */
-		if (READ_ONCE(w->task->mm) != inst->mm)
-			return;
-	}
-	if (!READ_ONCE(inst->stopped)) {
-		p = take(inst, &inst->slots[w->index]);
-		if (p >= 0)
-			pass_on(inst, p);
-	}
-	if (dead)
-		baton_worker_dead(w);
+	lockdep_assert_irqs_disabled();
+	if (!dead && (!blocked(p) || !ours(inst, p)))
+		return;
+	if (READ_ONCE(inst->stopped))
+		return;
+	proc = take(inst, &inst->slots[index]);
+	if (proc >= 0)
+		pass_on(inst, proc);
 }
-
-static void sched_in(struct preempt_notifier *pn, int cpu)
-{
-}
-
-struct preempt_ops baton_hook_ops = {
-	.sched_in	= sched_in,
-	.sched_out	= sched_out,
-};

@@ -7,86 +7,33 @@
  */
 #include "instance.h"
 
-#include <linux/capability.h>
-#include <linux/cred.h>
-#include <linux/module.h>
+#include <linux/mm.h>
 #include <linux/poll.h>
-#include <linux/preempt.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
-static unsigned int user_instances = 64;
-module_param(user_instances, uint, 0644);
-MODULE_PARM_DESC(user_instances,
-		 "Instances that one user may have (default 64; not for CAP_SYS_RESOURCE)");
+#include "limit.h"
 
-/* --- limits ------------------------------------------------------------- */
+struct workqueue_struct *baton_wq;
 
-struct baton_user {
-	struct list_head	list;		/* users_lock */
-	kuid_t			uid;
-	unsigned int		instances;	/* users_lock; 0: to be freed */
-};
-
-static LIST_HEAD(users);
-static DEFINE_MUTEX(users_lock);
-
-static struct baton_user *user_find(kuid_t uid)
-{
-	struct baton_user *user;
-
-	list_for_each_entry(user, &users, list)
-		if (uid_eq(user->uid, uid))
-			return user;
-	user = kzalloc(sizeof(*user), GFP_KERNEL_ACCOUNT);
-	if (!user)
-		return NULL;
-	user->uid = uid;
-	list_add(&user->list, &users);
-	return user;
-}
-
-static void user_release(struct baton_user *user)
-{
-	if (user->instances)
-		return;
-	list_del(&user->list);
-	kfree(user);
-}
-
-static struct baton_user *user_charge(void)
-{
-	struct baton_user *user;
-
-	mutex_lock(&users_lock);
-	user = user_find(current_uid());
-	if (!user) {
-		user = ERR_PTR(-ENOMEM);
-	} else if (user->instances >= READ_ONCE(user_instances) &&
-		   !capable(CAP_SYS_RESOURCE)) {
-		user_release(user);
-		user = ERR_PTR(-EUSERS);
-	} else {
-		user->instances++;
-	}
-	mutex_unlock(&users_lock);
-	return user;
-}
-
-static void user_uncharge(struct baton_user *user)
-{
-	mutex_lock(&users_lock);
-	user->instances--;
-	user_release(user);
-	mutex_unlock(&users_lock);
-}
+/*
+ * For all that CREATE allocates: charged to the caller, who gets -ENOMEM when
+ * his control group is full, and is neither killed for it nor able to fill the
+ * kernel's log.
+ */
+#define BATON_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 /* --- wants a worker ------------------------------------------------------ */
 
 /*
  * Waking a poller takes locks that sleep on PREEMPT_RT, and rq->lock: so from
  * the hook to an interrupt, and from there to a work item.
+ *
+ * Both are at the expense of others, of whom they interrupt and of the kernel's
+ * threads, while any user may raise the event as often as he likes. So it is
+ * raised when `wanted` leaves 0, and if somebody waits. That is enough: whoever
+ * comes to wait looks at `wanted` first, and it stays above 0 until it is read.
  */
 static void event_work(struct work_struct *work)
 {
@@ -104,24 +51,56 @@ static void event_irq(struct irq_work *work)
 	queue_work(baton_wq, &inst->event_work);
 }
 
+static void want(struct baton_instance *inst, u64 times)
+{
+	/*
+	 * The atomic is a full barrier, before the look at who waits. Pairs
+	 * with baton_poll() in device.c and, in baton_read(), with
+	 * prepare_to_wait(): on the list, then a look at `wanted`.
+	 */
+	if (atomic64_add_return(times, &inst->wanted) == times &&
+	    waitqueue_active(&inst->wait))
+		irq_work_queue(&inst->event);
+}
+
 void baton_instance_want(struct baton_instance *inst)
 {
-	atomic64_inc(&inst->wanted);
-	irq_work_queue(&inst->event);
+	want(inst, 1);
+}
+
+u64 baton_instance_wanted(struct baton_instance *inst)
+{
+	return atomic64_xchg(&inst->wanted, 0);
+}
+
+void baton_instance_unread(struct baton_instance *inst, u64 wanted)
+{
+	want(inst, wanted);
 }
 
 /* --- the region ---------------------------------------------------------- */
 
+/* Is there a fiber in @p's queue? Head before tail, see below. */
+static bool proc_has_work(const struct baton_instance *inst, u32 p)
+{
+	u32 head = smp_load_acquire(&inst->recs[p].head);
+
+	return READ_ONCE(inst->recs[p].tail) != head;
+}
+
 bool baton_instance_has_work(const struct baton_instance *inst)
 {
-	u32 i, head;
+	u32 p;
 
-	/* In this order; see region_has_work() in the library's slot.h. */
+	/*
+	 * In this order; see region_has_work() in the library's region.h. Up to
+	 * 256 lines of memory: once the library keeps hdr->queued, its four
+	 * words say which processors are worth the look.
+	 */
 	if (smp_load_acquire(&inst->hdr->nglobal))
 		return true;
-	for (i = 0; i < inst->nprocs; i++) {
-		head = smp_load_acquire(&inst->recs[i].head);
-		if (READ_ONCE(inst->recs[i].tail) != head)
+	for (p = 0; p < inst->nprocs; p++) {
+		if (proc_has_work(inst, p))
 			return true;
 	}
 	return false;
@@ -140,14 +119,14 @@ void baton_idle_set(struct baton_instance *inst, u32 p)
 	atomic64_fetch_or(BIT_ULL(p % 64), idle_word(inst, p));
 }
 
-bool baton_idle_claim_one(struct baton_instance *inst, u32 p)
+bool baton_idle_claim(struct baton_instance *inst, u32 p)
 {
 	u64 bit = BIT_ULL(p % 64);
 
 	return atomic64_fetch_andnot(bit, idle_word(inst, p)) & bit;
 }
 
-int baton_idle_claim(struct baton_instance *inst)
+int baton_idle_claim_any(struct baton_instance *inst)
 {
 	u32 p;
 
@@ -157,12 +136,16 @@ int baton_idle_claim(struct baton_instance *inst)
 		if (!word)
 			p |= 63;
 		else if ((word & BIT_ULL(p % 64)) &&
-			 baton_idle_claim_one(inst, p))
+			 baton_idle_claim(inst, p))
 			return p;
 	}
 	return -1;
 }
 
+/*
+ * Not vmalloc_user(), which charges nobody; but its pages are ordinary ones, and
+ * baton_instance_map() does what remap_vmalloc_range() would do to them.
+ */
 static int region_create(struct baton_instance *inst)
 {
 	struct baton_header *hdr;
@@ -176,7 +159,7 @@ static int region_create(struct baton_instance *inst)
 
 	inst->bytes = PAGE_ALIGN(slots + inst->max_workers *
 				 sizeof(*inst->slots));
-	hdr = vmalloc_user(inst->bytes);
+	hdr = __vmalloc(inst->bytes, BATON_GFP | __GFP_ZERO);
 	if (!hdr)
 		return -ENOMEM;
 	inst->hdr = hdr;
@@ -192,7 +175,50 @@ static int region_create(struct baton_instance *inst)
 	return 0;
 }
 
+int baton_instance_map(struct baton_instance *inst, struct vm_area_struct *vma)
+{
+	unsigned long off;
+	int err;
+
+	lockdep_assert_held_write(&vma->vm_mm->mmap_lock);
+	/* Each page is counted: they outlive the instance if need be. */
+	for (off = 0; off < inst->bytes; off += PAGE_SIZE) {
+		err = vm_insert_page(vma, vma->vm_start + off,
+				     vmalloc_to_page((void *)inst->hdr + off));
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 /* --- life ---------------------------------------------------------------- */
+
+/* Nobody is there yet; all slots are free, the first one first. */
+static int slots_create(struct baton_instance *inst)
+{
+	u32 i;
+
+	BUILD_BUG_ON(BATON_WORKERS_MAX > U16_MAX);
+
+	inst->workers = kvcalloc(inst->max_workers, sizeof(*inst->workers),
+				 BATON_GFP);
+	inst->free = kvmalloc_array(inst->max_workers, sizeof(*inst->free),
+				    BATON_GFP);
+	if (!inst->workers || !inst->free) {
+		kvfree(inst->workers);
+		kvfree(inst->free);
+		return -ENOMEM;
+	}
+	for (i = 0; i < inst->max_workers; i++)
+		inst->free[i] = i;
+	return 0;
+}
+
+static void slots_destroy(struct baton_instance *inst)
+{
+	kvfree(inst->free);
+	kvfree(inst->workers);
+}
 
 struct baton_instance *baton_instance_create(u32 nprocs, u32 max_workers)
 {
@@ -204,35 +230,33 @@ struct baton_instance *baton_instance_create(u32 nprocs, u32 max_workers)
 		return ERR_PTR(err);
 	kref_init(&inst->ref);
 	raw_spin_lock_init(&inst->lock);
-	INIT_LIST_HEAD(&inst->standby);
+	INIT_LIST_HEAD(&inst->standbys);
 	init_waitqueue_head(&inst->wait);
 	inst->event = IRQ_WORK_INIT_HARD(event_irq);
 	INIT_WORK(&inst->event_work, event_work);
 	inst->nprocs = nprocs;
 	inst->max_workers = max_workers;
 
-	inst->user = user_charge();
-	if (IS_ERR(inst->user)) {
-		err = PTR_ERR(inst->user);
+	inst->account = baton_limit_charge();
+	if (IS_ERR(inst->account)) {
+		err = PTR_ERR(inst->account);
 		goto err_free;
 	}
-	inst->workers = kvcalloc(max_workers, sizeof(*inst->workers),
-				 GFP_KERNEL_ACCOUNT);
-	if (!inst->workers)
-		goto err_user;
+	err = slots_create(inst);
+	if (err)
+		goto err_account;
 	err = region_create(inst);
 	if (err)
-		goto err_workers;
+		goto err_slots;
 	/* Compared with, never used: the struct must not be another's. */
 	inst->mm = current->mm;
 	mmgrab(inst->mm);
-	preempt_notifier_inc();
 	return inst;
 
-err_workers:
-	kvfree(inst->workers);
-err_user:
-	user_uncharge(inst->user);
+err_slots:
+	slots_destroy(inst);
+err_account:
+	baton_limit_uncharge(inst->account);
 err_free:
 	kfree(inst);
 	return ERR_PTR(err);
@@ -243,18 +267,37 @@ static void instance_free(struct kref *ref)
 	struct baton_instance *inst =
 		container_of(ref, struct baton_instance, ref);
 
-	/* No hook is left to raise it, no file to poll. */
+	/*
+	 * No hook is left to raise it, no file to poll. It is freed by RCU, as
+	 * workers are: see worker_free() in worker.c.
+	 */
 	irq_work_sync(&inst->event);
 	cancel_work_sync(&inst->event_work);
-	preempt_notifier_dec();
 	mmdrop(inst->mm);
 	vfree(inst->hdr);
-	kvfree(inst->workers);
-	user_uncharge(inst->user);
-	kfree(inst);
+	slots_destroy(inst);
+	baton_limit_uncharge(inst->account);
+	kfree_rcu(inst, rcu);
 }
 
 void baton_instance_put(struct baton_instance *inst)
 {
 	kref_put(&inst->ref, instance_free);
+}
+
+/* --- load and unload ----------------------------------------------------- */
+
+int __init baton_instance_init(void)
+{
+	baton_wq = alloc_workqueue("baton", WQ_UNBOUND, 0);
+	return baton_wq ? 0 : -ENOMEM;
+}
+
+void baton_instance_uninit(void)
+{
+	/*
+	 * No file and no worker is left, but the work item that freed the last
+	 * one may be on its way out of our code: wait for it.
+	 */
+	destroy_workqueue(baton_wq);
 }

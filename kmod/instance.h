@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * instance.h - one scheduler's kernel side: the region, its workers, limits.
+ * instance.h - one scheduler's kernel side: the region, its workers.
  *
  * Letters: who may touch a field.
  *
@@ -17,16 +17,19 @@
 #include <linux/irq_work.h>
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/rcupdate.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <uapi/linux/baton.h>
 
-struct baton_user;
+struct baton_account;
 struct baton_worker;
+struct vm_area_struct;
 
 struct baton_instance {
 	struct kref		ref;
+	struct rcu_head		rcu;		/* when it is freed */
 	struct baton_header	*hdr;		/* C: the region, shared */
 	struct baton_proc_rec	*recs;		/* C */
 	struct baton_slot	*slots;		/* C */
@@ -34,13 +37,15 @@ struct baton_instance {
 	u32			max_workers;	/* C */
 	size_t			bytes;		/* C: of the region, in pages */
 	struct mm_struct	*mm;		/* C: whom it belongs to */
-	struct baton_user	*user;		/* C */
+	struct baton_account	*account;	/* C: who pays */
 
 	raw_spinlock_t		lock;
 	bool			stopped;	/* L; the hook reads without */
+	bool			closed;		/* by release(); read without */
 	u32			nworkers;	/* L */
-	u32			slot_hint;	/* L: where to look first */
-	struct list_head	standby;	/* L: last parked first */
+	u16			*free;		/* C; entries L: ring of slots */
+	u32			free_first;	/* L: the next to be used */
+	struct list_head	standbys;	/* L: last parked first */
 	u32			nstandby;	/* L */
 	struct baton_worker	**workers;	/* C; entries L */
 
@@ -70,8 +75,18 @@ baton_instance_get(struct baton_instance *inst)
 	return inst;
 }
 
-/* Raise POLLIN. Any context, also under rq->lock. */
+/*
+ * The whole region into @vma, which is as large, in the mmap() of its file. The
+ * pages are there from then on: no access to them ever faults.
+ */
+int baton_instance_map(struct baton_instance *inst, struct vm_area_struct *vma);
+
+/* One more worker would be of use: POLLIN. Any context, also under rq->lock. */
 void baton_instance_want(struct baton_instance *inst);
+
+/* How often that was so, once; and back, if it could not be told. */
+u64 baton_instance_wanted(struct baton_instance *inst);
+void baton_instance_unread(struct baton_instance *inst, u64 wanted);
 
 /* Does a fiber wait anywhere? Region's words, hence a hint. Any context. */
 bool baton_instance_has_work(const struct baton_instance *inst);
@@ -79,12 +94,17 @@ bool baton_instance_has_work(const struct baton_instance *inst);
 /* Processor @p < nprocs is free. Full barrier, before a look for work. */
 void baton_idle_set(struct baton_instance *inst, u32 p);
 
+/* If @p is free it is the caller's now. Full barrier. */
+bool baton_idle_claim(struct baton_instance *inst, u32 p);
+
 /* Any free processor, the caller's now; or -1. Full barrier if claimed. */
-int baton_idle_claim(struct baton_instance *inst);
+int baton_idle_claim_any(struct baton_instance *inst);
 
-/* The same for @p. */
-bool baton_idle_claim_one(struct baton_instance *inst, u32 p);
-
+/* For what the hook starts: work items of this file and of worker.c. */
 extern struct workqueue_struct *baton_wq;
+
+/* When the module is loaded, and when it goes. */
+int baton_instance_init(void);
+void baton_instance_uninit(void);
 
 #endif /* BATON_INSTANCE_H */

@@ -13,43 +13,47 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 
-#include "handoff.h"
 #include "instance.h"
+#include "standby.h"
 #include "worker.h"
 
-/* Under the lock: @w waits from now on, or has been given something already. */
-static int park_begin_locked(struct baton_worker *w, u32 flags)
+/* @s waits from now on, or has been given something already. */
+static int begin_locked(struct baton_standby *s, u32 flags)
 {
-	struct baton_instance *inst = w->inst;
+	struct baton_instance *inst = s->inst;
 	int p;
 
+	lockdep_assert_held(&inst->lock);
 	if (inst->stopped)
 		return -ESHUTDOWN;
-	w->parked = true;
-	if (w->granted || (flags & BATON_PARK_PINNED))
+	s->parked = true;
+	if (s->granted || (flags & BATON_PARK_PINNED))
 		return 0;
-	p = baton_instance_has_work(inst) ? baton_idle_claim(inst) : -1;
+	p = baton_instance_has_work(inst) ? baton_idle_claim_any(inst) : -1;
 	if (p < 0) {
-		baton_standby_add(w);
+		baton_standby_add_locked(s);
 		return 0;
 	}
-	baton_grant_locked(w, p);
+	baton_standby_grant_locked(s, p);
 	/* One ahead of need: there may be more processors in want. */
-	if (list_empty(&inst->standby))
+	if (list_empty(&inst->standbys))
 		baton_instance_want(inst);
 	return 0;
 }
 
-static int park_wait(struct baton_worker *w)
+static int park_wait(struct baton_standby *s)
 {
-	struct baton_instance *inst = w->inst;
+	struct baton_instance *inst = s->inst;
 	bool slept = false;
 	int ret;
 
 	for (;;) {
-		/* Full barrier, then look: pairs with grant and wake-up. */
+		/*
+		 * Full barrier, then look. Pairs with the wake-up after
+		 * baton_standby_grant_locked() and after baton_stop().
+		 */
 		set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
-		if (READ_ONCE(w->granted) || READ_ONCE(inst->stopped) ||
+		if (READ_ONCE(s->granted) || READ_ONCE(inst->stopped) ||
 		    signal_pending(current))
 			break;
 		slept = true;
@@ -59,13 +63,13 @@ static int park_wait(struct baton_worker *w)
 
 	raw_spin_lock_irq(&inst->lock);
 	inst->parks += slept;
-	w->parked = false;
-	baton_standby_del(w);
-	if (w->granted)
-		ret = w->granted - 1;
+	s->parked = false;
+	baton_standby_del_locked(s);
+	if (s->granted)
+		ret = s->granted - 1;
 	else
 		ret = inst->stopped ? -ESHUTDOWN : -EINTR;
-	w->granted = 0;
+	s->granted = 0;
 	raw_spin_unlock_irq(&inst->lock);
 	return ret;
 }
@@ -76,25 +80,51 @@ int baton_park(struct baton_worker *w, u32 flags)
 	int err;
 
 	raw_spin_lock_irq(&inst->lock);
-	err = park_begin_locked(w, flags);
+	err = begin_locked(&w->standby, flags);
 	raw_spin_unlock_irq(&inst->lock);
-	return err ? err : park_wait(w);
+	return err ? err : park_wait(&w->standby);
 }
 
-/* Under the lock: the worker of slot @index, with nothing given to it yet. */
-static struct baton_worker *target_locked(struct baton_instance *inst,
+/* The worker of slot @index, which has been given nothing yet. */
+static struct baton_standby *named_locked(struct baton_instance *inst,
 					  u32 index)
 {
 	struct baton_worker *w;
 
-	if (inst->stopped)
-		return ERR_PTR(-ESHUTDOWN);
+	lockdep_assert_held(&inst->lock);
 	if (index >= inst->max_workers)
 		return ERR_PTR(-EINVAL);
 	w = inst->workers[array_index_nospec(index, inst->max_workers)];
 	if (!w)
 		return ERR_PTR(-ESRCH);
-	return w->granted ? ERR_PTR(-EBUSY) : w;
+	return w->standby.granted ? ERR_PTR(-EBUSY) : &w->standby;
+}
+
+/*
+ * Give @p to the worker of slot @index, or to any. Who was given it, and must
+ * be woken; NULL, if there was no standby and @p is idle now; or an ERR_PTR.
+ */
+static struct baton_standby *give_locked(struct baton_instance *inst, u32 p,
+					 u32 index)
+{
+	struct baton_standby *s;
+
+	lockdep_assert_held(&inst->lock);
+	if (inst->stopped)
+		return ERR_PTR(-ESHUTDOWN);
+	if (index == BATON_ANY)
+		return baton_standby_give_locked(inst, p);
+	s = named_locked(inst, index);
+	if (!IS_ERR(s))
+		baton_standby_grant_locked(s, p);
+	return s;
+}
+
+/* The thread of @s if it sleeps, with a reference, for wake_and_put(). */
+static struct task_struct *sleeper_locked(const struct baton_standby *s)
+{
+	lockdep_assert_held(&s->inst->lock);
+	return s->parked ? get_task_struct(s->task) : NULL;
 }
 
 /* Outside the lock, and with a reference: wake-ups take rq->lock. */
@@ -109,29 +139,20 @@ static void wake_and_put(struct task_struct *task)
 int baton_wake(struct baton_instance *inst, u32 p, u32 index)
 {
 	struct task_struct *task = NULL;
-	struct baton_worker *w;
+	struct baton_standby *s;
 	int ret = 0;
 
 	if (p >= inst->nprocs)
 		return -EINVAL;
 	raw_spin_lock_irq(&inst->lock);
-	if (index != BATON_ANY) {
-		w = target_locked(inst, index);
-		if (!IS_ERR(w))
-			baton_grant_locked(w, p);
-	} else if (inst->stopped) {
-		w = ERR_PTR(-ESHUTDOWN);
-	} else {
-		w = baton_give_locked(inst, p);
-	}
-	if (IS_ERR(w)) {
-		ret = PTR_ERR(w);
-	} else if (!w) {
+	s = give_locked(inst, p, index);
+	if (IS_ERR(s)) {
+		ret = PTR_ERR(s);
+	} else if (!s) {
 		ret = 1;
 	} else {
 		inst->wakes++;
-		if (w->parked)
-			task = get_task_struct(w->task);
+		task = sleeper_locked(s);
 	}
 	raw_spin_unlock_irq(&inst->lock);
 	wake_and_put(task);
@@ -142,32 +163,25 @@ int baton_swap(struct baton_worker *w, u32 p, u32 index, u32 flags)
 {
 	struct baton_instance *inst = w->inst;
 	struct task_struct *task = NULL;
-	struct baton_worker *target;
+	struct baton_standby *s;
 	int err = 0;
 
 	if (p >= inst->nprocs || index == w->index)
 		return -EINVAL;
 	raw_spin_lock_irq(&inst->lock);
-	if (index != BATON_ANY)
-		target = target_locked(inst, index);
-	else if (inst->stopped)
-		target = ERR_PTR(-ESHUTDOWN);
-	else	/* grants; without a standby the processor is idle now */
-		target = baton_give_locked(inst, p);
-	if (IS_ERR(target)) {
-		err = PTR_ERR(target);
+	s = give_locked(inst, p, index);
+	if (IS_ERR(s)) {
+		err = PTR_ERR(s);
 	} else {
 		inst->swaps++;
-		if (index != BATON_ANY)
-			baton_grant_locked(target, p);
-		if (target && target->parked)
-			task = get_task_struct(target->task);
-		/* Can't fail: stopped was looked at. */
-		park_begin_locked(w, flags);
+		if (s)
+			task = sleeper_locked(s);
+		/* It cannot fail: give_locked() has looked at `stopped`. */
+		begin_locked(&w->standby, flags);
 	}
 	raw_spin_unlock_irq(&inst->lock);
 	wake_and_put(task);
-	return err ? err : park_wait(w);
+	return err ? err : park_wait(&w->standby);
 }
 
 void baton_stop(struct baton_instance *inst)
@@ -177,15 +191,23 @@ void baton_stop(struct baton_instance *inst)
 	raw_spin_lock_irq(&inst->lock);
 	WRITE_ONCE(inst->stopped, true);
 	raw_spin_unlock_irq(&inst->lock);
-	/* Who begins a park from here on sees stopped; wake the others. */
+	/*
+	 * Who begins a park from here on sees `stopped`; wake the others. An
+	 * entry is looked at without the lock first: whoever was there, and
+	 * parked, when `stopped` was set did that under the lock before us, so
+	 * it cannot be missed.
+	 */
 	for (i = 0; i < inst->max_workers; i++) {
 		struct task_struct *task = NULL;
 		struct baton_worker *w;
 
+		cond_resched();
+		if (!READ_ONCE(inst->workers[i]))
+			continue;
 		raw_spin_lock_irq(&inst->lock);
 		w = inst->workers[i];
-		if (w && w->parked)
-			task = get_task_struct(w->task);
+		if (w)
+			task = sleeper_locked(&w->standby);
 		raw_spin_unlock_irq(&inst->lock);
 		wake_and_put(task);
 	}

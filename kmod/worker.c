@@ -15,27 +15,32 @@
 #include "worker.h"
 
 #include <linux/module.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 
 #include "handoff.h"
 #include "instance.h"
+#include "standby.h"
 
-static void wake_irq(struct irq_work *work)
-{
-	struct baton_worker *w = container_of(work, struct baton_worker, wake);
-
-	/* If it has left the wait by itself it has seen the grant. */
-	if (READ_ONCE(w->parked))
-		wake_up_process(w->task);
-}
-
+/*
+ * By RCU, for the irq_works in it. irq_work_sync() returns once a work is no
+ * longer BUSY, and the kernel's irq_work_single() clears that flag before it
+ * looks at the work a last time: at its flags on PREEMPT_RT, at its waiters where
+ * irq_works have no interrupt of their own. Interrupts are off there, which is
+ * as good as rcu_read_lock(), so a grace period puts the free behind it.
+ *
+ * Our own functions have returned when irq_work_sync() does, and what is left
+ * to run is the kernel's: irq_work_single(), and kfree_rcu(), which calls
+ * nothing of ours. So the module may go before the grace period is over, and
+ * its exit needs no rcu_barrier().
+ */
 static void worker_free(struct baton_worker *w)
 {
-	irq_work_sync(&w->wake);
+	baton_standby_uninit(&w->standby);
 	put_task_struct(w->task);
 	baton_instance_put(w->inst);
-	kfree(w);
+	kfree_rcu(w, rcu);
 	module_put(THIS_MODULE);
 }
 
@@ -46,9 +51,9 @@ static void retire_work(struct work_struct *work)
 
 	/*
 	 * The thread is in its last context switch, perhaps walking the list
-	 * of notifiers still. Acquire: pairs with finish_task() in the kernel.
+	 * of notifiers still.
 	 */
-	smp_cond_load_acquire(&w->task->on_cpu, !VAL);
+	baton_task_wait_off_cpu(w->task);
 	irq_work_sync(&w->die);
 	worker_free(w);
 }
@@ -60,39 +65,88 @@ static void die_irq(struct irq_work *work)
 	queue_work(baton_wq, &w->retire);
 }
 
-/* Under the lock: a free slot for @w. */
+/*
+ * A free slot for @w. Slots are used in turn, the one that has been free for
+ * longest first: a WAKE that names a worker which has just gone is told so, and
+ * does not find another one in its place. All are in a ring, the free ones from
+ * free_first on, so that it takes the same few steps however many there are:
+ * interrupts are off, and others wait for the lock under rq->lock.
+ */
 static int slot_get_locked(struct baton_instance *inst, struct baton_worker *w)
 {
-	u32 i, n = inst->max_workers;
+	u32 n = inst->max_workers;
 
+	lockdep_assert_held(&inst->lock);
 	if (inst->stopped)
 		return -ESHUTDOWN;
 	if (inst->nworkers == n)
 		return -EAGAIN;
-	for (i = inst->slot_hint; inst->workers[i]; i = (i + 1) % n)
-		;
-	inst->slot_hint = (i + 1) % n;
-	inst->workers[i] = w;
-	w->index = i;
+	w->index = inst->free[inst->free_first];
+	inst->free_first = (inst->free_first + 1) % n;
+	WRITE_ONCE(inst->workers[w->index], w);
 	WRITE_ONCE(inst->hdr->nworkers, ++inst->nworkers);
-	return i;
+	return w->index;
 }
 
-/* Under the lock: out of every list; what it was given goes to another. */
-static struct baton_worker *slot_put_locked(struct baton_worker *w)
+/* @w is out of every list; what it was given goes to another, who is woken. */
+static void slot_put_locked(struct baton_worker *w)
 {
+	struct baton_standby *s = &w->standby, *heir;
 	struct baton_instance *inst = w->inst;
-	struct baton_worker *heir = NULL;
+	u32 free_end;
 
-	baton_standby_del(w);
-	inst->workers[w->index] = NULL;
+	lockdep_assert_held(&inst->lock);
+	baton_standby_del_locked(s);
+	WRITE_ONCE(inst->workers[w->index], NULL);
+	/* Behind the last of those that are free: max_workers - nworkers. */
+	free_end = inst->free_first + inst->max_workers - inst->nworkers;
+	inst->free[free_end % inst->max_workers] = w->index;
 	WRITE_ONCE(inst->hdr->nworkers, --inst->nworkers);
 	WRITE_ONCE(inst->slots[w->index].state, BATON_DEAD);
-	if (w->granted)
-		heir = baton_give_locked(inst, w->granted - 1);
-	w->granted = 0;
-	return heir;
+	if (!s->granted)
+		return;
+	heir = baton_standby_give_locked(inst, s->granted - 1);
+	s->granted = 0;
+	if (heir)
+		baton_standby_wake_locked(heir);
 }
+
+/* --- the hook ------------------------------------------------------------ */
+
+/* Its thread is in its last context switch, and the hook in its last call. */
+static void worker_dead(struct baton_worker *w)
+{
+	struct baton_instance *inst = w->inst;
+
+	lockdep_assert_irqs_disabled();
+	raw_spin_lock(&inst->lock);
+	slot_put_locked(w);
+	raw_spin_unlock(&inst->lock);
+	irq_work_queue(&w->die);
+}
+
+static void sched_out(struct preempt_notifier *pn, struct task_struct *next)
+{
+	struct baton_worker *w = container_of(pn, struct baton_worker, pn);
+	bool dead = READ_ONCE(w->task->__state) == TASK_DEAD;
+
+	lockdep_assert_irqs_disabled();
+	baton_handoff(w->inst, w->task, w->index, dead);
+	if (dead)
+		worker_dead(w);
+}
+
+static void sched_in(struct preempt_notifier *pn, int cpu)
+{
+}
+
+/* On the notifier list of every worker; that is how ours are known, too. */
+static struct preempt_ops hook_ops __ro_after_init = {
+	.sched_in	= sched_in,
+	.sched_out	= sched_out,
+};
+
+/* --- a thread comes and goes --------------------------------------------- */
 
 /* The notifier that is ours, if any: current alone changes this list. */
 static struct baton_worker *current_worker(void)
@@ -102,7 +156,7 @@ static struct baton_worker *current_worker(void)
 
 	preempt_disable();
 	hlist_for_each_entry(pn, &current->preempt_notifiers, link) {
-		if (pn->ops == &baton_hook_ops) {
+		if (pn->ops == &hook_ops) {
 			w = container_of(pn, struct baton_worker, pn);
 			break;
 		}
@@ -118,6 +172,24 @@ struct baton_worker *baton_worker_current(const struct baton_instance *inst)
 	return w && w->inst == inst ? w : NULL;
 }
 
+/*
+ * Is @w, which is current's, a worker of nothing that can be used any more: of
+ * a file that is closed, or of the program before an exec()? `closed` without a
+ * lock: who closes the file in one thread while another registers may find that
+ * one a little early, and -EBUSY, as if it had come first.
+ */
+static bool stale(const struct baton_worker *w)
+{
+	return READ_ONCE(w->inst->closed) || w->inst->mm != current->mm;
+}
+
+struct baton_worker *baton_worker_leaving(const struct baton_instance *inst)
+{
+	struct baton_worker *w = current_worker();
+
+	return w && (w->inst == inst || stale(w)) ? w : NULL;
+}
+
 static void slot_reset(struct baton_instance *inst, u32 i)
 {
 	struct baton_slot *slot = &inst->slots[i];
@@ -131,17 +203,15 @@ int baton_worker_register(struct baton_instance *inst)
 	struct baton_worker *w = current_worker();
 	int slot;
 
-	/* One from before an exec() was another program's. */
-	if (w && w->inst->mm != current->mm)
-		baton_worker_unregister(w);
-	else if (w)
+	if (w && !stale(w))
 		return -EBUSY;
+	if (w)
+		baton_worker_unregister(w);
 	w = kzalloc(sizeof(*w), GFP_KERNEL_ACCOUNT);
 	if (!w)
 		return -ENOMEM;
-	INIT_LIST_HEAD(&w->standby);
+	baton_standby_init(&w->standby, inst);
 	INIT_WORK(&w->retire, retire_work);
-	w->wake = IRQ_WORK_INIT_HARD(wake_irq);
 	w->die = IRQ_WORK_INIT_HARD(die_irq);
 	w->inst = inst;
 	w->task = current;
@@ -159,7 +229,7 @@ int baton_worker_register(struct baton_instance *inst)
 	__module_get(THIS_MODULE);
 	baton_instance_get(inst);
 	get_task_struct(current);
-	preempt_notifier_init(&w->pn, &baton_hook_ops);
+	preempt_notifier_init(&w->pn, &hook_ops);
 	preempt_disable();
 	preempt_notifier_register(&w->pn);
 	preempt_enable();
@@ -169,30 +239,31 @@ int baton_worker_register(struct baton_instance *inst)
 void baton_worker_unregister(struct baton_worker *w)
 {
 	struct baton_instance *inst = w->inst;
-	struct baton_worker *heir;
 
 	preempt_disable();
 	preempt_notifier_unregister(&w->pn);
 	preempt_enable();
 
 	raw_spin_lock_irq(&inst->lock);
-	heir = slot_put_locked(w);
-	/* Queued under the lock: @heir cannot be freed before this runs. */
-	if (heir)
-		irq_work_queue(&heir->wake);
+	slot_put_locked(w);
 	raw_spin_unlock_irq(&inst->lock);
 	worker_free(w);
 }
 
-void baton_worker_dead(struct baton_worker *w)
-{
-	struct baton_instance *inst = w->inst;
-	struct baton_worker *heir;
+/* --- load and unload ----------------------------------------------------- */
 
-	raw_spin_lock(&inst->lock);
-	heir = slot_put_locked(w);
-	if (heir)
-		irq_work_queue(&heir->wake);
-	raw_spin_unlock(&inst->lock);
-	irq_work_queue(&w->die);
+/*
+ * Preempt notifiers are off until somebody wants them: a static key, whose
+ * change patches code, which interrupts every CPU of the machine. So that is
+ * done once, and not each time a user makes an instance. As long as the module
+ * is loaded every context switch asks whether a list is empty: two calls.
+ */
+void __init baton_worker_init(void)
+{
+	preempt_notifier_inc();
+}
+
+void baton_worker_uninit(void)
+{
+	preempt_notifier_dec();
 }

@@ -4,9 +4,11 @@
 #define BATON_WORKER_H
 
 #include <linux/irq_work.h>
-#include <linux/list.h>
 #include <linux/preempt.h>
+#include <linux/rcupdate.h>
 #include <linux/workqueue.h>
+
+#include "standby.h"
 
 struct baton_instance;
 
@@ -16,25 +18,20 @@ struct baton_instance;
  * @inst:    strong reference; constant
  * @task:    strong reference; constant
  * @index:   its slot; constant
- * @standby: on inst->standby, or empty; under inst->lock
- * @granted: processor number plus one, or 0; under inst->lock, read without by
- *           its own wait
- * @parked:  in baton_park(); under inst->lock, read without by wake_irq()
- * @wake:    wakes @task; what the hook queues
+ * @standby: how it is given a processor
  * @die:     queues @retire; what the hook of a dead thread queues
  * @retire:  frees
+ * @rcu:     when it is freed
  */
 struct baton_worker {
 	struct preempt_notifier	pn;
 	struct baton_instance	*inst;
 	struct task_struct	*task;
 	u32			index;
-	struct list_head	standby;
-	u32			granted;
-	bool			parked;
-	struct irq_work		wake;
+	struct baton_standby	standby;
 	struct irq_work		die;
 	struct work_struct	retire;
+	struct rcu_head		rcu;
 };
 
 /* current becomes a worker. Its slot, or -errno. */
@@ -43,10 +40,17 @@ int baton_worker_register(struct baton_instance *inst);
 /* current's worker of @inst, NULL if it is none. Valid while current lives. */
 struct baton_worker *baton_worker_current(const struct baton_instance *inst);
 
+/*
+ * The worker that current can cease to be: of @inst, which may be NULL, or of
+ * an instance that nobody can use any more; otherwise NULL.
+ */
+struct baton_worker *baton_worker_leaving(const struct baton_instance *inst);
+
 /* @w is current's. It is gone on return. */
 void baton_worker_unregister(struct baton_worker *w);
 
-/* From the hook, a last time: @w's thread is dead. */
-void baton_worker_dead(struct baton_worker *w);
+/* When the module is loaded, and when it goes. */
+void baton_worker_init(void);
+void baton_worker_uninit(void);
 
 #endif /* BATON_WORKER_H */

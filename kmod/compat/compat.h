@@ -19,16 +19,45 @@
 #endif
 
 /*
+ * The region's words are 64 bits wide, and user space changes them with atomic
+ * instructions. There, the kernel would do it with locks that it does not know.
+ */
+#ifdef CONFIG_GENERIC_ATOMIC64
+#error "baton.ko needs a kernel with atomic instructions of 64 bits"
+#endif
+
+/*
  * Is @p, being scheduled out, asleep rather than preempted? Since delayed
  * dequeue a sleeping task can stay on the run queue. Upstream: cd9626e9ebc7
  * ("sched/fair: Fix external p->on_rq users"), 6.12.
+ *
+ * With proxy execution a task that waits for a mutex stays there as well, to
+ * lend its turn to the mutex' owner. Kbuild looks whether there is a flag for
+ * it. Upstream: 9b6c639aecc1 ("sched: Add is_blocked task flag").
  */
 static inline bool baton_task_blocked(struct task_struct *p)
 {
+#ifdef BATON_HAVE_IS_BLOCKED
+	if (p->is_blocked)
+		return true;
+#endif
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
 	return !task_is_runnable(p);
 #else
 	return !READ_ONCE(p->on_rq);
+#endif
+}
+
+/*
+ * @p is dead: wait until it is off its CPU for good. Acquire: pairs with
+ * finish_task() in the kernel. On a single CPU, where the field did not exist
+ * before it was made unconditional (cac5cefbade9, "sched/smp: Make SMP
+ * unconditional", 6.17), the caller runs, so @p does not.
+ */
+static inline void baton_task_wait_off_cpu(struct task_struct *p)
+{
+#ifdef CONFIG_SMP
+	smp_cond_load_acquire(&p->on_cpu, !VAL);
 #endif
 }
 

@@ -8,6 +8,8 @@
  */
 
 #include <sys/file.h>
+#include <sys/personality.h>
+#include <sys/uio.h>
 
 #include "hostile.h"
 
@@ -245,6 +247,9 @@ TEST_F_TIMEOUT(hostile, header, TEST_SECONDS)
 	for (p = 1; p < 64 * ARRAY_SIZE(h->idle); p++)
 		EXPECT_EQ(p < NPROCS, idle_test(&self->in, p))
 			TH_LOG("processor %u", p);
+	/* And nobody has queued anything */
+	for (p = 0; p < ARRAY_SIZE(h->queued); p++)
+		EXPECT_EQ(0, h->queued[p]);
 }
 
 TEST_F_TIMEOUT(hostile, numbers, TEST_SECONDS)
@@ -439,6 +444,147 @@ TEST_F_TIMEOUT(hostile, map, TEST_SECONDS)
 	EXPECT_GT(0, try_map(in, in->size, PROT_READ | PROT_EXEC, MAP_SHARED,
 			     0));
 	EXPECT_EQ(BATON_ABI, in->h->abi);
+}
+
+/* Whatever the parent says, its child is no user of it */
+TEST_F_TIMEOUT(hostile, map_for_child, TEST_SECONDS)
+{
+	struct inst *in = &self->in;
+	unsigned char vec;
+	pid_t pid;
+
+	store(&in->h->nglobal, 1);
+	EXPECT_EQ(-1, madvise(in->h, in->size, MADV_DOFORK));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		die_with_parent();
+		if (!mincore(in->h, 1, &vec) || errno != ENOMEM)
+			store(&in->h->nglobal, 2);
+		_exit(0);
+	}
+	EXPECT_EQ(0, wait_child(pid));
+	EXPECT_EQ(1, load(&in->h->nglobal));
+}
+
+/* The protection of what lies at an address, as in /proc/self/maps */
+static bool protection(const void *p, char prot[5])
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	char line[512];
+	void *start;
+	bool ok = false;
+
+	while (f && !ok && fgets(line, sizeof(line), f))
+		ok = sscanf(line, "%p-%*p %4s", &start, prot) == 2 &&
+			start == p;
+	if (f)
+		fclose(f);
+	return ok;
+}
+
+/* setarch -X, and programs with an executable stack on some architectures */
+TEST_F_TIMEOUT(hostile, map_where_read_is_exec, TEST_SECONDS)
+{
+	struct inst *in = &self->in;
+	char prot[5];
+
+	inst_unmap(in);
+	ASSERT_LE(0, personality(READ_IMPLIES_EXEC));
+	ASSERT_EQ(0, inst_map(in));
+	EXPECT_EQ(BATON_ABI, in->h->abi);
+	ASSERT_TRUE(protection(in->h, prot));
+	EXPECT_STREQ("rw-s", prot);
+	EXPECT_EQ(0, mprotect(in->h, in->size, PROT_READ));
+	ASSERT_TRUE(protection(in->h, prot));
+	EXPECT_STREQ("r--s", prot);
+}
+
+/* It may lie elsewhere, or in pieces, but there is never more of it */
+TEST_F_TIMEOUT(hostile, map_moved, TEST_SECONDS)
+{
+	size_t page = self->page_size;
+	struct inst big;
+	char *old, *to;
+
+	ASSERT_EQ(0, inst_open(&big, 2, BATON_WORKERS_MAX));
+	old = (char *)big.h;
+	to = mmap(NULL, big.size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		  0);
+	ASSERT_NE(MAP_FAILED, to);
+	ASSERT_EQ(to, mremap(old, big.size, big.size,
+			     MREMAP_MAYMOVE | MREMAP_FIXED, to));
+	big.h = (void *)to;
+	EXPECT_EQ(BATON_ABI, load(&big.h->abi));
+	EXPECT_EQ(1, inst_wake(&big, 0, BATON_ANY));
+	EXPECT_TRUE(idle_test(&big, 0));
+	EXPECT_EQ(MAP_FAILED, mremap(to + page, page, 2 * page,
+				     MREMAP_MAYMOVE));
+	EXPECT_EQ(0, mprotect(to + page, page, PROT_READ));
+	EXPECT_EQ(to, mremap(to, big.size, page, 0));
+	EXPECT_EQ(BATON_ABI, load(&big.h->abi));
+	EXPECT_NE(0, remap_file_pages(to, page, 0, 1, 0));
+	big.size = page;
+	inst_close(&big);
+}
+
+/* A debugger sees it, and may write to it */
+TEST_F_TIMEOUT(hostile, map_debugged, TEST_SECONDS)
+{
+	size_t page = self->page_size;
+	struct inst big;
+	uint32_t word;
+	off_t last;
+	int mem;
+
+	ASSERT_EQ(0, inst_open(&big, 2, BATON_WORKERS_MAX));
+	/* A change of user has cleared this */
+	ASSERT_EQ(0, prctl(PR_SET_DUMPABLE, 1));
+	mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, mem);
+	ASSERT_EQ(sizeof(word), pread(mem, &word, sizeof(word),
+				      (off_t)(uintptr_t)&big.h->abi));
+	EXPECT_EQ(BATON_ABI, word);
+	word = 12345;
+	EXPECT_EQ(sizeof(word), pwrite(mem, &word, sizeof(word),
+				       (off_t)(uintptr_t)&big.h->nglobal));
+	EXPECT_EQ(12345, load(&big.h->nglobal));
+	/* Its end, and what lies behind a piece that is gone */
+	last = (off_t)(uintptr_t)big.h + big.size - sizeof(word);
+	store((uint32_t *)((char *)big.h + big.size - 4), 54321);
+	EXPECT_EQ(sizeof(word), pread(mem, &word, sizeof(word), last));
+	EXPECT_EQ(54321, word);
+	EXPECT_EQ(0, munmap(big.h, page));
+	EXPECT_EQ(sizeof(word), pread(mem, &word, sizeof(word), last));
+	EXPECT_EQ(54321, word);
+	big.h = (void *)((char *)big.h + page);
+	big.size -= page;
+	inst_close(&big);
+	close(mem);
+}
+
+/* Pages that others hold live on when all else is gone */
+TEST_F_TIMEOUT(hostile, map_pinned, TEST_SECONDS)
+{
+	struct iovec iov;
+	struct inst in;
+	char c[8];
+	int fds[2];
+	ssize_t n;
+
+	ASSERT_EQ(0, pipe2(fds, O_CLOEXEC | O_NONBLOCK));
+	ASSERT_EQ(0, inst_open(&in, 1, 1));
+	iov.iov_base = in.h;
+	iov.iov_len = in.size;
+	/* It may be refused */
+	n = vmsplice(fds[1], &iov, 1, 0);
+	inst_close(&in);
+	if (n > 0) {
+		EXPECT_EQ(sizeof(c), read(fds[0], c, sizeof(c)));
+		EXPECT_EQ(BATON_ABI, c[0]);
+	}
+	close(fds[0]);
+	close(fds[1]);
 }
 
 TEST_HARNESS_MAIN

@@ -330,6 +330,127 @@ TEST_F_TIMEOUT(blocked, while_taking, TEST_SECONDS)
 	hand_off(_metadata, &self->s);
 }
 
+/*
+ * Ways not to run that are no sleep, or none of the usual
+ */
+
+FIXTURE(odd) {
+	struct scene s;
+};
+
+FIXTURE_SETUP(odd)
+{
+	ASSERT_EQ(0, inst_open(&self->s.in, 1, 8));
+	store(&self->s.in.h->nglobal, 1);
+	self->s.disk = -1;
+}
+
+FIXTURE_TEARDOWN(odd)
+{
+	inst_close(&self->s.in);
+	if (self->s.disk >= 0 && system("modprobe -r null_blk 2>/dev/null"))
+		return;
+}
+
+/* As <linux/sched/types.h> has it, which the C library's header excludes */
+struct deadline {
+	uint32_t size;
+	uint32_t policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime;
+	uint64_t deadline;
+	uint64_t period;
+};
+
+static void run_deadline(struct worker *w)
+{
+	struct deadline attr = {
+		.size = sizeof(attr),
+		.policy = 6,
+		.runtime = 50000000,
+		.deadline = 1000000000,
+		.period = 1000000000,
+	};
+	struct scene *s = w->arg;
+
+	if (syscall(SYS_sched_setattr, 0, &attr, 0)) {
+		w->ret = -errno;
+		return;
+	}
+	slot_enter(worker_slot(w), 0, BATON_FIBER);
+	while (!load(&s->futex))
+		barrier();
+	w->ret = slot_leave(worker_slot(w));
+}
+
+/* Who has used up his time does not run, though he has not blocked */
+TEST_F_TIMEOUT(odd, throttled, TEST_SECONDS)
+{
+	struct scene *s = &self->s;
+
+	ASSERT_LE(0, worker_start(&s->b, &s->in, run_b, s));
+	ASSERT_TRUE(wait_standbys(&s->in, 1));
+	ASSERT_LE(0, worker_start(&s->a, &s->in, run_deadline, s));
+	EXPECT_TRUE(event_wait_ms(&s->given, 5000));
+	store(&s->futex, 1);
+	ASSERT_TRUE(worker_join(&s->a));
+	EXPECT_EQ(BATON_TAKEN, s->a.ret);
+	inst_stop(&s->in);
+	ASSERT_TRUE(worker_join(&s->b));
+	EXPECT_EQ(0, s->b.ret);
+}
+
+/*
+ * The last reference to a disk with something to write is dropped when the
+ * thread has left its memory already
+ */
+static void run_exiting(struct worker *w)
+{
+	static char page[PAGE];
+	int disk;
+
+	w->ret = -EIO;
+	if (unshare(CLONE_FILES))
+		return;
+	disk = open(DISK, O_RDWR | O_CLOEXEC);
+	if (disk < 0 || pwrite(disk, page, PAGE, 0) != PAGE)
+		return;
+	w->ret = 0;
+	event_set(&w->done);
+	slot_enter(worker_slot(w), 0, BATON_FIBER);
+	syscall(SYS_exit, 0);
+}
+
+static void run_witness(struct worker *w)
+{
+	struct scene *s = w->arg;
+
+	w->ret = slot_park(w->in, worker_slot(w), 0);
+	/* What is A doing? */
+	s->state = thread_state(s->a.tid);
+}
+
+TEST_F_TIMEOUT(odd, exiting, TEST_SECONDS)
+{
+	struct scene *s = &self->s;
+	const char *why = disk_prepare(s);
+
+	if (why)
+		SKIP(return, "%s", why);
+	/* Not to be the last one to close it */
+	close(s->disk);
+	ASSERT_LE(0, worker_start(&s->b, &s->in, run_witness, s));
+	ASSERT_TRUE(wait_standbys(&s->in, 1));
+	ASSERT_LE(0, worker_start(&s->a, &s->in, run_exiting, s));
+	ASSERT_TRUE(worker_join(&s->b));
+	EXPECT_EQ(0, s->a.ret);
+	EXPECT_EQ(0, s->b.ret);
+	EXPECT_EQ('D', s->state);
+	EXPECT_TRUE(poll_until(load(&s->in.h->nworkers) == 0));
+}
+
 #define MANY	5
 
 FIXTURE(many) {

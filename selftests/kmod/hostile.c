@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * hostile.c - a region full of lies, any call at any time, and the limits
+ * hostile.c - a region full of lies, and any call at any time
  *
  * Of the region the contract says that a lie harms the liar alone: a call may
  * then fail or the liar's threads starve, but no number out of range comes out
@@ -366,118 +366,6 @@ TEST_F_TIMEOUT(hostile, call_fuzz, TEST_SECONDS)
 	/* All are gone, registered or not */
 	inst_close(&self->in);
 	expect_sane(_metadata);
-}
-
-/*
- * Limits
- */
-
-/* In the child, as nobody: opens as many as it may; true when that was max */
-static bool use_up(long max)
-{
-	int fd = -1;
-	long n;
-
-	for (n = 0; n <= max; n++) {
-		int ret;
-
-		fd = dev_open(O_CLOEXEC);
-		if (fd < 0)
-			return false;
-		ret = dev_create(fd, 1, 1, NULL);
-		if (ret)
-			return ret == -EUSERS && n == max;
-	}
-	return false;
-}
-
-static int limit_child(long max, int up, int down)
-{
-	struct rlimit files = { max + 64, max + 64 };
-	struct inst in;
-	int fd;
-
-	if (setrlimit(RLIMIT_NOFILE, &files) || become_nobody())
-		return 1;
-	if (!use_up(max))
-		return 2;
-	/* Closing one of them makes room for one */
-	fd = dev_open(O_CLOEXEC);
-	if (fd < 0 || dev_create(fd, 1, 1, NULL) != -EUSERS)
-		return 3;
-	close(fd - 2);
-	if (!poll_until(dev_create(fd, 1, 1, NULL) == 0))
-		return 4;
-	if (inst_open(&in, 1, 1) != -EUSERS)
-		return 5;
-	pipe_put(up, 1);
-	pipe_get(down);
-	return 0;
-}
-
-FIXTURE(limits) {
-	int up[2];
-	int down[2];
-	long max;
-};
-
-FIXTURE_SETUP(limits)
-{
-	ASSERT_EQ(0, pipe2(self->up, O_CLOEXEC));
-	ASSERT_EQ(0, pipe2(self->down, O_CLOEXEC));
-	self->max = file_number(BATON_SYSFS "/parameters/user_instances");
-	ASSERT_LT(0, self->max);
-	ASSERT_GT(100000, self->max);
-}
-
-FIXTURE_TEARDOWN(limits)
-{
-	EXPECT_TRUE(wait_module_idle());
-}
-
-TEST_F_TIMEOUT(limits, per_user, TEST_SECONDS)
-{
-	struct inst in;
-	int i, status;
-	pid_t pid;
-
-	/* The second time shows that the first one's were given back */
-	for (i = 0; i < 2; i++) {
-		pid = fork();
-		ASSERT_LE(0, pid);
-		if (!pid)
-			_exit(limit_child(self->max, self->up[1],
-					  self->down[0]));
-		EXPECT_EQ(1, pipe_get(self->up[0]));
-		/* It is that user's limit, not everybody's */
-		EXPECT_EQ(0, inst_open(&in, 1, 1));
-		inst_close(&in);
-		pipe_put(self->down[1], 1);
-		status = wait_child(pid);
-		ASSERT_TRUE(WIFEXITED(status));
-		EXPECT_EQ(0, WEXITSTATUS(status));
-		EXPECT_TRUE(wait_module_idle());
-	}
-}
-
-/* What fails must not count */
-TEST_F_TIMEOUT(limits, failed_creates, TEST_SECONDS)
-{
-	long i;
-	int fd;
-
-	fd = dev_open(O_CLOEXEC);
-	ASSERT_LE(0, fd);
-	for (i = 0; i < 2 * self->max + 10; i++)
-		ASSERT_EQ(-EINVAL, dev_create(fd, 0, 1, NULL));
-	ASSERT_EQ(0, dev_create(fd, 1, 1, NULL));
-	for (i = 0; i < 2 * self->max + 10; i++)
-		ASSERT_EQ(-EBUSY, dev_create(fd, 1, 1, NULL));
-	close(fd);
-	fd = dev_open(O_CLOEXEC);
-	ASSERT_LE(0, fd);
-	EXPECT_EQ(0, dev_create(fd, 1, 1, NULL));
-	close(fd);
 }
 
 TEST_HARNESS_MAIN

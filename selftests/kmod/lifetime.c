@@ -323,7 +323,7 @@ TEST_F_TIMEOUT(life, unmap_and_close, TEST_SECONDS)
 	end_laps(_metadata, self);
 }
 
-/* A worker stays one until UNREGISTER or its death, come what may */
+/* Who has closed its file is a worker no more, if it wants to be another's */
 static void run_twice(struct worker *w)
 {
 	FIXTURE_DATA(life) *self = w->arg;
@@ -345,7 +345,60 @@ TEST_F_TIMEOUT(life, register_after_close, TEST_SECONDS)
 	inst_close(&self->in);
 	store(&self->stop, 1);
 	ASSERT_TRUE(worker_join(w));
-	EXPECT_EQ(-EBUSY, w->ret);
+	EXPECT_EQ(0, w->ret);
+}
+
+/* By any file: one with an instance, one without */
+static int leave_twice(struct inst *in, int then)
+{
+	int ret = inst_unregister(in);
+
+	if (ret)
+		return ret;
+	ret = inst_unregister(in);
+	return ret == then ? 0 : ret;
+}
+
+static void run_leave(struct worker *w)
+{
+	FIXTURE_DATA(life) *self = w->arg;
+	struct inst in;
+
+	event_set(&self->go);
+	while (!load(&self->stop))
+		block_ns(1000000);
+	if (w->num) {
+		w->ret = inst_open(&in, 1, 1);
+	} else {
+		in.h = NULL;
+		in.fd = dev_open(O_CLOEXEC);
+		w->ret = in.fd < 0 ? in.fd : 0;
+	}
+	if (!w->ret)
+		w->ret = leave_twice(&in, w->num ? -ESRCH : -ENXIO);
+	inst_close(&in);
+	/* And the thread lives on */
+	if (!w->ret && !wait_module_idle())
+		w->ret = -EBUSY;
+}
+
+TEST_F_TIMEOUT(life, unregister_after_close, TEST_SECONDS)
+{
+	struct worker *w = &self->w[0];
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		self->go.set = self->stop = 0;
+		ASSERT_EQ(0, inst_open(&self->in, 1, 8));
+		w->num = i;
+		w->stays = true;
+		ASSERT_LE(0, worker_start(w, &self->in, run_leave, self));
+		ASSERT_TRUE(event_wait(&self->go));
+		inst_close(&self->in);
+		store(&self->stop, 1);
+		ASSERT_TRUE(worker_join(w));
+		EXPECT_EQ(0, w->ret);
+	}
 }
 
 /*

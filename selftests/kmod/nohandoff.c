@@ -7,10 +7,9 @@
  * after worker A is back: the hook has run by then, whatever it did.
  */
 
-#include <sys/mount.h>
 #include <sys/ptrace.h>
 
-#include "common.h"
+#include "cgroup.h"
 
 #define HOGS	4
 
@@ -442,50 +441,8 @@ static bool stop_by_ptrace(pid_t tid)
 		!ptrace(PTRACE_DETACH, tid, NULL, NULL);
 }
 
-static bool write_file(const char *dir, const char *name, const char *text)
-{
-	char path[PATH_MAX];
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = write(fd, text, strlen(text));
-	close(fd);
-	return n == (ssize_t)strlen(text);
-}
-
-static bool is_frozen(const char *group, bool frozen)
-{
-	char path[PATH_MAX], buf[256];
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/cgroup.events", group);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, buf, sizeof(buf) - 1);
-	close(fd);
-	if (n < 0)
-		return false;
-	buf[n] = 0;
-	return strstr(buf, frozen ? "frozen 1" : "frozen 0");
-}
-
-static bool stop_by_freezer(const char *group)
-{
-	return write_file(group, "cgroup.freeze", "1") &&
-		poll_until(is_frozen(group, true)) &&
-		write_file(group, "cgroup.freeze", "0") &&
-		poll_until(is_frozen(group, false));
-}
-
 FIXTURE(stopped) {
-	char root[32];
-	char group[64];
+	struct cgroup group;
 };
 
 FIXTURE_VARIANT(stopped) {
@@ -510,29 +467,7 @@ FIXTURE_SETUP(stopped)
 
 FIXTURE_TEARDOWN(stopped)
 {
-	if (self->group[0])
-		rmdir(self->group);
-	if (self->root[0]) {
-		umount(self->root);
-		rmdir(self->root);
-	}
-}
-
-/* A control group of our own; false if there are none */
-static bool group_make(FIXTURE_DATA(stopped) *self, pid_t pid)
-{
-	char text[16];
-
-	strcpy(self->root, "/tmp/baton-cgroup-XXXXXX");
-	if (!mkdtemp(self->root) ||
-	    mount("none", self->root, "cgroup2", 0, NULL))
-		return false;
-	snprintf(self->group, sizeof(self->group), "%s/baton-%d", self->root,
-		 pid);
-	snprintf(text, sizeof(text), "%d", pid);
-	return !mkdir(self->group, 0700) &&
-		!access(self->group, W_OK) &&
-		write_file(self->group, "cgroup.procs", text);
+	cgroup_end(&self->group);
 }
 
 static bool stop_once(FIXTURE_DATA(stopped) *self, enum stop how, pid_t pid,
@@ -544,7 +479,7 @@ static bool stop_once(FIXTURE_DATA(stopped) *self, enum stop how, pid_t pid,
 	case STOP_PTRACE:
 		return stop_by_ptrace(tid);
 	case STOP_FREEZE:
-		return stop_by_freezer(self->group);
+		return cgroup_freeze(&self->group);
 	}
 	return false;
 }
@@ -573,7 +508,7 @@ TEST_F_TIMEOUT(stopped, kept, TEST_SECONDS)
 	}
 	close(up[1]);
 	ASSERT_TRUE(read_tid(_metadata, up[0], pid, &tid));
-	if (variant->how == STOP_FREEZE && !group_make(self, pid)) {
+	if (variant->how == STOP_FREEZE && !cgroup_make(&self->group, pid, NULL)) {
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
 		SKIP(return, "no cgroup freezer");

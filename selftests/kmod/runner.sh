@@ -49,6 +49,12 @@ may_skip()
 	"no cgroup freezer")
 		# A kernel without control groups
 		[ ! -e /proc/self/cgroup ] ;;
+	"no memory cgroup")
+		! grep -q '^memory.*1$' /proc/cgroups 2>/dev/null ;;
+	"no user namespaces")
+		[ ! -e /proc/self/ns/user ] ;;
+	"no pm_test")
+		[ ! -e /sys/power/pm_test ] ;;
 	*)
 		false ;;
 	esac

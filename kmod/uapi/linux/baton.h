@@ -10,7 +10,8 @@
  * Life of an instance. open() the device with O_CLOEXEC; BATON_IOC_CREATE
  * fixes the sizes and makes the region; mmap() it whole and shared, at offset
  * 0. Every worker calls BATON_IOC_REGISTER on its own thread, learns its slot,
- * and stays registered until BATON_IOC_UNREGISTER or its death. All of it
+ * and stays registered until BATON_IOC_UNREGISTER or its death; once the file
+ * is closed, BATON_IOC_REGISTER on another one ends it, too. All of it
  * belongs to the address space that called CREATE: a process that inherits
  * or is sent the descriptor gets -EPERM from every call.
  *
@@ -50,7 +51,8 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define BATON_ABI		1
+/* 2: another magic number, and `queued` in the header. */
+#define BATON_ABI		2
 
 /* Bounds of an instance; CREATE returns -EINVAL outside of them. */
 #define BATON_PROCS_MAX		256
@@ -131,6 +133,8 @@ struct baton_proc_rec {
  * @proc_offset: bytes from the start of the region to the first processor
  * @slot_offset: bytes from the start of the region to the first slot
  * @idle:        a bit for each processor, set while it is free; both
+ * @queued:      a bit for each processor: its queue may hold fibers; user. See
+ *               below.
  * @nglobal:     fibers in the global queue; user
  * @nspinning:   workers that hold a processor and look for work; user
  * @nstandby:    parked workers that any processor may be given to; kernel
@@ -138,6 +142,14 @@ struct baton_proc_rec {
  *
  * The first line is written once, by the kernel; the others each have the
  * writers that their fields name.
+ *
+ * Bit p of @queued is set by whoever has pushed to processor p's queue, with a
+ * full barrier between the push and the look at the bit; if it is set already
+ * that is enough. It is cleared by anyone who finds the queue empty; he then
+ * looks at the queue again, after a full barrier, and sets the bit again if the
+ * queue is not empty any more. So a clear bit says that the queue is empty, or
+ * that somebody is about to set it; a set bit that he may have to look. The
+ * kernel does not rely on it yet: it looks at the queues.
  */
 struct baton_header {
 	__u32 abi;
@@ -148,7 +160,7 @@ struct baton_header {
 	__u32 reserved0[11];
 
 	__u64 idle[BATON_PROCS_MAX / 64];
-	__u64 reserved1[4];
+	__u64 queued[BATON_PROCS_MAX / 64];
 
 	__u32 nglobal;
 	__u32 nspinning;
@@ -177,7 +189,9 @@ struct baton_header {
  * @region_size: returned: bytes to mmap()
  *
  * Errors: -EBUSY this file has an instance; -EINVAL; -E2BIG; -ENOMEM; -EFAULT;
- * -EUSERS this user has too many instances (module parameter user_instances).
+ * -EUSERS too many instances of this user (module parameter user_instances),
+ * or of all of them (instances). The region and what belongs to it are charged
+ * to the caller's memory control group.
  */
 struct baton_create {
 	__u32 size;
@@ -193,9 +207,10 @@ struct baton_create {
  * @flags: none defined
  * @slot:  returned: its slot; all zero but for tid
  *
- * Errors: -EBUSY it is one already (of this instance or another); -EAGAIN
- * max_workers are registered; -ESHUTDOWN; -ENXIO no CREATE yet; -EPERM not
- * the address space of CREATE.
+ * Errors: -EBUSY it is one already, of this instance or of another whose file
+ * is open; -EAGAIN max_workers are registered; -ESHUTDOWN; -ENOMEM; -EFAULT
+ * @slot could not be returned, and the caller is no worker; -ENXIO no CREATE
+ * yet; -EPERM not the address space of CREATE.
  */
 struct baton_register {
 	__u32 size;
@@ -288,14 +303,22 @@ struct baton_counts {
 	__u64 swaps;
 };
 
-#define BATON_IOC_MAGIC		0xBA
+/*
+ * Nobody has it in Documentation/userspace-api/ioctl/ioctl-number.rst of the
+ * kernel, which gives 0xBA to liveupdate.
+ */
+#define BATON_IOC_MAGIC		0xBD
 #define BATON_IOC_CREATE	_IOWR(BATON_IOC_MAGIC, 0x40, struct baton_create)
 #define BATON_IOC_REGISTER	_IOWR(BATON_IOC_MAGIC, 0x41, struct baton_register)
 #define BATON_IOC_PARK		_IOW(BATON_IOC_MAGIC, 0x42, struct baton_park)
 #define BATON_IOC_WAKE		_IOW(BATON_IOC_MAGIC, 0x43, struct baton_wake)
 #define BATON_IOC_SWAP		_IOW(BATON_IOC_MAGIC, 0x44, struct baton_swap)
 #define BATON_IOC_COUNTS	_IOWR(BATON_IOC_MAGIC, 0x45, struct baton_counts)
-/* No argument. The caller stops being a worker; -ESRCH if it is none. */
+/*
+ * No argument. The caller stops being a worker, of this file's instance, or of
+ * one whose file is closed; -ESRCH if it is neither, -ENXIO if this file has no
+ * instance and it is not the latter. Whatever the file, that way out is open.
+ */
 #define BATON_IOC_UNREGISTER	_IO(BATON_IOC_MAGIC, 0x46)
 /* No argument. Every PARK, now and later, returns -ESHUTDOWN. */
 #define BATON_IOC_STOP		_IO(BATON_IOC_MAGIC, 0x47)
