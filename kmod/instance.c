@@ -8,6 +8,7 @@
 #include "instance.h"
 
 #include <linux/mm.h>
+#include <linux/nospec.h>
 #include <linux/poll.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -80,6 +81,13 @@ void baton_instance_unread(struct baton_instance *inst, u64 wanted)
 
 /* --- the region ---------------------------------------------------------- */
 
+/*
+ * The hook asks under rq->lock: so many queues are looked at, each in a line of
+ * its own, before the answer is yes unseen. A yes that is wrong wakes a worker
+ * in vain; so does a region full of lies, and that is all it does.
+ */
+#define LOOKS_MAX	8
+
 /* Is there a fiber in @p's queue? Head before tail, see below. */
 static bool proc_has_work(const struct baton_instance *inst, u32 p)
 {
@@ -90,18 +98,26 @@ static bool proc_has_work(const struct baton_instance *inst, u32 p)
 
 bool baton_instance_has_work(const struct baton_instance *inst)
 {
-	u32 p;
+	unsigned int looks = LOOKS_MAX;
+	u32 i;
 
-	/*
-	 * In this order; see region_has_work() in the library's region.h. Up to
-	 * 256 lines of memory: once the library keeps hdr->queued, its four
-	 * words say which processors are worth the look.
-	 */
+	/* In this order; see region_has_work() in the library's region.h. */
 	if (smp_load_acquire(&inst->hdr->nglobal))
 		return true;
-	for (p = 0; p < inst->nprocs; p++) {
-		if (proc_has_work(inst, p))
-			return true;
+	for (i = 0; i < inst->nprocs; i += 64) {
+		u64 word = READ_ONCE(inst->hdr->queued[i / 64]);
+
+		for (; word; word &= word - 1) {
+			u32 p = i + __ffs64(word);
+
+			if (p >= inst->nprocs)
+				break;
+			if (!looks--)
+				return true;
+			p = array_index_nospec(p, inst->nprocs);
+			if (proc_has_work(inst, p))
+				return true;
+		}
 	}
 	return false;
 }

@@ -92,11 +92,34 @@ struct baton_fiber *baton_global_pop(struct baton_rt *rt, struct baton_proc *p,
 		runq_push(&p->runq, f);
 		n++;
 	}
+	/* Holder: push, full barrier, queued; and that before nglobal. */
+	if (n > 1 && rt->nprocs > 1) {
+		smp_mb();
+		queued_set(rt->hdr, p->index);
+	}
 	/* Counted last, so that a worker that is about to sleep sees each of
 	 * these fibers either here or there. */
 	count_locked(rt, -n);
 	pthread_mutex_unlock(&rt->global.lock);
 	return first;
+}
+
+int baton_global_pop_pinned(struct baton_rt *rt)
+{
+	struct baton_fiber *f;
+	int index = -1;
+
+	if (!READ_ONCE(rt->hdr->nglobal))
+		return -1;
+	pthread_mutex_lock(&rt->global.lock);
+	f = rt->global.head;
+	if (f && f->pin) {
+		unlink_locked(rt, f);
+		count_locked(rt, -1u);
+		index = (int)f->pin->index;
+	}
+	pthread_mutex_unlock(&rt->global.lock);
+	return index;
 }
 
 void baton_global_remove(struct baton_rt *rt, struct baton_fiber *f)

@@ -39,6 +39,10 @@ void baton_global_push(struct baton_rt *rt, struct baton_fiber **f,
 struct baton_fiber *baton_global_pop(struct baton_rt *rt, struct baton_proc *p,
 				     unsigned int share);
 
+/* If the first fiber is pinned: take it off, and return its worker's index; -1
+ * otherwise. */
+int baton_global_pop_pinned(struct baton_rt *rt);
+
 /* Take @f off, if it is on the queue. */
 void baton_global_remove(struct baton_rt *rt, struct baton_fiber *f);
 

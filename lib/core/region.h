@@ -79,21 +79,59 @@ static inline bool idle_any(struct baton_header *h, unsigned int nprocs)
 }
 
 /*
- * Fibers wait somewhere: what the kernel's hook looks at, too. A fiber moves
- * from the global queue to the others, and one that yields is pushed before the
- * next is popped: by acquire, in that order, neither is missed on its way.
+ * Which queues are worth a look: hdr->queued, see <linux/baton.h>. Both are for
+ * the holder of processor @p alone. queued_set() comes after a push and a full
+ * barrier, and is one itself if it changes anything; queued_clear() only while
+ * the queue is empty, which then nobody else can change.
+ */
+static inline void queued_set(struct baton_header *h, unsigned int p)
+{
+	uint64_t bit = UINT64_C(1) << (p % 64);
+
+	if (unlikely(!(READ_ONCE(h->queued[p / 64]) & bit)))
+		atomic_fetch_or(&h->queued[p / 64], bit);
+}
+
+static inline void queued_clear(struct baton_header *h, unsigned int p)
+{
+	uint64_t bit = UINT64_C(1) << (p % 64);
+
+	if (READ_ONCE(h->queued[p / 64]) & bit)
+		atomic_fetch_andnot(&h->queued[p / 64], bit);
+}
+
+/* Head before tail, by acquire: a tail that is older than it would look like
+ * more. Pairs with runq_rotate(), which pushes before it pops. */
+static inline bool rec_has_work(struct baton_proc_rec *rec)
+{
+	uint32_t head = smp_load_acquire(&rec->head);
+
+	return READ_ONCE(rec->tail) != head;
+}
+
+/*
+ * Do fibers wait anywhere? The kernel's hook asks the same. A fiber moves from
+ * the global queue to the others, never back while it is counted: by acquire,
+ * in this order, it is not missed on its way.
+ *
+ * A bit in queued may be stale: that costs a look. After @looks looks in vain
+ * the answer is yes, which may be wrong; it is never a no that is wrong.
  */
 static inline bool region_has_work(struct baton_header *h,
 				   struct baton_proc_rec *recs,
-				   unsigned int nprocs)
+				   unsigned int nprocs, unsigned int looks)
 {
 	if (smp_load_acquire(&h->nglobal))
 		return true;
-	for (unsigned int i = 0; i < nprocs; i++) {
-		uint32_t head = smp_load_acquire(&recs[i].head);
+	for (unsigned int i = 0; i < nprocs; i += 64) {
+		uint64_t word = READ_ONCE(h->queued[i / 64]);
 
-		if (READ_ONCE(recs[i].tail) != head)
-			return true;
+		for (; word; word &= word - 1) {
+			unsigned int p = i + (unsigned int)__builtin_ctzll(word);
+
+			if (unlikely(!looks--) || rec_has_work(&recs[p]))
+				return true;
+		}
 	}
 	return false;
 }

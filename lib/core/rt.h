@@ -76,9 +76,16 @@ static inline bool rt_stopping(const struct baton_rt *rt)
 	return smp_load_acquire(&rt->stopping);
 }
 
+/* Do fibers wait anywhere? */
 static inline bool rt_has_work(const struct baton_rt *rt)
 {
-	return region_has_work(rt->hdr, rt->recs, rt->nprocs);
+	return region_has_work(rt->hdr, rt->recs, rt->nprocs, ~0u);
+}
+
+/* The same for a hot path: it may say yes in vain, rather than look long. */
+static inline bool rt_may_have_work(const struct baton_rt *rt)
+{
+	return region_has_work(rt->hdr, rt->recs, rt->nprocs, 4);
 }
 
 /* A counter that one thread writes and any may read. */

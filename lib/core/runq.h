@@ -38,6 +38,12 @@ static inline bool runq_full(const struct runq *q)
 	return q->rec->tail - smp_load_acquire(&q->rec->head) >= RUNQ_SIZE;
 }
 
+/* By the holder: others can only make it so. */
+static inline bool runq_empty(const struct runq *q)
+{
+	return q->rec->tail == READ_ONCE(q->rec->head);
+}
+
 /* By the holder. False when full. Release: pairs with baton_runq_pop_half(). */
 static inline bool runq_push(struct runq *q, struct baton_fiber *f)
 {

@@ -71,6 +71,7 @@ static int first_fiber(struct baton_rt *rt, baton_fn fn, void *arg)
 	if (!rt->main)
 		return baton_error(-ENOMEM, "no memory for a stack");
 	runq_push(&rt->procs[0].runq, rt->main);
+	queued_set(rt->hdr, 0);
 	return 0;
 }
 

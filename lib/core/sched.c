@@ -37,13 +37,18 @@
 
 /* --- making fibers runnable -------------------------------------------- */
 
-/* After a queue was filled: somebody to run it, if a processor is free. */
-static void wake_one(struct baton_rt *rt)
+/*
+ * After a queue was filled: somebody to run it, if a processor is free. @queue:
+ * the caller's own, to which it has pushed; NULL: not to one.
+ */
+static void wake_one(struct baton_rt *rt, const struct baton_proc *queue)
 {
 	int p;
 
-	/* Queue before idle[] and nspinning; pairs with idle_set(). */
+	/* Queue before queued, idle[] and nspinning; pairs with idle_set(). */
 	smp_mb();
+	if (queue)
+		queued_set(rt->hdr, queue->index);
 	if (READ_ONCE(rt->hdr->nspinning))
 		return;
 	p = idle_claim_any(rt->hdr, rt->nprocs);
@@ -51,6 +56,16 @@ static void wake_one(struct baton_rt *rt)
 		rt->tier->wake(rt, (unsigned int)p, TIER_ANY);
 	else
 		watch_work(&rt->watch);
+}
+
+/* The holder of @p has pushed to its queue: it is worth a look from now on. */
+static void mark_queued(struct baton_rt *rt, struct baton_proc *p)
+{
+	/* With a single processor its bit is set for good. */
+	if (rt->nprocs == 1)
+		return;
+	smp_mb();
+	queued_set(rt->hdr, p->index);
 }
 
 static void ready_local(struct baton_rt *rt, struct baton_proc *p,
@@ -96,13 +111,13 @@ void baton_sched_ready(struct baton_rt *rt, struct baton_worker *w,
 		ready_local(rt, w->proc, f);
 		/* The only processor is the caller's: none can be idle. */
 		if (rt->nprocs > 1)
-			wake_one(rt);
+			wake_one(rt, w->proc);
 		else
 			watch_work(&rt->watch);
 		return;
 	}
 	baton_global_push(rt, &f, 1);
-	wake_one(rt);
+	wake_one(rt, NULL);
 }
 
 void baton_sched_rescue(struct baton_rt *rt)
@@ -139,7 +154,7 @@ struct baton_worker *baton_sched_yield_slow(struct baton_worker *w,
 {
 	struct baton_rt *rt = w->rt;
 
-	if (!rt_has_work(rt) && !rt_stopping(rt))
+	if (!rt_may_have_work(rt) && !rt_stopping(rt))
 		return w;
 	baton_sched_ready(rt, w, f);
 	return baton_sched_leave(w, f);
@@ -202,21 +217,35 @@ void baton_sched_stop(struct baton_rt *rt)
 
 static struct baton_fiber *steal(struct baton_rt *rt, struct baton_proc *p)
 {
-	unsigned int first;
+	unsigned int first, words = (rt->nprocs + 63) / 64;
 
 	p->random = p->random * 1664525u + 1013904223u;
-	first = p->random >> 8;
-	for (unsigned int i = 0; i < rt->nprocs; i++) {
-		struct baton_proc *victim =
-			&rt->procs[(first + i) % rt->nprocs];
-		struct baton_fiber *f;
+	first = (p->random >> 8) % rt->nprocs;
+	/* From a random processor upwards, and once around. The first word is
+	 * looked at twice: from the bit on, and up to it. */
+	for (unsigned int i = 0; i <= words; i++) {
+		unsigned int at = (first / 64 + i) % words;
+		uint64_t word = READ_ONCE(rt->hdr->queued[at]);
+		uint64_t from = ~UINT64_C(0) << (first % 64);
 
-		if (victim == p)
-			continue;
-		f = baton_runq_steal(&p->runq, &victim->runq);
-		if (f) {
-			count(&p->steals);
-			return f;
+		if (!i)
+			word &= from;
+		else if (i == words)
+			word &= ~from;
+		for (; word; word &= word - 1) {
+			unsigned int n = at * 64 +
+					 (unsigned int)__builtin_ctzll(word);
+			struct baton_fiber *f;
+
+			if (n == p->index)
+				continue;
+			f = baton_runq_steal(&p->runq, &rt->procs[n].runq);
+			if (f) {
+				if (!runq_empty(&p->runq))
+					mark_queued(rt, p);
+				count(&p->steals);
+				return f;
+			}
 		}
 	}
 	return NULL;
@@ -242,7 +271,7 @@ static struct baton_fiber *spin(struct baton_rt *rt, struct baton_proc *p)
 	 */
 	if (atomic_fetch_sub(&rt->hdr->nspinning, 1) == 1 && f &&
 	    rt_has_work(rt))
-		wake_one(rt);
+		wake_one(rt, NULL);
 	return f;
 }
 
@@ -255,11 +284,14 @@ static struct baton_fiber *take_orphan(struct baton_rt *rt)
 {
 	struct baton_fiber *f = NULL;
 
-	if (!idle_any(rt->hdr, rt->nprocs))
-		return NULL;
-	for (unsigned int i = 0; i < rt->nprocs && !f; i++)
-		if (idle_test(rt->hdr, i))
-			f = baton_runq_take(&rt->procs[i].runq);
+	for (unsigned int i = 0; i < rt->nprocs && !f; i += 64) {
+		uint64_t word = READ_ONCE(rt->hdr->idle[i / 64]) &
+				READ_ONCE(rt->hdr->queued[i / 64]);
+
+		for (; word && !f; word &= word - 1)
+			f = baton_runq_take(
+				&rt->procs[i + __builtin_ctzll(word)].runq);
+	}
 	return f;
 }
 
@@ -290,13 +322,31 @@ void baton_sched_release(struct baton_worker *w)
 	w->proc = NULL;
 	idle_set(w->rt->hdr, w->slot->proc);
 	if (rt_has_work(w->rt))
-		wake_one(w->rt);
+		wake_one(w->rt, NULL);
 }
 
-/* Give the processor away, and wait until somebody serves the pinned fiber. */
+/*
+ * Give the processor away, and wait until somebody serves the pinned fiber.
+ *
+ * If it is a pinned fiber's turn, the processor goes straight to its worker: a
+ * standby would find that fiber, and do the same, one wake-up later. It may be
+ * the turn of our own: then the processor stays.
+ */
 static void wait_pinned(struct baton_worker *w)
 {
-	if (w->proc && rt_has_work(w->rt)) {
+	struct baton_rt *rt = w->rt;
+	int index = -1;
+
+	if (w->proc && runq_empty(&w->proc->runq))
+		index = baton_global_pop_pinned(rt);
+	if (index == (int)w->index)
+		return;
+	if (index >= 0) {
+		baton_worker_swap(w, w->proc->index, (unsigned int)index,
+				  TIER_PINNED);
+		return;
+	}
+	if (w->proc && rt_has_work(rt)) {
 		baton_worker_swap(w, w->proc->index, TIER_ANY, TIER_PINNED);
 		return;
 	}
@@ -334,6 +384,9 @@ NO_SANITIZE _Noreturn void baton_sched_loop(void *arg)
 			unsigned int p = w->proc->index;
 
 			w->proc = NULL;
+			/* Its queue is empty, and nobody else fills it. */
+			if (rt->nprocs > 1)
+				queued_clear(rt->hdr, p);
 			idle_set(rt->hdr, p);
 		} else if (f->pin) {
 			unsigned int p = w->proc->index;

@@ -6,13 +6,16 @@
  *
  * The monitor is the watcher's tick. It looks every 20 us at first, and, after
  * 50 looks at which there was nothing to do, at twice the interval each time,
- * up to 10 ms. If no fiber waits even then, no look is due until one does: what
- * would a processor be taken for? See watch.h for how it hears of that.
+ * up to 10 ms. If no fiber waits at several such looks, none is due until one
+ * does: what would a processor be taken for? See watch.h for how the watcher
+ * hears of that. It then begins at 20 us again, though not for long: where
+ * fibers come and go all the time this happens often.
  */
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../core/claim.h"
@@ -24,11 +27,27 @@
 #define TICK_MIN_NS	20000L
 #define TICK_MAX_NS	10000000L
 #define QUIET_TICKS	50u
+#define FRESH_TICKS	5u	/* of these, after a rest */
+#define IDLE_TICKS	4u	/* at the longest interval, before a rest */
 
-/* What the monitor saw of a processor when it last looked. */
+/*
+ * How long the same worker may keep a processor by short calls alone, while
+ * fibers wait. A fiber that makes one after the other never enters the
+ * scheduler: where a few serve a connection each, all others would wait for
+ * ever.
+ */
+#define SLICE_NS	10000000
+
+/**
+ * struct sighting - what the monitor saw of a processor when it last looked
+ * @worker: whose it was
+ * @calls:  in which of its calls
+ * @since:  when it was first seen with this worker, while fibers waited
+ */
 struct sighting {
 	uint32_t worker;
 	uint64_t calls;
+	int64_t since;
 };
 
 /**
@@ -36,18 +55,30 @@ struct sighting {
  * @bunks: where workers wait
  * @seen:  by processor
  * @quiet: looks, one after the other, at which nothing was taken
+ * @idle:  looks, one after the other, at which no fiber waited
  * @ns:    until the next look
+ * @now:   the time of this look, in nanoseconds
  */
 struct poll {
 	struct bunks bunks;
 	struct sighting *seen;
 	unsigned int quiet;
+	unsigned int idle;
 	long ns;
+	int64_t now;
 };
 
 static struct poll *poll_of(struct baton_rt *rt)
 {
 	return rt->tier_data;
+}
+
+static int64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
 static int poll_open(struct baton_rt *rt)
@@ -80,10 +111,27 @@ static void poll_close(struct baton_rt *rt)
 	free(t);
 }
 
-/* Is processor @p in the same foreign call as last time, and is there work? */
-static bool retake(struct baton_rt *rt, unsigned int p)
+/*
+ * Is processor @p in the same foreign call as last time, or for longer than a
+ * slice in calls of the same worker?
+ */
+static bool overdue(struct poll *t, unsigned int p, uint32_t worker,
+		    uint64_t calls, bool work)
 {
-	struct sighting *seen = &poll_of(rt)->seen[p];
+	struct sighting *seen = &t->seen[p];
+	bool same = seen->worker == worker && seen->calls == calls;
+
+	if (seen->worker != worker || !work)
+		seen->since = t->now;
+	seen->worker = worker;
+	seen->calls = calls;
+	return work && (same || t->now - seen->since > SLICE_NS);
+}
+
+/* Take processor @p from a worker that is in a foreign call, if it is time. */
+static bool retake(struct baton_rt *rt, unsigned int p, bool work)
+{
+	struct poll *t = poll_of(rt);
 	uint32_t index = READ_ONCE(rt->recs[p].worker);
 	struct baton_slot *s = &rt->slots[index];
 	uint64_t calls;
@@ -91,11 +139,8 @@ static bool retake(struct baton_rt *rt, unsigned int p)
 	if (idle_test(rt->hdr, p) || READ_ONCE(s->state) != BATON_FOREIGN)
 		return false;
 	calls = READ_ONCE(s->calls);
-	if (seen->worker != index || seen->calls != calls) {
-		*seen = (struct sighting){ index, calls };
-		return false;
-	}
-	if (!rt_has_work(rt) || !claim_take(s, p, calls, rt->fence))
+	if (!overdue(t, p, index, calls, work) ||
+	    !claim_take(s, p, calls, rt->fence))
 		return false;
 	if (!baton_bunk_wake(rt, p, TIER_ANY))
 		count((uint64_t *)&rt->recs[p].handoffs);
@@ -105,17 +150,20 @@ static bool retake(struct baton_rt *rt, unsigned int p)
 static long poll_tick(struct baton_rt *rt, bool fresh)
 {
 	struct poll *t = poll_of(rt);
-	bool took = false;
+	bool took = false, work = rt_has_work(rt);
 
+	t->now = now();
 	for (unsigned int p = 0; p < rt->nprocs; p++)
-		took |= retake(rt, p);
-	t->quiet = took || fresh ? 0 : t->quiet + 1;
-	if (!t->quiet)
+		took |= retake(rt, p, work);
+	if (took || fresh) {
+		t->quiet = took ? 0 : QUIET_TICKS - FRESH_TICKS;
 		t->ns = TICK_MIN_NS;
-	else if (t->quiet > QUIET_TICKS && t->ns < TICK_MAX_NS)
+	} else if (++t->quiet > QUIET_TICKS && t->ns < TICK_MAX_NS) {
 		t->ns = t->ns * 2 > TICK_MAX_NS ? TICK_MAX_NS : t->ns * 2;
+	}
+	t->idle = work || t->ns < TICK_MAX_NS ? 0 : t->idle + 1;
 	/* Without membarrier() nobody's look at asleep would be reliable. */
-	if (t->ns == TICK_MAX_NS && !rt->fence && !rt_has_work(rt))
+	if (t->idle > IDLE_TICKS && !rt->fence)
 		return TICK_IDLE;
 	return t->ns;
 }

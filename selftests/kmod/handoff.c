@@ -315,6 +315,7 @@ TEST_F_TIMEOUT(blocked, work_queued, TEST_SECONDS)
 	/* Indices wrap; only a difference counts */
 	store(&self->s.in.procs[0].head, ~0u);
 	store(&self->s.in.procs[0].tail, 0);
+	store(&self->s.in.h->queued[0], UINT64_C(1));
 	hand_off(_metadata, &self->s);
 }
 
@@ -611,6 +612,7 @@ TEST_F_TIMEOUT(many, work_elsewhere, TEST_SECONDS)
 {
 	store(&self->in.h->nglobal, 0);
 	store(&self->in.procs[1].tail, 3);
+	store(&self->in.h->queued[0], UINT64_C(2));
 	ASSERT_LE(0, worker_start(&self->w[0], &self->in, run_given, self));
 	ASSERT_TRUE(wait_standbys(&self->in, 1));
 	ASSERT_LE(0, worker_start(&self->w[1], &self->in, run_reader, self));

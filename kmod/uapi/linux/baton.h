@@ -143,13 +143,12 @@ struct baton_proc_rec {
  * The first line is written once, by the kernel; the others each have the
  * writers that their fields name.
  *
- * Bit p of @queued is set by whoever has pushed to processor p's queue, with a
- * full barrier between the push and the look at the bit; if it is set already
- * that is enough. It is cleared by anyone who finds the queue empty; he then
- * looks at the queue again, after a full barrier, and sets the bit again if the
- * queue is not empty any more. So a clear bit says that the queue is empty, or
- * that somebody is about to set it; a set bit that he may have to look. The
- * kernel does not rely on it yet: it looks at the queues.
+ * Bit p of @queued says that processor p's queue may hold fibers. Only the
+ * processor's holder, who alone can push to that queue, changes it: it sets the
+ * bit after a push and a full barrier, before it looks at idle[], unless it is
+ * set already; and clears it, if at all, while the queue is empty. So a clear
+ * bit says that the queue is empty, or that its holder is about to set the bit
+ * and to look at idle[]; a set bit says that a look may be worth while.
  */
 struct baton_header {
 	__u32 abi;

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * t_watch.c - the watcher: it rests while there is nothing to do, and is there
+ * when there is.
+ */
+#include "common.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <sys/syscall.h>
+
+static void sleep_ms(void *arg)
+{
+	struct timespec ts = { .tv_nsec = (intptr_t)arg * 1000000 };
+
+	while (nanosleep(&ts, &ts) && errno == EINTR)
+		;
+}
+
+/* Context switches of thread @tid of its own will, so far. */
+static unsigned long switches(const char *tid)
+{
+	char path[300], line[128];
+	unsigned long n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%s/status", tid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "voluntary_ctxt_switches: %lu", &n);
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/* Of all threads but the calling one. */
+static unsigned long all_switches(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	unsigned long n = 0;
+	struct dirent *e;
+
+	expect(dir);
+	while ((e = readdir(dir)))
+		if (atoi(e->d_name) && atoi(e->d_name) != gettid())
+			n += switches(e->d_name);
+	closedir(dir);
+	return n;
+}
+
+/* In a foreign call that blocks: how often did others wake up meanwhile? */
+static void count_wakeups(void *arg)
+{
+	unsigned long *n = arg, before;
+
+	sleep_ms((void *)300);
+	before = all_switches();
+	sleep_ms((void *)700);
+	*n = all_switches() - before;
+}
+
+static void *rests_main(void *arg)
+{
+	unsigned long n = 0;
+
+	expect_eq(baton_call(count_wakeups, &n), 0);
+	expect(n <= 5);
+	return arg;
+}
+
+START_TEST(rests)
+{
+	run_on(nprocs_list[_i], rests_main, NULL);
+}
+END_TEST
+
+static int ran;
+
+static void *run_flag(void *arg)
+{
+	store(&ran, 1);
+	return arg;
+}
+
+/* A thread that is none of the library's, while the monitor rests. */
+static void *spawn_late(void *arg)
+{
+	sleep_ms((void *)400);
+	spawn(run_flag, NULL);
+	return arg;
+}
+
+static void until_ran(void *arg)
+{
+	pthread_t thread;
+
+	expect_eq(pthread_create(&thread, NULL, spawn_late, arg), 0);
+	while (!load(&ran))
+		sleep_ms((void *)1);
+	pthread_join(thread, NULL);
+}
+
+static void *late_main(void *arg)
+{
+	expect(baton_call(until_ran, NULL) >= 0);
+	return arg;
+}
+
+/* It hears of a fiber that comes while it rests. */
+START_TEST(hears)
+{
+	run_on(1, late_main, NULL);
+}
+END_TEST
+
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+static void *short_calls_main(void *arg)
+{
+	struct baton_fiber *f = spawn(run_flag, NULL);
+
+	/* None of these calls lasts until the monitor's second look. */
+	while (!load(&ran))
+		baton_call(nothing, NULL);
+	join(f);
+	return arg;
+}
+
+START_TEST(short_calls)
+{
+	run_on(1, short_calls_main, NULL);
+}
+END_TEST
+
+struct caller {
+	unsigned long switches;
+	sem_t done;
+};
+
+/* Callbacks with pauses between them: none of them wakes anybody. */
+static void *sparse_caller(void *arg)
+{
+	struct caller *c = arg;
+	unsigned long before = 0;
+
+	for (int i = 0; i < 60; i++) {
+		expect_eq(baton_callback(nothing, NULL), 0);
+		sleep_ms((void *)10);
+		if (i == 29)
+			before = all_switches();
+	}
+	c->switches = all_switches() - before;
+	sem_post(&c->done);
+	return NULL;
+}
+
+static void wait_for_caller(void *arg)
+{
+	struct caller *c = arg;
+	pthread_t thread;
+
+	expect_eq(pthread_create(&thread, NULL, sparse_caller, c), 0);
+	while (sem_wait(&c->done))
+		;
+	pthread_join(thread, NULL);
+}
+
+static void *sparse_main(void *arg)
+{
+	struct caller c = { 0 };
+
+	sem_init(&c.done, 0, 0);
+	expect(baton_call(wait_for_caller, &c) >= 0);
+	expect(c.switches <= 5);
+	sem_destroy(&c.done);
+	return arg;
+}
+
+START_TEST(sparse_callbacks)
+{
+	run_on(2, sparse_main, NULL);
+}
+END_TEST
+
+/* A sanitizer has a thread of its own. */
+#ifdef SANITIZED
+static const bool quiet;
+#else
+static const bool quiet = true;
+#endif
+
+int main(void)
+{
+	Suite *s = suite_create("watch");
+	TCase *tc = test_case(s, "watch");
+
+	if (under_qemu_user() || !quiet) {
+		skip("rests", "others wake up, or there is no membarrier()");
+		skip("sparse_callbacks", "as rests");
+	} else {
+		tcase_add_loop_test(tc, rests, 0, ARRAY_SIZE(nprocs_list));
+		tcase_add_test(tc, sparse_callbacks);
+	}
+	tcase_add_test(tc, hears);
+	if (tier_is_kmod())
+		skip("short_calls", "the module takes from who blocks alone");
+	else
+		tcase_add_test(tc, short_calls);
+	return suite_main(s);
+}
