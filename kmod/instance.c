@@ -159,8 +159,8 @@ int baton_idle_claim_any(struct baton_instance *inst)
 }
 
 /*
- * Not vmalloc_user(), which charges nobody; but its pages are ordinary ones, and
- * baton_instance_map() does what remap_vmalloc_range() would do to them.
+ * Not by vmalloc_user(), which charges nobody. The pages are ordinary ones all
+ * the same, and baton_instance_map() maps them as remap_vmalloc_range() would.
  */
 static int region_create(struct baton_instance *inst)
 {

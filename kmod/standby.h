@@ -34,8 +34,8 @@ struct baton_standby {
 void baton_standby_init(struct baton_standby *s, struct baton_instance *inst);
 
 /*
- * Nobody finds @s any more: wait until a wake-up that is on its way has run. The
- * interrupt may touch @s a little longer: it is to be freed by RCU.
+ * Nobody finds @s any more: wait until a wake-up that is on its way has run.
+ * The interrupt may touch @s a little longer: it is to be freed by RCU.
  */
 void baton_standby_uninit(struct baton_standby *s);
 
@@ -55,7 +55,8 @@ struct baton_standby *baton_standby_give_locked(struct baton_instance *inst,
 
 /*
  * Wake @s from where a wake-up is not allowed: under rq->lock, or under
- * inst->lock, which is needed: it keeps @s from being freed before this has run.
+ * inst->lock. The latter is needed: it keeps @s from being freed before this
+ * has been queued, and whoever frees @s waits for what is queued.
  */
 void baton_standby_wake_locked(struct baton_standby *s);
 

@@ -26,8 +26,8 @@
 /*
  * By RCU, for the irq_works in it. irq_work_sync() returns once a work is no
  * longer BUSY, and the kernel's irq_work_single() clears that flag before it
- * looks at the work a last time: at its flags on PREEMPT_RT, at its waiters where
- * irq_works have no interrupt of their own. Interrupts are off there, which is
+ * looks at the work a last time: at its flags on PREEMPT_RT, at its waiters
+ * where irq_works have no interrupt of their own. Interrupts are off there, which is
  * as good as rcu_read_lock(), so a grace period puts the free behind it.
  *
  * Our own functions have returned when irq_work_sync() does, and what is left
