@@ -124,7 +124,7 @@ static long ioctl_park(struct baton_instance *inst,
 		return err;
 	if (a.flags & ~BATON_PARK_PINNED)
 		return -EINVAL;
-	return w ? baton_park(w, a.flags) : -ESRCH;
+	return w ? baton_worker_park(w, a.flags) : -ESRCH;
 }
 
 static long ioctl_wake(struct baton_instance *inst,
@@ -136,7 +136,7 @@ static long ioctl_wake(struct baton_instance *inst,
 	err = GET_ARG(&a, from);
 	if (err)
 		return err;
-	return a.flags ? -EINVAL : baton_wake(inst, a.proc, a.worker);
+	return a.flags ? -EINVAL : baton_instance_wake(inst, a.proc, a.worker);
 }
 
 static long ioctl_swap(struct baton_instance *inst,
@@ -151,7 +151,7 @@ static long ioctl_swap(struct baton_instance *inst,
 		return err;
 	if (a.flags & ~BATON_PARK_PINNED)
 		return -EINVAL;
-	return w ? baton_swap(w, a.proc, a.worker, a.flags) : -ESRCH;
+	return w ? baton_worker_swap(w, a.proc, a.worker, a.flags) : -ESRCH;
 }
 
 static long ioctl_counts(struct baton_instance *inst,
@@ -217,7 +217,7 @@ static long baton_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case BATON_IOC_UNREGISTER:
 		return ioctl_unregister(inst);
 	case BATON_IOC_STOP:
-		baton_stop(inst);
+		baton_instance_stop(inst);
 		return 0;
 	}
 	return -ENOTTY;
@@ -335,7 +335,7 @@ static int baton_release(struct inode *inode, struct file *file)
 	 */
 	if (inst) {
 		WRITE_ONCE(inst->closed, true);
-		baton_stop(inst);
+		baton_instance_stop(inst);
 		baton_instance_put(inst);
 	}
 	return 0;

@@ -50,7 +50,7 @@ static int park_wait(struct baton_standby *s)
 	for (;;) {
 		/*
 		 * Full barrier, then look. Pairs with the wake-up after
-		 * baton_standby_grant_locked() and after baton_stop().
+		 * baton_standby_grant_locked() and after baton_instance_stop().
 		 */
 		set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
 		if (READ_ONCE(s->granted) || READ_ONCE(inst->stopped) ||
@@ -74,7 +74,7 @@ static int park_wait(struct baton_standby *s)
 	return ret;
 }
 
-int baton_park(struct baton_worker *w, u32 flags)
+int baton_worker_park(struct baton_worker *w, u32 flags)
 {
 	struct baton_instance *inst = w->inst;
 	int err;
@@ -136,7 +136,7 @@ static void wake_and_put(struct task_struct *task)
 	put_task_struct(task);
 }
 
-int baton_wake(struct baton_instance *inst, u32 p, u32 index)
+int baton_instance_wake(struct baton_instance *inst, u32 p, u32 index)
 {
 	struct task_struct *task = NULL;
 	struct baton_standby *s;
@@ -159,7 +159,7 @@ int baton_wake(struct baton_instance *inst, u32 p, u32 index)
 	return ret;
 }
 
-int baton_swap(struct baton_worker *w, u32 p, u32 index, u32 flags)
+int baton_worker_swap(struct baton_worker *w, u32 p, u32 index, u32 flags)
 {
 	struct baton_instance *inst = w->inst;
 	struct task_struct *task = NULL;
@@ -184,7 +184,7 @@ int baton_swap(struct baton_worker *w, u32 p, u32 index, u32 flags)
 	return err ? err : park_wait(&w->standby);
 }
 
-void baton_stop(struct baton_instance *inst)
+void baton_instance_stop(struct baton_instance *inst)
 {
 	u32 i;
 

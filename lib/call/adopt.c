@@ -19,8 +19,8 @@
  *	  let go of the processor
  *	  state = PARKED
  *
- * The end of the scheduler: baton_sched_stop() sets stopping, and baton_workers_drain()
- * waits until depth is 0. The thread stores depth = 1, then does a claim, an
+ * The end of the scheduler: baton_sched_stop() sets stopping, and
+ * baton_adopted_drain() waits until depth is 0. The thread stores depth = 1, then does a claim, an
  * atomic that is a full barrier, or queues up under a lock, and then looks at
  * stopping: one of the two sees the other's store. The same on the way out. A
  * callback that is waiting, or comes to a scheduling point, is cut off there:

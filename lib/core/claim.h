@@ -57,7 +57,7 @@ static inline uint32_t claim_enter(struct baton_slot *s, uint32_t state)
 	return READ_ONCE(s->taken);
 }
 
-/* The second look, which without membarrier() (@fence) is the first valid one. */
+/* The second look; without membarrier() (@fence), the first that counts. */
 static inline bool claim_lost(struct baton_slot *s, bool fence)
 {
 	if (fence)

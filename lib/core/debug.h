@@ -47,7 +47,8 @@ void baton_debug_attach(struct baton_worker *w);
 void baton_debug_clear(void);
 
 /* @f is back, having left @w. */
-void baton_debug_arrive(const struct baton_worker *w, const struct baton_fiber *f);
+void baton_debug_arrive(const struct baton_worker *w,
+			const struct baton_fiber *f);
 
 /* A call of the library, by fiber or foreign code of a worker. */
 void baton_debug_enter(void);

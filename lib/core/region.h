@@ -30,6 +30,12 @@ static inline uint32_t slot_state(const struct baton_slot *s)
 	return READ_ONCE(s->state);
 }
 
+/* The number of the lowest bit that is set; @word is not 0. */
+static inline unsigned int first_bit(uint64_t word)
+{
+	return (unsigned int)__builtin_ctzll(word);
+}
+
 /* The right to processor @p: true if it was free, and is now the caller's. */
 static inline bool idle_claim(struct baton_header *h, unsigned int p)
 {
@@ -53,7 +59,7 @@ static inline int idle_claim_any(struct baton_header *h, unsigned int nprocs)
 		uint64_t word;
 
 		while ((word = READ_ONCE(h->idle[i / 64]))) {
-			unsigned int p = i + (unsigned int)__builtin_ctzll(word);
+			unsigned int p = i + first_bit(word);
 
 			if (p >= nprocs)
 				return -1;
@@ -127,7 +133,7 @@ static inline bool region_has_work(struct baton_header *h,
 		uint64_t word = READ_ONCE(h->queued[i / 64]);
 
 		for (; word; word &= word - 1) {
-			unsigned int p = i + (unsigned int)__builtin_ctzll(word);
+			unsigned int p = i + first_bit(word);
 
 			if (unlikely(!looks--) || rec_has_work(&recs[p]))
 				return true;

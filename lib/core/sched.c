@@ -5,8 +5,8 @@
  * Protocol. A fiber that gives up its worker first makes itself findable (on a
  * queue, or in the word that its waker looks at), then leaves its stack; its
  * on_stack flag keeps the next worker off until it has left. If another fiber
- * is at hand it switches there directly, otherwise to baton_sched_loop(), which is
- * not a suspended context but a function begun anew at sys_sp, below whatever
+ * is at hand it switches there directly, otherwise to baton_sched_loop(), which
+ * is not a suspended context but a function begun anew at sys_sp, below whatever
  * foreign calls have left on the system stack (Go's mcall).
  *
  * No wake-up is lost: who makes a fiber runnable queues it, fences, and looks
@@ -233,8 +233,7 @@ static struct baton_fiber *steal(struct baton_rt *rt, struct baton_proc *p)
 		else if (i == words)
 			word &= ~from;
 		for (; word; word &= word - 1) {
-			unsigned int n = at * 64 +
-					 (unsigned int)__builtin_ctzll(word);
+			unsigned int n = at * 64 + first_bit(word);
 			struct baton_fiber *f;
 
 			if (n == p->index)
@@ -290,7 +289,7 @@ static struct baton_fiber *take_orphan(struct baton_rt *rt)
 
 		for (; word && !f; word &= word - 1)
 			f = baton_runq_take(
-				&rt->procs[i + __builtin_ctzll(word)].runq);
+				&rt->procs[i + first_bit(word)].runq);
 	}
 	return f;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-/* stats.c - what a running scheduler tells of itself: its tier, its counters. */
+/* stats.c - what a running scheduler tells of itself: tier and counters. */
 #include "stats.h"
 
 #include <baton/runtime.h>
@@ -37,7 +37,8 @@ static uint64_t get(const void *counter)
 	return READ_ONCE(*(const uint64_t *)counter);
 }
 
-void baton_stats_add_worker(const struct baton_worker *w, struct baton_stats *st)
+void baton_stats_add_worker(const struct baton_worker *w,
+			    struct baton_stats *st)
 {
 	unsigned int depth = READ_ONCE(w->depth);
 

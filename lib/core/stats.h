@@ -7,7 +7,7 @@
 
 struct baton_worker;
 
-/* Add what @w has counted so far to @st. The caller has baton_workers_lock(). */
+/* Add what @w has counted so far to @st. The caller has baton_rt_lock(). */
 void baton_stats_add_worker(const struct baton_worker *w,
 			    struct baton_stats *st);
 

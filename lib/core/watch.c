@@ -93,8 +93,8 @@ static void wait_for(struct watch *t, uint32_t kicks, long ns)
 }
 
 /*
- * Nothing to look at until a fiber waits. The watcher stores asleep, makes every
- * running thread pass a fence, and looks at the queues; whoever queues a fiber
+ * Nothing to look at until a fiber waits. The watcher stores asleep, makes
+ * every running thread pass a fence, and looks at the queues; whoever queues a fiber
  * stores into a queue and then loads asleep (watch_work()): one of the two sees
  * the other's store.
  */
@@ -136,7 +136,8 @@ bool baton_watch_wait(struct baton_rt *rt, long retry)
 		if (xchg(&t->wanted, 0) || left < 0)
 			return true;
 		if (end) {
-			wait_for(t, kicks, ns < 0 || ns > left ? (long)left : ns);
+			wait_for(t, kicks,
+				 ns < 0 || ns > left ? (long)left : ns);
 		} else if (ns == TICK_IDLE) {
 			wait_for_work(rt, kicks);
 			fresh = true;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-/* worker.c - a thread as a worker: how it becomes one, and waits for a processor. */
+/* worker.c - a thread as a worker: becoming one, waiting for a processor. */
 #include "worker.h"
 
 #include <errno.h>
