@@ -192,10 +192,10 @@ void baton_instance_stop(struct baton_instance *inst)
 	WRITE_ONCE(inst->stopped, true);
 	raw_spin_unlock_irq(&inst->lock);
 	/*
-	 * Who begins a park from here on sees `stopped`; wake the others. An
-	 * entry is looked at without the lock first: whoever was there, and
-	 * parked, when `stopped` was set did that under the lock before us, so
-	 * it cannot be missed.
+	 * A worker that begins a park from here on sees `stopped`; wake the
+	 * others. An entry is looked at without the lock first: whoever was
+	 * there, and parked, when `stopped` was set did that under the lock
+	 * before us, so it cannot be missed.
 	 */
 	for (i = 0; i < inst->max_workers; i++) {
 		struct task_struct *task = NULL;

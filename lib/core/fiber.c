@@ -64,8 +64,9 @@ static void fiber_end(struct baton_worker *w, struct baton_fiber *f)
 	/* Release: the result. Acquire: the joiner. */
 	joiner = xchg_acq_rel(&f->joiner, JOIN_DONE);
 	if (joiner == JOIN_DETACHED) {
-		/* For reuse while we are on it: who takes it waits for
-		 * on_stack to clear, as any resumer does. */
+		/* The stack may be reused while we are still on it: whoever
+		 * takes it waits until on_stack is clear, as does whoever
+		 * resumes a fiber. */
 		if (unlikely(f->size))
 			baton_stack_bury(&rt->stacks, f);
 		else

@@ -81,10 +81,13 @@ static inline struct baton_fiber *runq_pop(struct runq *q)
 }
 
 /*
- * @f goes to the end, and runq_pop(): in this order, or the queue would look
- * empty to who is about to sleep, and nobody wakes anyone for @f. NULL, and @f
- * stays out, if there is no other, or no room. @f itself: others have it now,
- * and all that was here.
+ * By the holder: the current fiber @f goes to the end, and the first one comes
+ * off. The push comes before the pop: between the two the queue would look empty
+ * to a worker that is about to sleep, and nobody would wake one for @f.
+ *
+ * Returns the fiber to run next; NULL if there is no other or no room, and then
+ * @f is not in the queue; @f itself if others have taken everything meanwhile,
+ * @f included, which is then theirs to run.
  */
 static inline struct baton_fiber *runq_rotate(struct runq *q,
 					      struct baton_fiber *f)

@@ -138,8 +138,9 @@ static inline void san_unwound(struct san *from, void *sp, struct san *to)
 	san_leave(from, to);
 	san_arrive(to);
 	san_dropped(from, sp);
-	/* Here, what lay below us; and the frames above may be next, of which
-	 * it has been told on the other stack alone. */
+	/* On this stack, @to, the frames below the current one are gone as well.
+	 * And the frames above it may be dropped next: AddressSanitizer heard of
+	 * the unwinding on the other stack alone, so it is told again here. */
 	san_dropped(to, __builtin_frame_address(0));
 	__asan_handle_no_return();
 }

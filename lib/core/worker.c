@@ -88,7 +88,7 @@ int __baton_worker_attach(struct baton_worker *w)
 	baton_san_thread_init(&w->san);
 	baton_debug_attach(w);
 	baton_fault_stack_create(w);
-	/* Release: who finds it in the table finds it whole. Pairs with
+	/* Release: whoever finds it in the table finds it whole. Pairs with
 	 * baton_sched_stop(). */
 	smp_store_release(&rt->workers[w->index], w);
 	n = atomic_fetch_add_relaxed(&rt->nworkers, 1) + 1;

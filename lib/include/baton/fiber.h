@@ -99,8 +99,10 @@ int baton_park(void);
 
 /**
  * baton_ready() - give a fiber its permit, and let it run if it waits for one
- * @fiber: a fiber that has not been joined, nor ended detached; it may have if
- *         it can see what it waits for before this call
+ * @fiber: a fiber whose handle is still valid, that is, one that has neither
+ *         been joined nor ended detached. Take care that it cannot end before
+ *         this call: a fiber that sees in memory what it waits for, before it
+ *         is readied, may go on without the permit, and end.
  *
  * Return: 0; -EINVAL NULL; -ESRCH no scheduler runs. Any thread of the
  * process; not async-signal-safe. Blocks neither.

@@ -3,8 +3,10 @@
  * runtime.h - start the scheduler, choose how blocking is found out, ask what
  * it did.
  *
- * Every function returns 0 or a positive result, or a negative errno; errno
- * itself means nothing after a call from a fiber, and is kept by the others.
+ * Every function returns 0 or a positive result, or a negative error number.
+ * None reports by errno. On a thread that is no fiber's, errno is after a call
+ * what it was before. In a fiber it may have any value after a call that blocks:
+ * errno is the thread's, and the fiber may be on another thread by then.
  * Calls from threads other than the scheduler's own must not overlap the end
  * of baton_run(). "Blocks" says who waits: the fiber (its worker runs others),
  * the worker (the whole thread), or neither.
@@ -143,8 +145,10 @@ unsigned int baton_nprocs(void);
  * @calls:       foreign calls made
  * @callbacks:   callbacks made
  * @handoffs:    processors taken from a blocked worker and given to another
- * @idled:       processors taken from a blocked worker while no fiber waited;
- *               one that came in the same instant makes it a hand-off, too
+ * @idled:       processors taken from a blocked worker while no fiber waited,
+ *               so that they became idle. If a fiber is queued in that very
+ *               instant, the processor is handed over after all, and counted
+ *               under @handoffs as well
  * @regained:    processors claimed by a returning worker without parking
  * @requeued:    times a returning worker found none and its fiber queued up
  * @parks:       times a worker waited for a processor
