@@ -70,6 +70,7 @@ LIB_SRC :=			\
 	lib/core/sched.c	\
 	lib/core/stack.c	\
 	lib/core/sanitize.c	\
+	lib/core/symbols.c	\
 	lib/core/worker.c	\
 	lib/tier/kmod.c		\
 	lib/tier/poll.c		\
