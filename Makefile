@@ -78,6 +78,7 @@ LIB_SRC :=			\
 	lib/core/self.c	\
 	lib/core/stack.c	\
 	lib/core/stats.c	\
+	lib/core/symbols.c	\
 	lib/core/threads.c	\
 	lib/core/watch.c	\
 	lib/core/worker.c	\

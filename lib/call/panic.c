@@ -15,10 +15,20 @@
  * The exception lies in the frame of baton_try(), above all that is unwound. A
  * cleanup that panics in turn, within its own baton_try() or not, uses that of
  * its own innermost one.
+ *
+ * C++ lets nothing leave a function that is noexcept: when the unwinder comes to
+ * one, std::terminate() is called, and baton_try() never returns. No message
+ * comes from that which names the panic, so we have one: from a terminate
+ * handler before the program's own if this process has a C++ library, and
+ * otherwise, or for other languages with such a rule, when SIGABRT is raised.
+ *
+ * REJECTED: going to the baton_try() nevertheless, without the cleanups of the
+ * frames in between. The program has asked for the opposite by noexcept.
  */
 #include <baton/panic.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unwind.h>
 
@@ -33,6 +43,8 @@
  * @depth:  the callbacks in progress when it began
  * @sys_sp: the system stack then; of the same worker only if it is in a callback
  * @landed: a panic has ended it
+ * @panics: a panic to here is under way
+ * @panic:  that
  */
 struct try {
 	struct try *outer;
@@ -43,7 +55,8 @@ struct try {
 	unsigned int depth;
 	void *sys_sp;
 	bool landed;
-	void *value;
+	bool panics;
+	struct baton_unwinding panic;
 	struct _Unwind_Exception exc;
 };
 
@@ -101,15 +114,62 @@ int baton_try(void (*fn)(void *), void *arg, void **value)
 	t.depth = w->depth;
 	t.sys_sp = w->sys_sp;
 	t.landed = false;
+	t.panics = false;
 	t.fiber->tries = &t;
 	baton_asm_start(run, &t, &t.sp);
 	if (likely(!t.landed))
 		return 0;
 	land(&t);
 	if (value)
-		*value = t.value;
+		*value = t.panic.value;
 	return 1;
 }
+
+/* --- a panic that cannot go on --------------------------------------------- */
+
+/* A cleanup on the way may be in a baton_try() of its own. */
+static struct baton_unwinding *unwinding_of(const struct baton_fiber *f)
+{
+	struct try *t;
+
+	for (t = f->tries; t; t = t->outer)
+		if (t->panics)
+			return &t->panic;
+	return NULL;
+}
+
+typedef void (*terminate_handler)(void);
+
+/* std::set_terminate(), of whatever C++ library there is; or NULL */
+extern terminate_handler set_terminate(terminate_handler handler)
+	__asm__("_ZSt13set_terminatePFvvE") __attribute__((weak));
+
+static terminate_handler program_terminate;
+
+static void terminates(void)
+{
+	terminate_handler next = READ_ONCE(program_terminate);
+
+	baton_unwinding_failed();
+	if (next)
+		next();
+	abort();
+}
+
+/* The program may have set another since the last panic. */
+static void watch_terminate(void)
+{
+	terminate_handler old;
+
+	WRITE_ONCE(baton_unwinding_of, unwinding_of);
+	if (!set_terminate)
+		return;
+	old = set_terminate(terminates);
+	if (old != terminates)
+		WRITE_ONCE(program_terminate, old);
+}
+
+/* --- the unwinding ----------------------------------------------------------- */
 
 /* Somebody's catch-all has kept it. */
 static void swallowed(_Unwind_Reason_Code code, struct _Unwind_Exception *exc)
@@ -136,10 +196,25 @@ static _Unwind_Reason_Code stop(int version, _Unwind_Action actions,
 	(void)version;
 	(void)class;
 	(void)exc;
+	t->panic.at = _Unwind_GetIP(ctx);
 	if ((actions & _UA_END_OF_STACK) ||
 	    _Unwind_GetCFA(ctx) == (_Unwind_Word)(uintptr_t)t->sp)
 		finish(t);
 	return _URC_NO_REASON;
+}
+
+/* Not from fiber code. */
+static _Noreturn void misplaced(const struct baton_worker *w, const char *why)
+{
+	if (!w || (w->adopted && slot_state(w->slot) == BATON_PARKED))
+		baton_fatal("panic: %s; on a thread that runs no fiber", why);
+	if (slot_state(w->slot) == BATON_FOREIGN)
+		baton_fatal(
+			"panic: %s; in a foreign call of fiber %p, not in fiber code",
+			why, (void *)w->fiber);
+	baton_fatal(
+		"panic: %s; in the scheduler, not in fiber code: in a signal handler?",
+		why);
 }
 
 _Noreturn void baton_panic(void *value, const char *why)
@@ -148,11 +223,13 @@ _Noreturn void baton_panic(void *value, const char *why)
 	struct try *t;
 
 	if (!sched_on_fiber(w))
-		baton_fatal("panic: %s; but not on a fiber", why ? why : "?");
+		misplaced(w, why ? why : "?");
 	t = w->fiber->tries;
 	if (!t)
 		baton_fatal("panic: %s (%p)", why ? why : "?", value);
-	t->value = value;
+	t->panic = (struct baton_unwinding){ .why = why, .value = value };
+	t->panics = true;
+	watch_terminate();
 	memset(&t->exc, 0, sizeof(t->exc));
 	memcpy(&t->exc.exception_class, exception_class,
 	       sizeof(exception_class));

@@ -21,8 +21,11 @@ static inline void ends_child(const struct end *e, int out)
 
 	setrlimit(RLIMIT_CORE, &no_core);
 	dup2(out, STDERR_FILENO);
-	/* libcheck's own would not be ours. */
+	/* libcheck's own, and sanitizers', would not be ours. */
 	signal(SIGSEGV, SIG_DFL);
+	signal(SIGBUS, SIG_DFL);
+	signal(SIGFPE, SIG_DFL);
+	signal(SIGILL, SIG_DFL);
 	signal(SIGABRT, SIG_DFL);
 	run_on(1, e->fn, NULL);
 	_exit(0);
@@ -53,9 +56,9 @@ static inline int ends_run(const struct end *e, char *said, size_t size)
 
 /* The unwinder of arm does not show the frame that it stops at. */
 #ifdef __arm__
-#define ENDS_FRAME	"  #1 "
+#define ENDS_FRAME	"  #0 "
 #else
-#define ENDS_FRAME	"  #2 "
+#define ENDS_FRAME	"  #1 "
 #endif
 
 /* It says so, with the fiber and how it came there, and aborts. */

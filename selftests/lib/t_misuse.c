@@ -220,7 +220,7 @@ static const struct end ends[] = {
 #endif
 	{ panic_uncaught, "panic: for the sake of it" },
 	{ panic_callback, "panic: out of a callback" },
-	{ panic_foreign, "not on a fiber" },
+	{ panic_foreign, "not in fiber code" },
 	{ longjmp_callback, "longjmp()?" },
 	{ longjmp_call, "longjmp()?" },
 	{ longjmp_call_callback, "longjmp()?" },

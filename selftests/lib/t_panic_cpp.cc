@@ -233,6 +233,34 @@ static void *swallow_main(void *arg)
 	return arg;
 }
 
+/* What may not be left, and says so before C++ ends the process. */
+static void not_left() noexcept
+{
+	baton_panic(nullptr, "out of noexcept");
+}
+
+struct panics_at_end {
+	~panics_at_end() { baton_panic(nullptr, "out of a destructor"); }
+};
+
+static void *noexcept_main(void *arg)
+{
+	baton_try([](void *) { not_left(); }, nullptr, nullptr);
+	return arg;
+}
+
+static void *destructor_main(void *arg)
+{
+	baton_try([](void *) { panics_at_end p; }, nullptr, nullptr);
+	return arg;
+}
+
+static void *own_terminate_main(void *arg)
+{
+	std::set_terminate([] { raise(SIGABRT); });
+	return noexcept_main(arg);
+}
+
 static void *uncaught_main(void *)
 {
 	throw std::runtime_error("nobody");
@@ -244,6 +272,12 @@ int main()
 		report(false, baton_reason());
 	dies(swallow_main, "did not pass it on",
 	     "a catch (...) that keeps a panic ends the process");
+	dies(noexcept_main, "baton: panic: out of noexcept (0x0): it cannot",
+	     "a panic that meets noexcept says so");
+	dies(destructor_main, "baton: panic: out of a destructor (0x0): it cannot",
+	     "so does one that meets a destructor");
+	dies(own_terminate_main, "baton: panic: out of noexcept (0x0): it cannot",
+	     "so does one with a terminate handler of the program's");
 	dies(uncaught_main, "nobody", "an exception that leaves a fiber does");
 	std::printf("1..%d\n", number);
 	return failed;

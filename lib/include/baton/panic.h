@@ -37,7 +37,9 @@ int baton_try(void (*fn)(void *arg), void *arg, void **value);
  * dropped without. On arm, compile all C on the way with -fexceptions.
  *
  * Without a baton_try(): a message with @why and a backtrace, and abort(). The
- * same if a C++ catch (...) on the way does not rethrow.
+ * same if a C++ catch (...) on the way does not rethrow. A panic cannot leave a
+ * function that is noexcept, as destructors are by default: C++ then calls
+ * std::terminate(), before which a message with @why says so.
  *
  * Does not return. Not async-signal-safe.
  */

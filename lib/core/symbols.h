@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* symbols.h - the names of functions, static ones too, for a last report. */
+#ifndef BATON_CORE_SYMBOLS_H
+#define BATON_CORE_SYMBOLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/**
+ * struct symbol - what is known of an address in code
+ * @name:   of the function; or, if that is not known, of the file; or ""
+ * @offset: from the function's begin; or the address in the file, as addr2line
+ *          wants it
+ */
+struct symbol {
+	char name[200];
+	uintptr_t offset;
+};
+
+/*
+ * False if nothing is mapped there, or not from a file. Async-signal-safe: it
+ * makes system calls, and takes no lock, not even the loader's.
+ */
+bool baton_symbol_find(struct symbol *s, uintptr_t addr);
+
+#endif /* BATON_CORE_SYMBOLS_H */
