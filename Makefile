@@ -265,7 +265,7 @@ help:
 	@echo 'make check-arch  the ports alone, emulated (part of make check)'
 	@echo 'make check-delays  the library, with threads that are late at random'
 	@echo 'make bench       the benchmarks, here'
-	@echo 'make kmod K=6.12 baton.ko for one of: $(KERNELS)'
+	@echo 'make kmod K=6.12 baton.ko for one of: $(KERNELS) 7.3 debug'
 	@echo 'make selftests   build the tests'
 	@echo 'make examples    of libraries that call back, in build/examples/'
 	@echo 'make style       what the style checks find'
