@@ -41,7 +41,7 @@
  * @fiber:  whose it is
  * @sp:     of its baton_asm_start()
  * @depth:  the callbacks in progress when it began
- * @sys_sp: the system stack then; of the same worker only if it is in a callback
+ * @sys_sp: the system stack then; the same worker's only if in a callback
  * @landed: a panic has ended it
  * @panics: a panic to here is under way
  * @panic:  that
@@ -60,7 +60,7 @@ struct try {
 	struct _Unwind_Exception exc;
 };
 
-/* Vendor and language. An integer, or as many letters, as the platform has it. */
+/* Vendor and language: an integer, or letters, as the platform has it. */
 static const char exception_class[] = {
 	'B', 'A', 'T', 'N', 'P', 'A', 'N', 'C'
 };
@@ -125,7 +125,7 @@ int baton_try(void (*fn)(void *), void *arg, void **value)
 	return 1;
 }
 
-/* --- a panic that cannot go on --------------------------------------------- */
+/* --- a panic that cannot go on ------------------------------------------- */
 
 /* A cleanup on the way may be in a baton_try() of its own. */
 static struct baton_unwinding *unwinding_of(const struct baton_fiber *f)
@@ -169,7 +169,7 @@ static void watch_terminate(void)
 		WRITE_ONCE(program_terminate, old);
 }
 
-/* --- the unwinding ----------------------------------------------------------- */
+/* --- the unwinding ------------------------------------------------------- */
 
 /* Somebody's catch-all has kept it. */
 static void swallowed(_Unwind_Reason_Code code, struct _Unwind_Exception *exc)

@@ -108,6 +108,7 @@ void baton_sched_ready(struct baton_rt *rt, struct baton_worker *w,
 		return;
 	}
 	if (likely(w)) {
+		debug_assert_processor(w);
 		ready_local(rt, w->proc, f);
 		/* The only processor is the caller's: none can be idle. */
 		if (rt->nprocs > 1)
@@ -154,6 +155,8 @@ struct baton_worker *baton_sched_yield_slow(struct baton_worker *w,
 {
 	struct baton_rt *rt = w->rt;
 
+	debug_assert_fiber(w, f);
+	debug_assert_processor(w);
 	if (!rt_may_have_work(rt) && !rt_stopping(rt))
 		return w;
 	baton_sched_ready(rt, w, f);
@@ -188,6 +191,8 @@ bool baton_sched_wait_here(struct baton_worker *w)
 
 bool baton_sched_queue_here(struct baton_worker *w)
 {
+	debug_assert(slot_state(w->slot) == BATON_RUNTIME);
+	debug_assert(w->pinned == w->fiber);
 	w->proc = NULL;
 	baton_sched_ready(w->rt, NULL, w->pinned);
 	if (likely(baton_worker_park(w, TIER_PINNED)))
@@ -300,6 +305,8 @@ static struct baton_fiber *find(struct baton_worker *w)
 	struct baton_proc *p = w->proc;
 	struct baton_fiber *f = NULL;
 
+	debug_assert_system(w);
+	debug_assert_processor(w);
 	/* Our own queue may never be empty: the others' turn. */
 	if (--p->budget <= 0) {
 		p->budget = SCHED_FAIRNESS;
@@ -336,6 +343,8 @@ static void wait_pinned(struct baton_worker *w)
 	struct baton_rt *rt = w->rt;
 	int index = -1;
 
+	debug_assert_system(w);
+	debug_assert(w->pinned);
 	if (w->proc && runq_empty(&w->proc->runq))
 		index = baton_global_pop_pinned(rt);
 	if (index == (int)w->index)

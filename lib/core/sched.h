@@ -126,6 +126,7 @@ static inline struct baton_worker *sched_block(struct baton_worker *w)
 {
 	struct baton_fiber *f = w->fiber, *next;
 
+	debug_assert_processor(w);
 	next = sched_due(w) ? NULL : runq_pop(&w->proc->runq);
 	return likely(next) ? switch_to(w, f, next) :
 			      baton_sched_leave(w, f);
@@ -136,6 +137,7 @@ static inline struct baton_worker *sched_yield_fiber(struct baton_worker *w)
 {
 	struct baton_fiber *f = w->fiber, *next;
 
+	debug_assert_processor(w);
 	next = sched_due(w) ? NULL : runq_rotate(&w->proc->runq, f);
 	if (unlikely(!next))
 		return baton_sched_yield_slow(w, f);

@@ -149,6 +149,8 @@ static bool parked(struct baton_worker *w, int p)
 
 bool baton_worker_park(struct baton_worker *w, unsigned int flags)
 {
+	debug_assert(w == baton_worker_self());
+	debug_assert(slot_state(w->slot) == BATON_RUNTIME);
 	w->proc = NULL;
 	count(&w->parks);
 	slot_set_state(w->slot, BATON_PARKED);
@@ -158,6 +160,8 @@ bool baton_worker_park(struct baton_worker *w, unsigned int flags)
 bool baton_worker_swap(struct baton_worker *w, unsigned int p,
 		       unsigned int index, unsigned int flags)
 {
+	debug_assert_processor(w);
+	debug_assert(w->proc->index == p);
 	w->proc = NULL;
 	count(&w->parks);
 	slot_set_state(w->slot, BATON_PARKED);

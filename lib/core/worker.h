@@ -69,7 +69,7 @@ struct baton_worker {
 	void *altstack;
 } __attribute__((aligned(128)));
 
-/* A worker for @rt, of no thread yet; to be freed by free(). NULL: no memory. */
+/* A worker for @rt, of no thread yet. Freed by free(). NULL: no memory. */
 struct baton_worker *baton_worker_create(struct baton_rt *rt);
 
 /*
@@ -89,8 +89,8 @@ void __baton_worker_detach(struct baton_worker *w);
 bool baton_worker_park(struct baton_worker *w, unsigned int flags);
 
 /*
- * baton_worker_park() once processor @p has gone to worker @index, or, TIER_ANY,
- * to any standby.
+ * baton_worker_park() once processor @p has gone to worker @index, or to any
+ * standby (TIER_ANY).
  */
 bool baton_worker_swap(struct baton_worker *w, unsigned int p,
 		       unsigned int index, unsigned int flags);
