@@ -23,7 +23,8 @@ AR := $(TRIPLET)-ar
 O := build/arch/$(ARCH)$(if $(DEBUG),/debug)
 endif
 
-prefix ?= /usr/local
+PREFIX ?= /usr/local
+prefix ?= $(PREFIX)
 libdir ?= $(prefix)/lib
 includedir ?= $(prefix)/include
 mandir ?= $(prefix)/share/man
@@ -238,24 +239,26 @@ style:
 
 # --- install --------------------------------------------------------------
 
+# Quoted: a path may have spaces in it.
+D := "$(DESTDIR)
 install: all
-	install -d $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(bindir)
-	install -d $(DESTDIR)$(includedir)/baton
-	install -d $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man3
-	install -d $(DESTDIR)$(mandir)/man7 $(DESTDIR)$(mandir)/man8
-	install -m 644 $(HEADERS) $(DESTDIR)$(includedir)/baton
-	install -m 644 $(O)/libbaton.a $(DESTDIR)$(libdir)
-	install -m 755 $(O)/libbaton.so $(DESTDIR)$(libdir)/libbaton.so.$(VERSION)
-	ln -sf libbaton.so.$(VERSION) $(DESTDIR)$(libdir)/libbaton.so.0
-	ln -sf libbaton.so.0 $(DESTDIR)$(libdir)/libbaton.so
+	install -d $D$(libdir)/pkgconfig" $D$(bindir)"
+	install -d $D$(includedir)/baton"
+	install -d $D$(mandir)/man1" $D$(mandir)/man3"
+	install -d $D$(mandir)/man7" $D$(mandir)/man8"
+	install -m 644 $(HEADERS) $D$(includedir)/baton"
+	install -m 644 $(O)/libbaton.a $D$(libdir)"
+	install -m 755 $(O)/libbaton.so $D$(libdir)/libbaton.so.$(VERSION)"
+	ln -sf libbaton.so.$(VERSION) $D$(libdir)/libbaton.so.0"
+	ln -sf libbaton.so.0 $D$(libdir)/libbaton.so"
 	sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(libdir)|' \
 	    -e 's|@includedir@|$(includedir)|' -e 's|@version@|$(VERSION)|' \
-	    lib/libbaton.pc.in >$(DESTDIR)$(libdir)/pkgconfig/baton.pc
-	install -m 755 $(TOOLS:%=$(O)/%) $(DESTDIR)$(bindir)
-	install -m 644 lib/man/*.3 $(DESTDIR)$(mandir)/man3
-	install -m 644 lib/man/*.7 $(DESTDIR)$(mandir)/man7
-	install -m 644 tools/*/*.1 $(DESTDIR)$(mandir)/man1
-	install -m 644 tools/*/*.8 $(DESTDIR)$(mandir)/man8
+	    lib/libbaton.pc.in >$D$(libdir)/pkgconfig/baton.pc"
+	install -m 755 $(TOOLS:%=$(O)/%) $D$(bindir)"
+	install -m 644 lib/man/*.3 $D$(mandir)/man3"
+	install -m 644 lib/man/*.7 $D$(mandir)/man7"
+	install -m 644 tools/*/*.1 $D$(mandir)/man1"
+	install -m 644 tools/*/*.8 $D$(mandir)/man8"
 
 help:
 	@echo 'make             libbaton.a, libbaton.so and the tools, in build/'

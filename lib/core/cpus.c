@@ -108,7 +108,8 @@ static unsigned int line_quota(char *line)
 		path = "";
 	if (!*list)
 		return tightest("/sys/fs/cgroup", path);
-	for (char *c = strtok(list, ","); c; c = strtok(NULL, ","))
+	/* Not strtok(), whose place in a string is the caller's, too. */
+	for (char *c; (c = strsep(&list, ","));)
 		if (!strcmp(c, "cpu"))
 			return tightest("/sys/fs/cgroup/cpu", path);
 	return UINT_MAX;

@@ -39,6 +39,13 @@
 #define NO_SANITIZE
 #endif
 
+/* Calls through pointers of a type that is not the function's. */
+#ifdef __clang__
+#define NO_SANITIZE_TYPE	__attribute__((no_sanitize("cfi-icall", "function")))
+#else
+#define NO_SANITIZE_TYPE
+#endif
+
 /**
  * struct san - of a fiber, or of a worker as a thread
  * @fake:   AddressSanitizer's, while the stack is left

@@ -3,6 +3,7 @@
 #include "common.h"
 
 #include <pthread.h>
+#include <stdarg.h>
 
 /* --- results and errors ------------------------------------------------ */
 
@@ -243,6 +244,85 @@ static void *bool_main(void *arg)
 START_TEST(typed_bool)
 {
 	run_on(1, bool_main, NULL);
+}
+END_TEST
+
+/* Not a variadic one must be called so, and the other way round. */
+static long __attribute__((noinline)) sum(long n, ...)
+{
+	va_list ap;
+	long s = 0;
+
+	va_start(ap, n);
+	for (long i = 0; i < n; i++)
+		s += va_arg(ap, long);
+	va_end(ap);
+	return s;
+}
+
+static void nothing(void)
+{
+	errno = EDOM;
+}
+
+static void *variadic_main(void *arg)
+{
+	int err = -1;
+	char buf[32];
+
+	for (int i = 0; i < 10; i++) {
+		expect_eq(BATON_CALL(err, sum, 5L, 1L, 2L, 3L, 4L, 5L), 15);
+		expect_eq(err, 0);
+	}
+	BATON_CALL(err, snprintf, buf, sizeof(buf), "%d %s %ld", 7, "8", 9L);
+	expect(!strcmp(buf, "7 8 9"));
+	BATON_CALL(err, nothing);
+	expect_eq(err, EDOM);
+	expect_eq(BATON_CALL_NOERR(sum, 1L, 4L), 4);
+	return arg;
+}
+
+START_TEST(typed_variadic)
+{
+	run_on(1, variadic_main, NULL);
+}
+END_TEST
+
+/* A call that lasts, while another fiber computes: it ends on another thread */
+static int fails_late(void)
+{
+	usleep(50000);
+	errno = ENOTTY;
+	return -1;
+}
+
+static void *computing(void *arg)
+{
+	for (uint64_t end = now_ns() + 300000000; now_ns() < end;)
+		;
+	return arg;
+}
+
+static int __attribute__((noinline, noclone)) errno_now(void)
+{
+	return errno;
+}
+
+static void *errno_main(void *arg)
+{
+	struct baton_fiber *f = spawn(computing, NULL);
+
+	/* The compiler knows its address from here on. */
+	errno = 0;
+	expect_eq(BATON_CALL(errno, fails_late), -1);
+	expect_eq(errno_now(), ENOTTY);
+	join(f);
+	return arg;
+}
+
+START_TEST(typed_errno)
+{
+	run_on(1, errno_main, NULL);
 }
 END_TEST
 
@@ -781,6 +861,8 @@ int main(void)
 	tcase_add_test(tc, typed);
 	tcase_add_test(tc, typed_converted);
 	tcase_add_test(tc, typed_bool);
+	tcase_add_test(tc, typed_variadic);
+	tcase_add_test(tc, typed_errno);
 	tcase_add_test(tc, stacks);
 #ifdef __x86_64__
 	tcase_add_loop_test(tc, control_words, 0, n);

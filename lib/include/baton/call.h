@@ -8,6 +8,7 @@
 #define BATON_CALL_H
 
 #include <baton/fiber.h>
+#include <errno.h>
 
 #pragma GCC visibility push(default)
 #ifdef __cplusplus
@@ -91,7 +92,8 @@ void baton_free(void *p);
 
 /*
  * struct baton_args, baton_call_args() - what BATON_CALL() is made of: the
- * integer registers' worth of arguments, the function, and its result.
+ * integer registers' worth of arguments, the function, and its result. The
+ * function may be variadic.
  */
 struct baton_args {
 	void (*fn)(void);
@@ -101,23 +103,146 @@ struct baton_args {
 
 int baton_call_args(struct baton_args *args);
 
+#ifdef __cplusplus
+}
+#endif
+#pragma GCC visibility pop
+
 /**
- * BATON_CALL() - a foreign call of a C function with its own arguments
- * @err: an int lvalue for what baton_call() returns, errno in short
- * @fn:  a function of up to six parameters, each an integer or a pointer, that
- *       returns an integer or a pointer, none wider than a pointer, which on
- *       32-bit machines leaves out long long (use baton_call() for others)
+ * BATON_CALL() - a foreign call of a function with its own arguments
+ * @err: an int lvalue for what baton_call() returns, errno in short. It is
+ *       evaluated after the call, on the thread that the fiber is on then, and
+ *       may be errno itself; in C it must be no other thread-local variable
+ * @fn:  in C, a function of up to six parameters, each an integer or a pointer,
+ *       that returns an integer, a pointer or nothing, none wider than a
+ *       pointer, which on 32-bit machines leaves out long long; others are
+ *       refused when they are compiled. It may be variadic. In C++, any
+ *       function, or object that can be called
  *
- * The arguments are checked against the prototype of @fn and converted as in
- * a plain call, but for parameters narrower than int: cast an argument to such
- * a type (char, short, _Bool) yourself. So on ppc64, riscv64 and s390x with
- * every argument that has not its parameter's width. In C++ it needs no casts.
- * Value: what @fn returned, in its own type; 0 if it was not run.
+ * The arguments are evaluated by the fiber, checked against the prototype of
+ * @fn, and converted as in a plain call. In C not so for parameters narrower
+ * than int: the caller casts an argument to such a type (char, short, _Bool).
+ * So on ppc64, riscv64 and s390x with every argument that has not its
+ * parameter's width. In C++ it needs no casts; an exception that leaves @fn is
+ * caught there and thrown again from BATON_CALL(), which leaves @err alone.
+ *
+ * An integer argument of a floating-point parameter is wrong in C, and not
+ * noticed. errno is not to be relied on afterwards: the fiber may be on another
+ * thread, of whose errno nobody knows; @err is what the function left.
+ *
+ * Value: what @fn returned, in its own type; if it was not run, 0, in C++ a
+ * value-initialized object (of a type that has none: std::terminate()).
  *
  *	ssize_t n = BATON_CALL(err, read, fd, buf, sizeof(buf));
+ *
+ * BATON_CALL_NOERR() - the same for who does not want to know @err
  */
+#ifndef __cplusplus
+#define BATON_CALL(err, ...)						\
+	__BATON_CALL(__BATON_COUNT(__VA_ARGS__), __BATON_ASSIGN(err),	\
+		     __VA_ARGS__)
+#define BATON_CALL_NOERR(...)						\
+	__BATON_CALL(__BATON_COUNT(__VA_ARGS__), (void)__baton_err,	\
+		     __VA_ARGS__)
+
+/* How many follow the function; or MANY. */
+#define __BATON_COUNT(...)						\
+	__BATON_NTH(__VA_ARGS__, MANY, MANY, MANY, MANY, MANY, MANY,	\
+		    6, 5, 4, 3, 2, 1, 0, )
+#define __BATON_NTH(f, _1, _2, _3, _4, _5, _6, _7, _8, _9, _10, _11, _12, \
+		    n, ...) n
+#define __BATON_CALL(n, set, ...)	__BATON_CALL_N(n, set, __VA_ARGS__)
+#define __BATON_CALL_N(n, set, ...)	__BATON_CALL_##n(set, __VA_ARGS__)
+#define __BATON_CALL_MANY(...) __extension__ ({				\
+	_Static_assert(0, "BATON_CALL(): more than six arguments"); 0; })
+#define __BATON_CALL_0(set, f)						\
+	__BATON_DO(set, f, (), , 0)
+#define __BATON_CALL_1(set, f, a)					\
+	__BATON_DO(set, f, (a),					\
+		   __BATON_CHECK(a), __BATON_WORD(a))
+#define __BATON_CALL_2(set, f, a, b)					\
+	__BATON_DO(set, f, (a, b),			\
+		   __BATON_CHECK(a) __BATON_CHECK(b),			\
+		   __BATON_WORD(a), __BATON_WORD(b))
+#define __BATON_CALL_3(set, f, a, b, c)					\
+	__BATON_DO(set, f, (a, b, c),			\
+		   __BATON_CHECK(a) __BATON_CHECK(b) __BATON_CHECK(c),	\
+		   __BATON_WORD(a), __BATON_WORD(b), __BATON_WORD(c))
+#define __BATON_CALL_4(set, f, a, b, c, d)				\
+	__BATON_DO(set, f, (a, b, c, d),			\
+		   __BATON_CHECK(a) __BATON_CHECK(b) __BATON_CHECK(c)	\
+		   __BATON_CHECK(d),					\
+		   __BATON_WORD(a), __BATON_WORD(b), __BATON_WORD(c),	\
+		   __BATON_WORD(d))
+#define __BATON_CALL_5(set, f, a, b, c, d, e)				\
+	__BATON_DO(set, f, (a, b, c, d, e),			\
+		   __BATON_CHECK(a) __BATON_CHECK(b) __BATON_CHECK(c)	\
+		   __BATON_CHECK(d) __BATON_CHECK(e),			\
+		   __BATON_WORD(a), __BATON_WORD(b), __BATON_WORD(c),	\
+		   __BATON_WORD(d), __BATON_WORD(e))
+#define __BATON_CALL_6(set, f, a, b, c, d, e, g)			\
+	__BATON_DO(set, f, (a, b, c, d, e, g),			\
+		   __BATON_CHECK(a) __BATON_CHECK(b) __BATON_CHECK(c)	\
+		   __BATON_CHECK(d) __BATON_CHECK(e) __BATON_CHECK(g),	\
+		   __BATON_WORD(a), __BATON_WORD(b), __BATON_WORD(c),	\
+		   __BATON_WORD(d), __BATON_WORD(e), __BATON_WORD(g))
+
+/*
+ * @args is the list of a plain call, which is checked but not made.
+ *
+ * Integers narrower than a register are sign- or zero-extended by their own
+ * type, and the callee reads only the part it declared. So does the caller:
+ * above a _Bool result the register may hold anything.
+ */
+#define __BATON_DO(set, f, args, checks, ...) __extension__ ({		\
+	checks								\
+	_Static_assert(__BATON_IS_VOID((f) args) ||			\
+		       __BATON_FITS(__BATON_NOT_VOID((f) args)),	\
+		       "BATON_CALL(): the result is neither an integer nor a pointer, or is wider than a pointer: use baton_call()"); \
+	struct baton_args __baton_a = {					\
+		.fn = (void (*)(void))(f),				\
+		.arg = { __VA_ARGS__ },					\
+	};								\
+	int __baton_err = baton_call_args(&__baton_a);			\
+	set;								\
+	(__typeof__((f) args))(sizeof((f) args) == 1 ?			\
+		(uint8_t)__baton_a.ret : __baton_a.ret); })
+
+/*
+ * A compiler takes __errno_location() to return the same address always. Here
+ * the name is that of a pointer of which it knows nothing.
+ */
+#define __BATON_ASSIGN(err)						\
+	_Pragma("GCC diagnostic push")					\
+	_Pragma("GCC diagnostic ignored \"-Wshadow\"")			\
+	int *(*__baton_errno)(void) = __errno_location;			\
+	__asm__("" : "+r"(__baton_errno));				\
+	{								\
+		int *(*__errno_location)(void)				\
+			__attribute__((unused)) = __baton_errno;	\
+		(err) = __baton_err;					\
+	}								\
+	_Pragma("GCC diagnostic pop")
+
+/* ?: makes an array a pointer, and a bit-field an integer. */
+#define __BATON_FITS(a)							\
+	(__BATON_IS_WORD(a) && sizeof(1 ? (a) : (a)) <= sizeof(uintptr_t))
+/* Integers, pointers and what is between them in gcc's typeclass.h. */
+#define __BATON_IS_WORD(a)	(__BATON_CLASS(a) >= 1 && __BATON_CLASS(a) <= 5)
+/* Of the type: what is wrong with a value is said where it is used. */
+#define __BATON_CLASS(a)						\
+	__builtin_classify_type(*(__typeof__(1 ? (a) : (a)) *)1)
+#define __BATON_IS_VOID(a)						\
+	__builtin_types_compatible_p(__typeof__(a), void)
+#define __BATON_NOT_VOID(a)						\
+	__builtin_choose_expr(__BATON_IS_VOID(a), 0, (a))
+#define __BATON_CHECK(a)						\
+	_Static_assert(__BATON_FITS(a),					\
+		       "BATON_CALL(): an argument is neither an integer nor a pointer, or is wider than a pointer: use baton_call()");
+#define __BATON_WORD(a)							\
+	__BATON_WIDEN(__builtin_choose_expr(__BATON_IS_WORD(a), (a), 0))
 /* riscv64 wants all of 32 bits sign-extended, the unsigned ones as well. */
-#if __riscv_xlen == 64
+#if defined(__riscv_xlen) && __riscv_xlen == 64
 #define __BATON_WIDEN(a)						\
 	(sizeof(1 ? (a) : (a)) == 4 ?					\
 	 (uintptr_t)(int32_t)(uintptr_t)(a) : (uintptr_t)(a))
@@ -125,65 +250,18 @@ int baton_call_args(struct baton_args *args);
 #define __BATON_WIDEN(a)	(uintptr_t)(a)
 #endif
 
-#ifndef __cplusplus
-#define BATON_CALL(err, f, ...) __extension__ ({			\
-	struct baton_args __baton_a = {					\
-		.fn = (void (*)(void))(f),				\
-		.arg = { __BATON_EACH(__VA_ARGS__) },			\
-	};								\
-	_Static_assert(sizeof(f(__VA_ARGS__)) <= sizeof(uintptr_t),	\
-		       "the result is wider than a pointer");		\
-	(err) = baton_call_args(&__baton_a);				\
-	(__typeof__(f(__VA_ARGS__)))(sizeof(f(__VA_ARGS__)) == 1 ?	\
-		(uint8_t)__baton_a.ret : __baton_a.ret); })
+#else /* __cplusplus */
 
-/*
- * The conversion a plain call makes is what the prototype asks for; integers
- * narrower than a register are sign- or zero-extended by their own type here,
- * and the callee reads only the part it declared. So does the caller: above a
- * _Bool result the register may hold anything.
- */
-#define __BATON_NTH(_1, _2, _3, _4, _5, _6, n, ...) n
-#define __BATON_EACH(...) __VA_OPT__(__BATON_NTH(__VA_ARGS__,		\
-	__BATON_6, __BATON_5, __BATON_4, __BATON_3, __BATON_2, __BATON_1, \
-	)(__VA_ARGS__))
-#define __BATON_1(a)		__BATON_WORD(a)
-#define __BATON_2(a, ...)	__BATON_WORD(a), __BATON_1(__VA_ARGS__)
-#define __BATON_3(a, ...)	__BATON_WORD(a), __BATON_2(__VA_ARGS__)
-#define __BATON_4(a, ...)	__BATON_WORD(a), __BATON_3(__VA_ARGS__)
-#define __BATON_5(a, ...)	__BATON_WORD(a), __BATON_4(__VA_ARGS__)
-#define __BATON_6(a, ...)	__BATON_WORD(a), __BATON_5(__VA_ARGS__)
-/* Does not compile if it is wider than that. ?: makes an array a pointer. */
-#define __BATON_WORD(a)							\
-	(__BATON_WIDEN(a) + 0 * sizeof(char[				\
-		sizeof(1 ? (a) : (a)) <= sizeof(uintptr_t) ? 1 : -1]))
+/* A function of its own: an address of a thread-local is looked up anew. */
+#define BATON_CALL(err, ...)						\
+	::baton::detail::call_value(					\
+		[&](int __baton_err) __attribute__((noinline)) {	\
+			(err) = __baton_err;				\
+		}, __VA_ARGS__)
+#define BATON_CALL_NOERR(...)						\
+	::baton::detail::call_value([](int) { }, __VA_ARGS__)
+
+#include <baton/call_cpp.h>
 #endif
-
-#ifdef __cplusplus
-}
-
-template <typename T>
-static inline uintptr_t baton_call_word(T a)
-{
-	static_assert(sizeof(T) <= sizeof(uintptr_t), "wider than a pointer");
-	return __BATON_WIDEN(a);
-}
-
-template <typename R, typename... P, typename... A>
-static inline R baton_call_typed(int *err, R (*fn)(P...), A... a)
-{
-	static_assert(sizeof...(P) == sizeof...(A), "number of arguments");
-	static_assert(sizeof...(A) <= 6, "at most six arguments");
-	struct baton_args args = {
-		reinterpret_cast<void (*)(void)>(fn),
-		{ baton_call_word((P)(a))... }, 0
-	};
-
-	*err = baton_call_args(&args);
-	return (R)(sizeof(R) == 1 ? (uint8_t)args.ret : args.ret);
-}
-#define BATON_CALL(err, ...) baton_call_typed(&(err), __VA_ARGS__)
-#endif
-#pragma GCC visibility pop
 
 #endif /* BATON_CALL_H */
