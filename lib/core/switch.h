@@ -30,6 +30,16 @@ static inline void sched_stack_left(struct baton_fiber *f)
 		baton_await_stack(f);
 }
 
+/*
+ * @f leaves @w, and keeps its C++ exceptions: before its on_stack is cleared,
+ * for it may resume on another thread then.
+ */
+static inline void cxx_leave(struct baton_worker *w, struct baton_fiber *f)
+{
+	if (unlikely(w->cxx))
+		f->cxx = *w->cxx;
+}
+
 /* @w is about to run @f. */
 static inline void sched_resume(struct baton_worker *w, struct baton_fiber *f)
 {
@@ -37,6 +47,8 @@ static inline void sched_resume(struct baton_worker *w, struct baton_fiber *f)
 	f->ctx.on_stack = 1;
 	f->worker = w;
 	w->fiber = f;
+	if (unlikely(w->cxx))
+		*w->cxx = f->cxx;
 }
 
 /*
@@ -48,6 +60,7 @@ static inline struct baton_worker *switch_to(struct baton_worker *w,
 					     struct baton_fiber *next)
 {
 	debug_assert_fiber(w, f);
+	cxx_leave(w, f);
 	sched_resume(w, next);
 	baton_debug_clear();
 	san_leave(&f->san, &next->san);
@@ -64,6 +77,7 @@ switch_to_scheduler(struct baton_worker *w, struct baton_fiber *f,
 		    void (*loop)(void *))
 {
 	debug_assert_fiber(w, f);
+	cxx_leave(w, f);
 	baton_debug_clear();
 	san_leave(&f->san, &w->san);
 	san_thread(&f->san, &w->san);
