@@ -28,6 +28,7 @@ static inline void sched_stack_left(struct baton_fiber *f)
 {
 	if (unlikely(smp_load_acquire(&f->ctx.on_stack)))
 		baton_await_stack(f);
+	san_acquire(&f->cxx);
 }
 
 /*
@@ -36,8 +37,11 @@ static inline void sched_stack_left(struct baton_fiber *f)
  */
 static inline void cxx_leave(struct baton_worker *w, struct baton_fiber *f)
 {
-	if (unlikely(w->cxx))
+	if (unlikely(w->cxx)) {
 		f->cxx = *w->cxx;
+		/* ThreadSanitizer does not see switch.S clear on_stack. */
+		san_release(&f->cxx);
+	}
 }
 
 /* @w is about to run @f. */
