@@ -65,6 +65,7 @@ LIB_SRC :=			\
 	lib/core/adopted.c	\
 	lib/core/config.c	\
 	lib/core/cpus.c	\
+	lib/core/cxx.c		\
 	lib/core/debug.c	\
 	lib/core/fatal.c	\
 	lib/core/fiber.c	\

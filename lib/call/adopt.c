@@ -35,6 +35,7 @@ struct visit {
 	struct callback cb;
 	void (*fn)(void *);
 	void *arg;
+	struct cxx cxx;		/* the thread's, before the callback */
 	bool done;
 };
 
@@ -98,11 +99,14 @@ static void give_up(const struct callback *cb)
 }
 
 /* Cut off by the end of the scheduler: nothing of it is used again. */
-static int cut_off(const struct callback *cb)
+static int cut_off(const struct visit *v)
 {
+	const struct callback *cb = &v->cb;
 	struct baton_worker *w = cb->worker;
 
 	baton_control_load(&w->control);
+	if (w->cxx)
+		*w->cxx = v->cxx;
 	if (w->chunks)
 		baton_chunks_free(w);
 	baton_global_remove(w->rt, w->fiber);
@@ -130,6 +134,8 @@ int baton_adopted_callback(struct baton_worker *w, void (*fn)(void *),
 	if (unlikely(err))
 		goto out;
 	callback_begin(&v.cb, w, w->fiber);
+	if (w->cxx)
+		v.cxx = *w->cxx;
 	slot_set_state(w->slot, BATON_RUNTIME);
 	if ((unlikely(!proc_claim(w)) && !baton_sched_queue_here(w)) ||
 	    unlikely(rt_stopping(w->rt))) {
@@ -139,7 +145,7 @@ int baton_adopted_callback(struct baton_worker *w, void (*fn)(void *),
 	}
 	baton_asm_start(visit, &v, &w->base_sp);
 	if (unlikely(!v.done))
-		err = cut_off(&v.cb);
+		err = cut_off(&v);
 out:
 	*errnop = saved;
 	return err;

@@ -106,6 +106,7 @@ void baton_fiber_init(struct baton_fiber *f)
 	f->permit = PERMIT_NONE;
 	f->pin = NULL;
 	f->locks = 0;
+	f->cxx = (struct cxx){ 0 };
 	f->tries = NULL;
 	f->joiner = JOIN_NONE;
 	f->queued = false;

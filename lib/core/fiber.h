@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "ctx.h"
+#include "cxx.h"
 #include "shadow.h"
 #include "sanitize.h"
 
@@ -41,6 +42,7 @@ struct baton_fiber {
 	struct baton_worker *worker;	/* O: where it runs or ran last */
 	struct baton_worker *pin;	/* O: it may run there alone */
 	unsigned int locks;		/* O: baton_thread_lock() */
+	struct cxx cxx;			/* O: while it is not running */
 	struct try *tries;		/* O: the innermost, see panic.c */
 	struct baton_fiber *next;	/* Q; free lists */
 	struct baton_fiber *prev;	/* Q: global queue */

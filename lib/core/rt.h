@@ -19,6 +19,7 @@
 #include <stdbool.h>
 
 #include "base.h"
+#include "cxx.h"
 #include "global.h"
 #include "region.h"
 #include "stack.h"
@@ -36,6 +37,7 @@ struct baton_rt {
 	unsigned int nprocs;		/* C */
 	unsigned int max_workers;	/* C */
 	bool fence;			/* C: no membarrier(), see claim.h */
+	cxx_fn cxx;			/* C: NULL without C++ */
 	const struct tier_ops *tier;	/* C */
 	void *tier_data;		/* C: the tier's own */
 	char why[192];			/* C: why no better tier */

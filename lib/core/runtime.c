@@ -142,6 +142,7 @@ static int create_and_run(const struct baton_config *cfg, baton_fn fn,
 	rt->nprocs = cfg->nprocs;
 	rt->max_workers = cfg->max_workers;
 	rt->users = 1;
+	rt->cxx = baton_cxx_find();
 	baton_global_init(&rt->global);
 	baton_stack_pool_init(&rt->stacks, cfg->stack_size);
 	err = start(rt, cfg, fn, arg);

@@ -28,6 +28,20 @@ static inline void sched_stack_left(struct baton_fiber *f)
 {
 	if (unlikely(smp_load_acquire(&f->ctx.on_stack)))
 		baton_await_stack(f);
+	san_acquire(&f->cxx);
+}
+
+/*
+ * @f leaves @w, and keeps its C++ exceptions: before its on_stack is cleared,
+ * for it may resume on another thread then.
+ */
+static inline void cxx_leave(struct baton_worker *w, struct baton_fiber *f)
+{
+	if (unlikely(w->cxx)) {
+		f->cxx = *w->cxx;
+		/* ThreadSanitizer does not see switch.S clear on_stack. */
+		san_release(&f->cxx);
+	}
 }
 
 /* @w is about to run @f. */
@@ -37,6 +51,8 @@ static inline void sched_resume(struct baton_worker *w, struct baton_fiber *f)
 	f->ctx.on_stack = 1;
 	f->worker = w;
 	w->fiber = f;
+	if (unlikely(w->cxx))
+		*w->cxx = f->cxx;
 }
 
 /*
@@ -48,6 +64,7 @@ static inline struct baton_worker *switch_to(struct baton_worker *w,
 					     struct baton_fiber *next)
 {
 	debug_assert_fiber(w, f);
+	cxx_leave(w, f);
 	sched_resume(w, next);
 	baton_debug_clear();
 	san_leave(&f->san, &next->san);
@@ -64,6 +81,7 @@ switch_to_scheduler(struct baton_worker *w, struct baton_fiber *f,
 		    void (*loop)(void *))
 {
 	debug_assert_fiber(w, f);
+	cxx_leave(w, f);
 	baton_debug_clear();
 	san_leave(&f->san, &w->san);
 	san_thread(&f->san, &w->san);

@@ -39,11 +39,17 @@ NO_SANITIZE static void first_frame(void *arg)
 static void worker_run(struct baton_worker *w)
 {
 	struct baton_ctx control;
+	struct cxx cxx = { 0 };
 
 	/* What fibers leave in the control words must not stay behind on the
 	 * thread of baton_run(). */
 	baton_control_save(&control);
+	/* A handler of the thread's own may be what called baton_run(). */
+	if (w->cxx)
+		cxx = *w->cxx;
 	baton_asm_start(first_frame, w, &w->base_sp);
+	if (w->cxx)
+		*w->cxx = cxx;
 	baton_control_load(&control);
 	baton_worker_detach(w);
 }

@@ -85,6 +85,7 @@ int __baton_worker_attach(struct baton_worker *w)
 				   rt->max_workers, -err);
 	}
 	w->errnop = &errno;
+	w->cxx = rt->cxx ? rt->cxx() : NULL;
 	baton_san_thread_init(&w->san);
 	baton_debug_attach(w);
 	baton_fault_stack_create(w);

@@ -11,6 +11,7 @@
 
 #include "arch.h"
 #include "ctx.h"
+#include "cxx.h"
 #include "debug.h"
 #include "rt.h"
 #include "sanitize.h"
@@ -35,6 +36,7 @@
  * @chunks:  memory for the calls in progress, see call/alloc.c
  * @depth:   callbacks in progress; anybody may read it
  * @adopted: the thread is not the library's; see adopted.h
+ * @cxx:     this thread's C++ globals, see cxx.h; NULL without C++; constant
  * @exits:   what the thread's end does, if it comes while it is a worker; NULL:
  *           that is an error, which ends the process
  * @control: of an adopted thread when it was: its control words
@@ -55,6 +57,7 @@ struct baton_worker {
 	unsigned int index;
 	bool fence;
 	bool adopted;
+	struct cxx *cxx;
 	void (*exits)(struct baton_worker *w);
 	struct baton_worker *next;	/* of a list in rt.h */
 	pthread_t thread;
