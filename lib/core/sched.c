@@ -139,8 +139,12 @@ struct baton_worker *baton_sched_yield_slow(struct baton_worker *w,
 {
 	struct baton_rt *rt = w->rt;
 
-	if (!rt_has_work(rt) && !rt_stopping(rt))
+	if (!rt_has_work(rt) && !rt_stopping(rt)) {
+		/* A fiber that yields alone must not count down for ever. */
+		if (w->proc->budget <= 0)
+			w->proc->budget = SCHED_FAIRNESS;
 		return w;
+	}
 	baton_sched_ready(rt, w, f);
 	return baton_sched_leave(w, f);
 }
