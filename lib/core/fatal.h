@@ -12,6 +12,10 @@ struct baton_worker;
 _Noreturn void baton_fatal(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2), cold));
 
+/* A fiber that forked comes to a scheduling point in the child. */
+#define FORKED	\
+	"after fork() a fiber can only exec or _exit(): no scheduler runs"
+
 /*
  * While the scheduler runs: a fiber that runs into the guard of its stack dies
  * by baton_fatal(). Does nothing if the program handles SIGSEGV itself.

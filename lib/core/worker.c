@@ -128,6 +128,12 @@ void baton_worker_detach(struct baton_worker *w)
 	baton_rt_unlock();
 }
 
+void baton_worker_forked(void)
+{
+	pthread_setspecific(exit_key, NULL);
+	baton_worker_set_self(NULL);
+}
+
 /* --- waiting for a processor --------------------------------------------- */
 
 static bool parked(struct baton_worker *w, int p)

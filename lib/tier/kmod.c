@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../core/fatal.h"
 #include "../core/reason.h"
 #include "../core/worker.h"
 #include "tier.h"
@@ -169,6 +170,14 @@ static void kmod_stop(struct baton_rt *rt)
 	call(rt, BATON_IOC_STOP, NULL);
 }
 
+/* The child has not inherited the mapping: plain memory in its place. */
+static void kmod_forked(struct baton_rt *rt)
+{
+	if (mmap(rt->hdr, kmod_of(rt)->bytes, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+		baton_fatal("no memory after fork(): error %d", errno);
+}
+
 const struct tier_ops baton_tier_kmod = {
 	.id = BATON_TIER_KMOD,
 	.open = kmod_open,
@@ -179,4 +188,5 @@ const struct tier_ops baton_tier_kmod = {
 	.wake = kmod_wake,
 	.swap = kmod_swap,
 	.stop = kmod_stop,
+	.forked = kmod_forked,
 };

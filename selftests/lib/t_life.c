@@ -186,6 +186,183 @@ START_TEST(unloaded)
 }
 END_TEST
 
+/* --- the child of a fork() ------------------------------------------------------ */
+
+static int child_status(pid_t pid)
+{
+	int status;
+
+	expect_eq(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void *yields_in_child(void *arg)
+{
+	pid_t pid = fork();
+
+	expect(pid >= 0);
+	if (!pid) {
+		alarm(10);
+		baton_yield();
+		_exit(0);
+	}
+	/* As it ended: ends_clearly_as() looks at the parent. */
+	if (WIFSIGNALED(child_status(pid)))
+		abort();
+	return arg;
+}
+
+static void forks(void *arg)
+{
+	*(pid_t *)arg = fork();
+	if (!*(pid_t *)arg)
+		alarm(10);
+}
+
+static void *returns_in_child(void *arg)
+{
+	pid_t pid = -1;
+
+	baton_call(forks, &pid);
+	expect(pid >= 0);
+	if (!pid)
+		_exit(0);
+	if (WIFSIGNALED(child_status(pid)))
+		abort();
+	return arg;
+}
+
+static void calls_back_in_child(void *arg)
+{
+	forks(arg);
+	if (!*(pid_t *)arg)
+		baton_callback(no_call, NULL);
+}
+
+static void *callback_in_child(void *arg)
+{
+	pid_t pid = -1;
+
+	baton_call(calls_back_in_child, &pid);
+	expect(pid > 0);
+	if (WIFSIGNALED(child_status(pid)))
+		abort();
+	return arg;
+}
+
+static void *child_of_adopted(void *arg)
+{
+	pid_t pid = -1;
+
+	baton_callback(forks, &pid);
+	if (!pid)
+		_exit(0);
+	*(int *)arg = child_status(pid);
+	return arg;
+}
+
+static void starts_adopted(void *arg)
+{
+	pthread_t t;
+
+	expect_eq(pthread_create(&t, NULL, child_of_adopted, arg), 0);
+	expect_eq(pthread_join(t, NULL), 0);
+}
+
+static void *adopted_in_child(void *arg)
+{
+	int status = 0;
+
+	baton_call(starts_adopted, &status);
+	if (WIFSIGNALED(status))
+		abort();
+	return arg;
+}
+
+static const struct end forked[] = {
+	{ yields_in_child, "fork()" },
+	{ returns_in_child, "fork()" },
+	{ callback_in_child, "fork()" },
+	{ adopted_in_child, "fork()" },
+};
+
+START_TEST(fork_ends_clearly)
+{
+	ends_clearly_as(&forked[_i]);
+}
+END_TEST
+
+/* What was allowed: another program, or none. */
+static void *child_exits(void *arg)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(7);
+	expect_eq(WEXITSTATUS(child_status(pid)), 7);
+	pid = fork();
+	if (!pid) {
+		execl("/bin/sh", "sh", "-c", "exit 8", NULL);
+		_exit(1);
+	}
+	expect_eq(WEXITSTATUS(child_status(pid)), 8);
+	expect_eq(baton_yield(), 0);
+	return arg;
+}
+
+START_TEST(fork_and_exit)
+{
+	run_on(2, child_exits, NULL);
+}
+END_TEST
+
+static void *spawns(void *arg)
+{
+	return join(spawn(nothing, arg));
+}
+
+/* A thread of no fiber, which has called back before if @arg says so. */
+static void *runs_in_child(void *arg)
+{
+	pid_t pid;
+
+	if (arg)
+		expect_eq(baton_callback(no_call, NULL), 0);
+	pid = fork();
+	expect(pid >= 0);
+	if (!pid) {
+		alarm(10);
+		expect_eq(baton_callback(no_call, NULL), -ESRCH);
+		expect(run_on(2, spawns, &pid) == &pid);
+		_exit(9);
+	}
+	expect_eq(WEXITSTATUS(child_status(pid)), 9);
+	return NULL;
+}
+
+static void plain_thread(void *arg)
+{
+	pthread_t t;
+
+	expect_eq(pthread_create(&t, NULL, runs_in_child, arg), 0);
+	expect_eq(pthread_join(t, NULL), 0);
+}
+
+static void *starts_plain(void *arg)
+{
+	baton_call(plain_thread, NULL);
+	baton_call(plain_thread, &dl);
+	expect_eq(baton_yield(), 0);
+	return arg;
+}
+
+START_TEST(run_in_child)
+{
+	NOT_UNDER_TSAN("run_in_child");
+	run_on(2, starts_plain, NULL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("life");
@@ -195,5 +372,8 @@ int main(void)
 	tcase_add_loop_test(tc, joined_by_two, 0, ARRAY_SIZE(nprocs_list));
 	tcase_add_test(tc, lone_yields);
 	tcase_add_test(tc, unloaded);
+	tcase_add_loop_test(tc, fork_ends_clearly, 0, ARRAY_SIZE(forked));
+	tcase_add_test(tc, fork_and_exit);
+	tcase_add_test(tc, run_in_child);
 	return suite_main(s);
 }
