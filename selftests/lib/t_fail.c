@@ -6,7 +6,7 @@
  * The program is linked so that its calls of the functions wrapped here, and the
  * library's, come here first.
  */
-#include "common.h"
+#include "ends.h"
 
 #include <pthread.h>
 
@@ -223,6 +223,33 @@ START_TEST(no_memory_for_callback)
 }
 END_TEST
 
+/* --- the program closes what is not its own ---------------------------------- */
+
+static void *closes_all(void *arg)
+{
+	for (int fd = 3; fd < 100; fd++)
+		close(fd);
+	baton_park();
+	return arg;
+}
+
+START_TEST(closed)
+{
+	const struct end e = { closes_all, "has closed" };
+	char said[8192];
+	int status;
+
+	if (!tier_is_kmod()) {
+		skip("closed", "this tier has no descriptor");
+		return;
+	}
+	status = ends_run(&e, said, sizeof(said));
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT ||
+	    !strstr(said, e.says))
+		ck_abort_msg("status %#x: %s", status, said);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("fail");
@@ -234,5 +261,6 @@ int main(void)
 	tcase_add_loop_test(tc, no_memory, 0, 2);
 	tcase_add_test(tc, no_key);
 	tcase_add_test(tc, no_memory_for_callback);
+	tcase_add_test(tc, closed);
 	return suite_main(s);
 }
