@@ -135,9 +135,11 @@ $(O)/libbaton.a: $(LIB_OBJ)
 	$(Q)rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
+# A thread that called back runs the library's code when it ends: the library stays
+# loaded, whoever has closed it.
 $(O)/libbaton.so: $(LIB_OBJ) lib/libbaton.map
 	$(call say,LD,$@)
-	$(Q)$(LINK) -shared -Wl,-soname,libbaton.so.0 $(DEFS) \
+	$(Q)$(LINK) -shared -Wl,-soname,libbaton.so.0 $(DEFS) -Wl,-z,nodelete \
 		-Wl,-z,relro,-z,now -Wl,--version-script,lib/libbaton.map \
 		-o $@ $(LIB_OBJ) -pthread
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "debug.h"
+#include "fatal.h"
 #include "fiber.h"
 #include "reason.h"
 #include "rt.h"
@@ -105,8 +106,15 @@ void baton_adopted_forget(struct baton_worker *w)
 		baton_rt_free(rt);
 }
 
+void baton_adopted_forked(void)
+{
+	left = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+}
+
 void baton_adopted_left(void)
 {
+	if (baton_worker_self()->rt->forked)
+		baton_fatal(FORKED);
 	baton_rt_lock();
 	pthread_cond_broadcast(&left);
 	baton_rt_unlock();

@@ -99,18 +99,19 @@ static inline bool claim_take(struct baton_slot *s, unsigned int p,
 			      uint64_t calls, bool fence)
 {
 	uint32_t old = BATON_KEPT;
-	bool still;
+	bool still, passed = true;
 
 	if (!try_cmpxchg(&s->taken, &old, BATON_TAKING))
 		return false;
 	if (fence)
 		smp_mb();
-	else
-		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+	else	/* A filter of system calls may have come since. */
+		passed = !syscall(SYS_membarrier,
+				  MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 	/* Acquire: what the worker did to the processor's queue. If the call is
 	 * still on, the worker's look at taken is yet to come: it will find us,
 	 * and the two swaps decide. */
-	still = smp_load_acquire(&s->state) == BATON_FOREIGN &&
+	still = passed && smp_load_acquire(&s->state) == BATON_FOREIGN &&
 		READ_ONCE(s->calls) == calls && READ_ONCE(s->proc) == p;
 	old = BATON_TAKING;
 	return try_cmpxchg_acq_rel(&s->taken, &old,

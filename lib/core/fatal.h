@@ -43,6 +43,10 @@ extern struct baton_unwinding *(*baton_unwinding_of)(const struct baton_fiber *f
  */
 void baton_unwinding_failed(void) __attribute__((cold));
 
+/* A fiber that forked comes to a scheduling point in the child. */
+#define FORKED	\
+	"after fork() a fiber can only exec or _exit(): no scheduler runs"
+
 /*
  * While the scheduler runs: a fiber that runs into the guard of its stack dies
  * by baton_fatal(); any other fault of a fiber, in its code or in a foreign

@@ -57,12 +57,16 @@ static void fiber_free(struct baton_rt *rt, struct baton_proc *p,
 static void fiber_end(struct baton_worker *w, struct baton_fiber *f)
 {
 	struct baton_rt *rt = w->rt;
-	struct baton_fiber *joiner;
+	struct baton_fiber *joiner = READ_ONCE(f->joiner);
 
 	if (unlikely(f == rt->main))
 		baton_sched_stop(rt);
-	/* Release: the result. Acquire: the joiner. */
-	joiner = xchg_acq_rel(&f->joiner, JOIN_DONE);
+	/* Release: the result. Acquire: the joiner. Who waits has had his
+	 * turn: DONE would let somebody else join it as well. */
+	while (!try_cmpxchg_acq_rel(&f->joiner, &joiner,
+				    joiner == JOIN_NONE ? JOIN_DONE :
+							  JOIN_FREED))
+		;
 	if (joiner == JOIN_DETACHED) {
 		/* The stack may be reused while we are still on it: whoever
 		 * takes it waits until on_stack is clear, as does whoever
@@ -173,9 +177,28 @@ out:
 	return err;
 }
 
+/*
+ * The one join or detach that a handle is good for; @heir is the fiber that
+ * waits, or JOIN_DETACHED. JOIN_NONE: @f is told. JOIN_DONE: it has ended, and
+ * is the caller's to free. Anything else: somebody was here before. Release: the
+ * heir's context. Acquire: the result, if it has ended.
+ */
+static struct baton_fiber *handle_use(struct baton_fiber *f,
+				      struct baton_fiber *heir)
+{
+	struct baton_fiber *old = READ_ONCE(f->joiner);
+
+	do
+		if (unlikely(old != JOIN_NONE && old != JOIN_DONE))
+			return old;
+	while (!try_cmpxchg_acq_rel(&f->joiner, &old,
+				    old == JOIN_DONE ? JOIN_FREED : heir));
+	return old;
+}
+
 int baton_join(struct baton_fiber *fiber, void **result)
 {
-	struct baton_fiber *none = JOIN_NONE;
+	struct baton_fiber *was;
 	struct baton_worker *w;
 	int err = 0;
 
@@ -188,10 +211,10 @@ int baton_join(struct baton_fiber *fiber, void **result)
 		err = -EDEADLK;
 		goto out;
 	}
-	/* Release: our context. Acquire: the result, if it has ended. */
-	if (try_cmpxchg_acq_rel(&fiber->joiner, &none, w->fiber)) {
+	was = handle_use(fiber, w->fiber);
+	if (was == JOIN_NONE) {
 		w = sched_block(w);
-	} else if (none != JOIN_DONE) {
+	} else if (unlikely(was != JOIN_DONE)) {
 		err = -EINVAL;
 		goto out;
 	}
@@ -205,7 +228,7 @@ out:
 
 int baton_detach(struct baton_fiber *fiber)
 {
-	struct baton_fiber *none = JOIN_NONE;
+	struct baton_fiber *was;
 	struct baton_rt *rt;
 	int err = 0;
 
@@ -214,12 +237,11 @@ int baton_detach(struct baton_fiber *fiber)
 	rt = baton_rt_hold();
 	if (!rt)
 		return -EINVAL;
-	if (!try_cmpxchg_acq_rel(&fiber->joiner, &none, JOIN_DETACHED)) {
-		if (none == JOIN_DONE)
-			fiber_free(rt, NULL, fiber);
-		else
-			err = -EINVAL;
-	}
+	was = handle_use(fiber, JOIN_DETACHED);
+	if (was == JOIN_DONE)
+		fiber_free(rt, NULL, fiber);
+	else if (was != JOIN_NONE)
+		err = -EINVAL;
 	baton_rt_release();
 	return err;
 }
@@ -257,6 +279,7 @@ int baton_ready(struct baton_fiber *fiber)
 	struct baton_worker *w;
 	struct baton_rt *rt;
 	uint32_t old;
+	int err = 0;
 
 	if (!fiber)
 		return -EINVAL;
@@ -264,6 +287,10 @@ int baton_ready(struct baton_fiber *fiber)
 	rt = w ? w->rt : baton_rt_hold();
 	if (!rt)
 		return -ESRCH;
+	if (unlikely(READ_ONCE(fiber->joiner) == JOIN_FREED)) {
+		err = -EINVAL;
+		goto out;
+	}
 	/* Release: what the caller wrote. Acquire: the fiber's context. */
 	old = READ_ONCE(fiber->permit);
 	while (!try_cmpxchg_acq_rel(&fiber->permit, &old,
@@ -272,11 +299,12 @@ int baton_ready(struct baton_fiber *fiber)
 		;
 	if (old == PERMIT_WAITED)
 		baton_sched_ready(rt, w, fiber);
+out:
 	if (likely(w))
 		sched_exit(w);
 	else
 		baton_rt_release();
-	return 0;
+	return err;
 }
 
 int baton_thread_lock(void)

@@ -35,6 +35,7 @@ enum {
 #define JOIN_NONE	((struct baton_fiber *)0)
 #define JOIN_DETACHED	((struct baton_fiber *)1)
 #define JOIN_DONE	((struct baton_fiber *)2)
+#define JOIN_FREED	((struct baton_fiber *)3)	/* its handle is void */
 
 struct baton_fiber {
 	struct baton_ctx ctx;		/* O; on_stack: A */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "fatal.h"
 #include "fiber.h"
 
 int baton_procs_create(struct baton_rt *rt)
@@ -30,8 +31,11 @@ void baton_procs_destroy(struct baton_rt *rt)
 
 bool baton_proc_regain(struct baton_worker *w)
 {
-	if (unlikely(rt_stopping(w->rt)))
+	if (unlikely(rt_stopping(w->rt))) {
+		if (w->rt->forked)
+			baton_fatal(FORKED);
 		return false;
+	}
 	if (claim_settle(w->slot))
 		return true;
 	if (!proc_claim(w))

@@ -64,6 +64,12 @@ void baton_rt_release(void)
 		baton_rt_unlock();
 }
 
+void baton_rt_forked(void)
+{
+	baton_mutex_init(&lock);
+	WRITE_ONCE(baton_rt_running, NULL);
+}
+
 bool __baton_rt_put(struct baton_rt *rt)
 {
 	baton_rt_assert_locked();

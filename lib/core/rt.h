@@ -63,6 +63,7 @@ struct baton_rt {
 	bool drained;			/* L: fibers are nobody's any more */
 	struct baton_stats gone;	/* L: of adopted workers no more */
 	int stopping;			/* A */
+	bool forked;			/* this is the child of a fork() */
 };
 
 /* The running scheduler, or NULL. Release store, after all of it was made. */
@@ -119,6 +120,9 @@ void baton_rt_assert_locked(void);
  */
 struct baton_rt *baton_rt_hold(void);
 void baton_rt_release(void);
+
+/* In the child of fork(): no scheduler runs, and nobody has the lock. */
+void baton_rt_forked(void);
 
 /*
  * baton_run() and each adopted thread hold one reference. __baton_rt_put() is

@@ -154,10 +154,62 @@ static int create_and_run(const struct baton_config *cfg, baton_fn fn,
 	return err;
 }
 
+/* --- fork() ---------------------------------------------------------------- */
+
+static bool busy;	/* a scheduler runs, begins or ends */
+
+/* What the forking thread did, for the child: its region may be gone. */
+static __thread uint32_t state_before;
+
+static void before_fork(void)
+{
+	const struct baton_worker *w = baton_worker_self();
+
+	if (w)
+		state_before = slot_state(w->slot);
+}
+
+/*
+ * The child has one thread, and no scheduler; what belonged to the parent's is
+ * never freed. A thread that was in no fiber may begin a scheduler of its own.
+ * A fiber goes on as far as its next scheduling point, where it finds its
+ * processor gone and the scheduler stopping, and hears why:
+ * baton_proc_regain(), baton_adopted_left().
+ */
+static void after_fork(void)
+{
+	struct baton_worker *w = baton_worker_self();
+	struct baton_rt *rt;
+
+	baton_rt_forked();
+	baton_adopted_forked();
+	WRITE_ONCE(busy, false);
+	if (!w)
+		return;
+	if (w->adopted && !w->depth) {
+		baton_worker_forked();
+		return;
+	}
+	rt = w->rt;
+	if (rt->tier->forked)
+		rt->tier->forked(rt);
+	rt->forked = true;
+	WRITE_ONCE(rt->stopping, 1);
+	slot_set_state(w->slot, state_before);
+	claim_stop(w->slot);
+}
+
+static int fork_error;
+
+static void fork_prepare(void)
+{
+	fork_error = -pthread_atfork(before_fork, NULL, after_fork);
+}
+
 int baton_run(const struct baton_config *cfg, baton_fn fn, void *arg,
 	      void **result)
 {
-	static bool busy;
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct baton_config c;
 	struct baton_worker *w;
 	int saved = errno, err;
@@ -170,7 +222,9 @@ int baton_run(const struct baton_config *cfg, baton_fn fn, void *arg,
 				   "a scheduler runs already, this one's");
 	if (w)
 		baton_adopted_forget(w);
-	err = baton_config_resolve(&c, cfg);
+	pthread_once(&once, fork_prepare);
+	err = fork_error ? baton_error(fork_error, "no memory") :
+			   baton_config_resolve(&c, cfg);
 	errno = saved;
 	if (err)
 		return err;

@@ -157,8 +157,12 @@ struct baton_worker *baton_sched_yield_slow(struct baton_worker *w,
 
 	debug_assert_fiber(w, f);
 	debug_assert_processor(w);
-	if (!rt_may_have_work(rt) && !rt_stopping(rt))
+	if (!rt_may_have_work(rt) && !rt_stopping(rt)) {
+		/* A fiber that yields alone must not count down for ever. */
+		if (w->proc->budget <= 0)
+			w->proc->budget = SCHED_FAIRNESS;
 		return w;
+	}
 	baton_sched_ready(rt, w, f);
 	return baton_sched_leave(w, f);
 }

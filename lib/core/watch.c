@@ -17,6 +17,9 @@
 #include "reason.h"
 #include "rt.h"
 
+/* Between two looks at the queues when membarrier() is forbidden. */
+#define RECHECK_NS	10000000L
+
 int baton_watch_open(struct watch *t, int fd)
 {
 	*t = (struct watch){ .event = -1, .fd = fd };
@@ -101,11 +104,14 @@ static void wait_for(struct watch *t, uint32_t kicks, long ns)
 static void wait_for_work(struct baton_rt *rt, uint32_t kicks)
 {
 	struct watch *t = &rt->watch;
+	bool passed;
 
 	smp_store_mb(t->asleep, 1);
-	syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+	passed = !syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED,
+			  0, 0);
+	/* Without the fence a kick may be missing: look again by oneself. */
 	if (!rt_has_work(rt) && !READ_ONCE(t->wanted) && !rt_stopping(rt))
-		wait_for(t, kicks, -1);
+		wait_for(t, kicks, passed ? -1 : RECHECK_NS);
 	WRITE_ONCE(t->asleep, 0);
 }
 

@@ -38,27 +38,23 @@ static void thread_exits(void *arg)
 	w->exits(w);
 }
 
-static int exit_key_error;
-
-static void exit_key_create(void)
-{
-	exit_key_error = -pthread_key_create(&exit_key, thread_exits);
-}
-
 /*
- * The key is made at first use. If the process has none left, exit_key is what
- * it was: 0, which is somebody else's.
+ * The key is made at first use. A process that has none left may have one
+ * later; until then exit_key is 0, which is somebody else's.
  */
 static int exit_key_set(struct baton_worker *w)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	static bool made;	/* under the lock */
 	int err;
 
-	pthread_once(&once, exit_key_create);
-	if (exit_key_error)
-		return baton_error(exit_key_error,
-				   "no pthread key: error %d",
-				   -exit_key_error);
+	baton_rt_assert_locked();
+	if (!made) {
+		err = -pthread_key_create(&exit_key, thread_exits);
+		if (err)
+			return baton_error(err, "no pthread key: error %d",
+					   -err);
+		made = true;
+	}
 	err = -pthread_setspecific(exit_key, w);
 	return err ? baton_error(err, "pthread key: error %d", -err) : 0;
 }
@@ -131,6 +127,12 @@ void baton_worker_detach(struct baton_worker *w)
 	baton_rt_lock();
 	__baton_worker_detach(w);
 	baton_rt_unlock();
+}
+
+void baton_worker_forked(void)
+{
+	pthread_setspecific(exit_key, NULL);
+	baton_worker_set_self(NULL);
 }
 
 /* --- waiting for a processor --------------------------------------------- */

@@ -86,6 +86,12 @@ void baton_worker_detach(struct baton_worker *w);
 void __baton_worker_detach(struct baton_worker *w);
 
 /*
+ * In the child of fork(), whose only thread was a worker of the parent
+ * and is none here.
+ */
+void baton_worker_forked(void);
+
+/*
  * Wait for a processor; false when the scheduler is stopping. TIER_PINNED in
  * @flags: one that is meant for this worker's pinned fiber.
  */

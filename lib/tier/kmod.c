@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../core/fatal.h"
 #include "../core/reason.h"
 #include "../core/worker.h"
 #include "tier.h"
@@ -126,6 +127,21 @@ static void kmod_detach(struct baton_worker *w)
 	call(w->rt, BATON_IOC_UNREGISTER, NULL);
 }
 
+/*
+ * @ret of call(), where nothing but the end of the scheduler is to be expected:
+ * then the processor is nobody's any more. Anything else leaves it with a caller
+ * that has no use for it, and would be tried for ever: the program has closed
+ * the descriptor, or put another file in its place.
+ */
+static int expected(int ret, const char *what)
+{
+	if (unlikely(ret < 0 && ret != -ESHUTDOWN))
+		baton_fatal(DEVICE ": %s: %s%s", what, strerror(-ret),
+			    ret == -EBADF || ret == -ENOTTY ?
+			    "; the program has closed it" : "");
+	return ret;
+}
+
 static int kmod_park(struct baton_worker *w, unsigned int flags)
 {
 	struct baton_park p = { .size = sizeof(p), .flags = flags };
@@ -134,7 +150,7 @@ static int kmod_park(struct baton_worker *w, unsigned int flags)
 	do
 		ret = call(w->rt, BATON_IOC_PARK, &p);
 	while (ret == -EINTR);
-	return ret;
+	return expected(ret, "park");
 }
 
 static int kmod_wake(struct baton_rt *rt, unsigned int proc,
@@ -146,7 +162,12 @@ static int kmod_wake(struct baton_rt *rt, unsigned int proc,
 		.worker = index,
 	};
 
-	return call(rt, BATON_IOC_WAKE, &a);
+	int ret;
+
+	do
+		ret = call(rt, BATON_IOC_WAKE, &a);
+	while (ret == -EINTR);
+	return expected(ret, "wake");
 }
 
 static int kmod_swap(struct baton_worker *w, unsigned int proc,
@@ -161,12 +182,20 @@ static int kmod_swap(struct baton_worker *w, unsigned int proc,
 	int ret = call(w->rt, BATON_IOC_SWAP, &a);
 
 	/* Given, and interrupted while waiting. */
-	return ret == -EINTR ? kmod_park(w, flags) : ret;
+	return ret == -EINTR ? kmod_park(w, flags) : expected(ret, "swap");
 }
 
 static void kmod_stop(struct baton_rt *rt)
 {
-	call(rt, BATON_IOC_STOP, NULL);
+	expected(call(rt, BATON_IOC_STOP, NULL), "stop");
+}
+
+/* The child has not inherited the mapping: plain memory in its place. */
+static void kmod_forked(struct baton_rt *rt)
+{
+	if (mmap(rt->hdr, kmod_of(rt)->bytes, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+		baton_fatal("no memory after fork(): error %d", errno);
 }
 
 const struct tier_ops baton_tier_kmod = {
@@ -179,4 +208,5 @@ const struct tier_ops baton_tier_kmod = {
 	.wake = kmod_wake,
 	.swap = kmod_swap,
 	.stop = kmod_stop,
+	.forked = kmod_forked,
 };

@@ -37,6 +37,8 @@ struct baton_worker;
  *          one more worker is wanted. Any thread.
  * @swap:   wake(@proc, @index) and park(@w, @flags) at once
  * @stop:   every park returns -ESHUTDOWN from now on
+ * @forked: in the child of fork(): the region is there, whatever it says. NULL:
+ *          it is in any case
  * @tick:   the watcher looks for workers to take a processor from. @fresh: for
  *          the first time since it slept. Returns nanoseconds until the next
  *          look, or TICK_IDLE. NULL: the kernel does the looking.
@@ -52,6 +54,7 @@ struct tier_ops {
 	int (*swap)(struct baton_worker *w, unsigned int proc,
 		    unsigned int index, unsigned int flags);
 	void (*stop)(struct baton_rt *rt);
+	void (*forked)(struct baton_rt *rt);
 	long (*tick)(struct baton_rt *rt, bool fresh);
 };
 

@@ -63,8 +63,12 @@ int baton_spawn(struct baton_fiber **fiber, const struct baton_attr *attr,
  * @result: where to put what its function returned, or NULL
  *
  * Return: 0; -EDEADLK for the caller itself; -EINVAL NULL, detached or joined
- * by another already; -EPERM not from a fiber. Blocks the fiber. What the
- * fiber wrote is visible to the caller afterwards.
+ * already; -EPERM not from a fiber. Blocks the fiber. What the fiber wrote is
+ * visible to the caller afterwards.
+ *
+ * An invalid handle is refused until its memory serves another fiber, whose
+ * handle it then is; that of a fiber with a stack size of its own must not be
+ * used at all: its memory is unmapped.
  */
 int baton_join(struct baton_fiber *fiber, void **result);
 
@@ -104,7 +108,8 @@ int baton_park(void);
  *         this call: a fiber that sees in memory what it waits for, before it
  *         is readied, may go on without the permit, and end.
  *
- * Return: 0; -EINVAL NULL; -ESRCH no scheduler runs. Any thread of the
+ * Return: 0; -EINVAL NULL, or it has been, as far as can be seen; see
+ * baton_join(); -ESRCH no scheduler runs. Any thread of the
  * process; not async-signal-safe. Blocks neither.
  */
 int baton_ready(struct baton_fiber *fiber);

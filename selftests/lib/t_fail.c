@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * t_fail.c - what the system refuses: threads, memory, keys. It is either got
+ * over, or baton_run() and baton_callback() return an error with a reason.
+ *
+ * The program is linked so that its calls of the functions wrapped here, and the
+ * library's, come here first.
+ */
+#include "ends.h"
+
+#include <pthread.h>
+
+/* So many calls that succeed first, and so many that then fail. */
+static struct fail { int spared, left; } threads, memory;
+
+static bool fails(struct fail *f)
+{
+	if (load(&f->spared) > 0) {
+		add(&f->spared, -1);
+		return false;
+	}
+	if (load(&f->left) <= 0)
+		return false;
+	add(&f->left, -1);
+	return true;
+}
+
+int __real_pthread_create(pthread_t *, const pthread_attr_t *,
+			  void *(*)(void *), void *);
+int __wrap_pthread_create(pthread_t *, const pthread_attr_t *,
+			  void *(*)(void *), void *);
+void *__real_aligned_alloc(size_t, size_t);
+void *__wrap_aligned_alloc(size_t, size_t);
+
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *attr,
+			  void *(*fn)(void *), void *arg)
+{
+	return fails(&threads) ? EAGAIN :
+				 __real_pthread_create(t, attr, fn, arg);
+}
+
+void *__wrap_aligned_alloc(size_t align, size_t size)
+{
+	return fails(&memory) ? NULL : __real_aligned_alloc(align, size);
+}
+
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+static void no_call(void *arg)
+{
+	add((int *)arg, 1);
+}
+
+/* --- no thread, or no memory for it, for a while --------------------------- */
+
+static void *reads(void *arg)
+{
+	char c;
+	int err;
+
+	expect_eq(BATON_CALL(err, read, *(int *)arg, &c, 1), 1);
+	expect_eq(err, 0);
+	return arg;
+}
+
+static void *writes(void *arg)
+{
+	expect_eq(write(*(int *)arg, "xx", 2), 2);
+	return arg;
+}
+
+/*
+ * Two fibers block, each with a worker, and the one processor is idle, or may
+ * be taken; only a new worker can run the fiber that they wait for.
+ */
+static void *starve(void *arg)
+{
+	struct fail *f = arg;
+	struct baton_fiber *fiber[3];
+	struct baton_stats st;
+	int fd[2];
+
+	expect_eq(pipe(fd), 0);
+	do
+		expect_eq(baton_stats(&st, sizeof(st)), 0);
+	while (st.workers < 2);
+	store(&f->left, 6);
+	fiber[0] = spawn(reads, &fd[0]);
+	fiber[1] = spawn(reads, &fd[0]);
+	fiber[2] = spawn(writes, &fd[1]);
+	for (int i = 0; i < 3; i++)
+		join(fiber[i]);
+	expect_eq(load(&f->left), 0);
+	close(fd[0]);
+	close(fd[1]);
+	return arg;
+}
+
+START_TEST(no_thread_for_a_while)
+{
+	run_on(1, starve, &threads);
+}
+END_TEST
+
+START_TEST(no_memory_for_a_while)
+{
+	run_on(1, starve, &memory);
+}
+END_TEST
+
+/* --- no thread, or no memory, to begin with -------------------------------- */
+
+static void run_fails(int want)
+{
+	struct baton_stats st;
+
+	expect_eq(baton_run(NULL, nothing, NULL, NULL), want);
+	expect(*baton_reason());
+	expect_eq(baton_stats(&st, sizeof(st)), -ESRCH);
+	expect_eq(baton_run(NULL, nothing, NULL, NULL), 0);
+}
+
+START_TEST(no_watcher)
+{
+	store(&threads.left, 1);
+	run_fails(-EAGAIN);
+}
+END_TEST
+
+/* The processors' first, then the first worker's. */
+START_TEST(no_memory)
+{
+	store(&memory.spared, _i);
+	store(&memory.left, 1);
+	run_fails(-ENOMEM);
+}
+END_TEST
+
+/* --- no key of thread-specific data ----------------------------------------- */
+
+static struct {
+	pthread_key_t first;	/* the program's, and key 0 as a rule */
+	pthread_key_t last;
+	void *seen;		/* by the destructor of the first */
+} keys;
+
+static void key_ends(void *value)
+{
+	keys.seen = value;
+}
+
+static void use_up_keys(void)
+{
+	pthread_key_t key;
+
+	expect_eq(pthread_key_create(&keys.first, key_ends), 0);
+	keys.last = keys.first;
+	while (!pthread_key_create(&key, NULL))
+		keys.last = key;
+	expect(keys.last != keys.first);
+	expect_eq(pthread_setspecific(keys.first, &keys), 0);
+}
+
+START_TEST(no_key)
+{
+	use_up_keys();
+	for (int i = 0; i < 2; i++) {
+		expect_eq(baton_run(NULL, nothing, NULL, NULL), -EAGAIN);
+		expect(strstr(baton_reason(), "key"));
+		expect(pthread_getspecific(keys.first) == &keys);
+		expect(!keys.seen);
+	}
+	/* A key that has become free serves. */
+	expect_eq(pthread_key_delete(keys.last), 0);
+	expect_eq(baton_run(NULL, nothing, NULL, NULL), 0);
+	expect(pthread_getspecific(keys.first) == &keys);
+}
+END_TEST
+
+/* The scheduler got its key, and the thread has no memory for the value. */
+static void *calls_back(void *arg)
+{
+	int called = 0;
+
+	expect_eq(pthread_setspecific(keys.first, &keys), 0);
+	store(&memory.left, 1);
+	expect_eq(baton_callback(no_call, &called), -ENOMEM);
+	expect(*baton_reason());
+	expect_eq(called, 0);
+	expect_eq(baton_callback(no_call, &called), 0);
+	expect_eq(called, 1);
+	expect(pthread_getspecific(keys.first) == &keys);
+	return arg;
+}
+
+static void foreign_thread(void *arg)
+{
+	pthread_t t;
+
+	expect_eq(pthread_create(&t, NULL, calls_back, arg), 0);
+	expect_eq(pthread_join(t, NULL), 0);
+}
+
+static void *calls_thread(void *arg)
+{
+	struct baton_stats st;
+
+	do	/* No other thread is to need memory meanwhile. */
+		expect_eq(baton_stats(&st, sizeof(st)), 0);
+	while (st.workers < 2);
+	expect_eq(baton_call(foreign_thread, arg), 0);
+	expect(keys.seen == &keys);
+	return arg;
+}
+
+START_TEST(no_memory_for_callback)
+{
+	expect_eq(pthread_key_create(&keys.first, key_ends), 0);
+	run_on(2, calls_thread, NULL);
+}
+END_TEST
+
+/* --- the program closes what is not its own ---------------------------------- */
+
+static void *closes_all(void *arg)
+{
+	for (int fd = 3; fd < 100; fd++)
+		close(fd);
+	baton_park();
+	return arg;
+}
+
+START_TEST(closed)
+{
+	const struct end e = { closes_all, "has closed" };
+	char said[8192];
+	int status;
+
+	if (!tier_is_kmod()) {
+		skip("closed", "this tier has no descriptor");
+		return;
+	}
+	status = ends_run(&e, said, sizeof(said));
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT ||
+	    !strstr(said, e.says))
+		ck_abort_msg("status %#x: %s", status, said);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("fail");
+	TCase *tc = test_case(s, "fail");
+
+	tcase_add_test(tc, no_thread_for_a_while);
+	tcase_add_test(tc, no_memory_for_a_while);
+	tcase_add_test(tc, no_watcher);
+	tcase_add_loop_test(tc, no_memory, 0, 2);
+	tcase_add_test(tc, no_key);
+	tcase_add_test(tc, no_memory_for_callback);
+	tcase_add_test(tc, closed);
+	return suite_main(s);
+}

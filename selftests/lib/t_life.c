@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * t_life.c - what outlives what: handles that were used up, a library that is
+ * unloaded, counters at their ends.
+ */
+#include "ends.h"
+
+#include <dlfcn.h>
+#include <limits.h>
+#include <pthread.h>
+#include <semaphore.h>
+
+#include "../../lib/core/sched.h"
+
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+/* --- a handle is good for one join or detach -------------------------------- */
+
+static void *park_once(void *arg)
+{
+	baton_park();
+	return arg;
+}
+
+static void *join_it(void *arg)
+{
+	return (void *)(intptr_t)baton_join(arg, NULL);
+}
+
+/* Ended before it is joined, and after. */
+static void *used_up(void *arg)
+{
+	for (int late = 0; late < 2; late++) {
+		struct baton_fiber *f = spawn(nothing, arg), *a, *b;
+
+		for (int i = 0; late && i < 10; i++)
+			expect_eq(baton_yield(), 0);
+		expect(join(f) == arg);
+		expect_eq(baton_join(f, NULL), -EINVAL);
+		expect_eq(baton_detach(f), -EINVAL);
+		expect_eq(baton_ready(f), -EINVAL);
+		/* Were it free twice, these two would share a stack. */
+		a = spawn(nothing, arg);
+		b = spawn(nothing, arg);
+		expect(a != b);
+		join(a);
+		join(b);
+
+		f = spawn(nothing, arg);
+		for (int i = 0; late && i < 10; i++)
+			expect_eq(baton_yield(), 0);
+		expect_eq(baton_detach(f), 0);
+		expect_eq(baton_detach(f), -EINVAL);
+		expect_eq(baton_join(f, NULL), -EINVAL);
+	}
+	return arg;
+}
+
+START_TEST(handles)
+{
+	run_on(1, used_up, &_i);
+}
+END_TEST
+
+/* One of two that join the same fiber gets it, whenever it ends. */
+static void *join_both(void *arg)
+{
+	for (unsigned int i = scaled(2000); i > 0; i--) {
+		struct baton_fiber *f = spawn(park_once, NULL);
+		struct baton_fiber *a = spawn(join_it, f);
+		struct baton_fiber *b = spawn(join_it, f);
+		intptr_t ra, rb;
+
+		for (unsigned int n = i % 4; n; n--)
+			expect_eq(baton_yield(), 0);
+		baton_ready(f);
+		ra = (intptr_t)join(a);
+		rb = (intptr_t)join(b);
+		expect(ra == 0 || ra == -EINVAL);
+		expect(rb == 0 || rb == -EINVAL);
+		expect(!ra != !rb);
+	}
+	return arg;
+}
+
+START_TEST(joined_by_two)
+{
+	run_on(nprocs_list[_i], join_both, NULL);
+}
+END_TEST
+
+/* --- a counter at its end ---------------------------------------------------- */
+
+static int spawned_runs;
+
+static void *says_so(void *arg)
+{
+	store(&spawned_runs, 1);
+	return arg;
+}
+
+static void *spawn_outside(void *arg)
+{
+	expect_eq(baton_spawn(NULL, NULL, says_so, NULL), 0);
+	return arg;
+}
+
+/* The number of lone yields that would otherwise take long to reach. */
+static void *yields_alone(void *arg)
+{
+	pthread_t t;
+
+	baton_worker_self()->proc->budget = INT_MIN + 10;
+	for (int i = 0; i < 100; i++)
+		expect_eq(baton_yield(), 0);
+	expect_eq(pthread_create(&t, NULL, spawn_outside, NULL), 0);
+	for (uint64_t end = now_ns() + 5000000000u; !load(&spawned_runs);) {
+		expect(now_ns() < end);
+		expect_eq(baton_yield(), 0);
+	}
+	expect_eq(pthread_join(t, NULL), 0);
+	return arg;
+}
+
+START_TEST(lone_yields)
+{
+	run_on(1, yields_alone, NULL);
+}
+END_TEST
+
+/* --- the library is unloaded --------------------------------------------------- */
+
+static struct {
+	__typeof__(&baton_run) run;
+	__typeof__(&baton_call) call;
+	__typeof__(&baton_callback) callback;
+	sem_t called, closed;
+	pthread_t thread;
+} dl;
+
+static void no_call(void *arg)
+{
+	(void)arg;
+}
+
+static void *adopted(void *arg)
+{
+	expect_eq(dl.callback(no_call, NULL), 0);
+	sem_post(&dl.called);
+	sem_wait(&dl.closed);
+	return arg;
+}
+
+static void start_adopted(void *arg)
+{
+	expect_eq(pthread_create(&dl.thread, NULL, adopted, arg), 0);
+	sem_wait(&dl.called);
+}
+
+static void *calls_adopted(void *arg)
+{
+	dl.call(start_adopted, NULL);
+	return arg;
+}
+
+START_TEST(unloaded)
+{
+	void *lib = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+
+	if (!lib) {
+		skip("unloaded", dlerror());
+		return;
+	}
+	dl.run = (__typeof__(dl.run))dlsym(lib, "baton_run");
+	dl.call = (__typeof__(dl.call))dlsym(lib, "baton_call");
+	dl.callback = (__typeof__(dl.callback))dlsym(lib, "baton_callback");
+	sem_init(&dl.called, 0, 0);
+	sem_init(&dl.closed, 0, 0);
+	expect_eq(dl.run(NULL, calls_adopted, NULL, NULL), 0);
+	expect_eq(dlclose(lib), 0);
+	sem_post(&dl.closed);
+	expect_eq(pthread_join(dl.thread, NULL), 0);
+}
+END_TEST
+
+/* --- the child of a fork() ------------------------------------------------------ */
+
+static int child_status(pid_t pid)
+{
+	int status;
+
+	expect_eq(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void *yields_in_child(void *arg)
+{
+	pid_t pid = fork();
+
+	expect(pid >= 0);
+	if (!pid) {
+		alarm(10);
+		baton_yield();
+		_exit(0);
+	}
+	/* As it ended: ends_clearly_as() looks at the parent. */
+	if (WIFSIGNALED(child_status(pid)))
+		abort();
+	return arg;
+}
+
+static void forks(void *arg)
+{
+	*(pid_t *)arg = fork();
+	if (!*(pid_t *)arg)
+		alarm(10);
+}
+
+static void *returns_in_child(void *arg)
+{
+	pid_t pid = -1;
+
+	baton_call(forks, &pid);
+	expect(pid >= 0);
+	if (!pid)
+		_exit(0);
+	if (WIFSIGNALED(child_status(pid)))
+		abort();
+	return arg;
+}
+
+static void calls_back_in_child(void *arg)
+{
+	forks(arg);
+	if (!*(pid_t *)arg)
+		baton_callback(no_call, NULL);
+}
+
+static void *callback_in_child(void *arg)
+{
+	pid_t pid = -1;
+
+	baton_call(calls_back_in_child, &pid);
+	expect(pid > 0);
+	if (WIFSIGNALED(child_status(pid)))
+		abort();
+	return arg;
+}
+
+static void *child_of_adopted(void *arg)
+{
+	pid_t pid = -1;
+
+	baton_callback(forks, &pid);
+	if (!pid)
+		_exit(0);
+	*(int *)arg = child_status(pid);
+	return arg;
+}
+
+static void starts_adopted(void *arg)
+{
+	pthread_t t;
+
+	expect_eq(pthread_create(&t, NULL, child_of_adopted, arg), 0);
+	expect_eq(pthread_join(t, NULL), 0);
+}
+
+static void *adopted_in_child(void *arg)
+{
+	int status = 0;
+
+	baton_call(starts_adopted, &status);
+	if (WIFSIGNALED(status))
+		abort();
+	return arg;
+}
+
+static const struct end forked[] = {
+	{ yields_in_child, "fork()" },
+	{ returns_in_child, "fork()" },
+	{ callback_in_child, "fork()" },
+	{ adopted_in_child, "fork()" },
+};
+
+START_TEST(fork_ends_clearly)
+{
+	ends_clearly_as(&forked[_i]);
+}
+END_TEST
+
+/* What was allowed: another program, or none. */
+static void *child_exits(void *arg)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(7);
+	expect_eq(WEXITSTATUS(child_status(pid)), 7);
+	pid = fork();
+	if (!pid) {
+		execl("/bin/sh", "sh", "-c", "exit 8", NULL);
+		_exit(1);
+	}
+	expect_eq(WEXITSTATUS(child_status(pid)), 8);
+	expect_eq(baton_yield(), 0);
+	return arg;
+}
+
+START_TEST(fork_and_exit)
+{
+	run_on(2, child_exits, NULL);
+}
+END_TEST
+
+static void *spawns(void *arg)
+{
+	return join(spawn(nothing, arg));
+}
+
+/* A thread of no fiber, which has called back before if @arg says so. */
+static void *runs_in_child(void *arg)
+{
+	pid_t pid;
+
+	if (arg)
+		expect_eq(baton_callback(no_call, NULL), 0);
+	pid = fork();
+	expect(pid >= 0);
+	if (!pid) {
+		alarm(10);
+		expect_eq(baton_callback(no_call, NULL), -ESRCH);
+		expect(run_on(2, spawns, &pid) == &pid);
+		_exit(9);
+	}
+	expect_eq(WEXITSTATUS(child_status(pid)), 9);
+	return NULL;
+}
+
+static void plain_thread(void *arg)
+{
+	pthread_t t;
+
+	expect_eq(pthread_create(&t, NULL, runs_in_child, arg), 0);
+	expect_eq(pthread_join(t, NULL), 0);
+}
+
+static void *starts_plain(void *arg)
+{
+	baton_call(plain_thread, NULL);
+	baton_call(plain_thread, &dl);
+	expect_eq(baton_yield(), 0);
+	return arg;
+}
+
+START_TEST(run_in_child)
+{
+	NOT_UNDER_TSAN("run_in_child");
+	run_on(2, starts_plain, NULL);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("life");
+	TCase *tc = test_case(s, "life");
+
+	tcase_add_test(tc, handles);
+	tcase_add_loop_test(tc, joined_by_two, 0, ARRAY_SIZE(nprocs_list));
+	tcase_add_test(tc, lone_yields);
+	tcase_add_test(tc, unloaded);
+	tcase_add_loop_test(tc, fork_ends_clearly, 0, ARRAY_SIZE(forked));
+	tcase_add_test(tc, fork_and_exit);
+	tcase_add_test(tc, run_in_child);
+	return suite_main(s);
+}
