@@ -57,8 +57,8 @@ NO_SANITIZE static inline void visit_end(struct callback **visit)
 	san_unwound(&f->san, cb->fiber_sp, &w->san);
 	san_thread(&f->san, &w->san);
 	callback_check(cb);
-	lost = unlikely(claim_enter(w->slot, BATON_RUNTIME) | w->fence) &&
-	       claim_lost(w->slot, w->fence) && !claim_settle(w->slot);
+	lost = unlikely(claim_enter(w->slot, BATON_RUNTIME) | READ_ONCE(w->fence)) &&
+	       claim_lost(w->slot, READ_ONCE(w->fence)) && !claim_settle(w->slot);
 	if (unlikely(w->chunks))
 		baton_chunks_free(w);
 	f->locks = 0;

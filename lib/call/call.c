@@ -85,7 +85,7 @@ static inline int call_end(struct baton_worker *w, struct baton_slot *slot,
 	uint32_t state = slot_state(slot);
 	uint32_t taken = claim_enter(slot, BATON_FIBER);
 
-	if (unlikely((state ^ BATON_FOREIGN) | taken | w->fence |
+	if (unlikely((state ^ BATON_FOREIGN) | taken | READ_ONCE(w->fence) |
 		     (uintptr_t)w->chunks))
 		return call_end_slow(w, state, err);
 	return err;

@@ -56,7 +56,7 @@ int baton_callback(void (*fn)(void *), void *arg)
 	/* The foreign code's, which our system calls must not change. */
 	in.err = *w->errnop;
 	callback_begin(&in, w, f);
-	if (unlikely(claim_enter(w->slot, BATON_FIBER) | w->fence |
+	if (unlikely(claim_enter(w->slot, BATON_FIBER) | READ_ONCE(w->fence) |
 		     misalignment(f->ctx.sp)) &&
 	    unlikely(!callback_wait(w, f)))
 		return callback_refused(&in);

@@ -29,6 +29,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <time.h>
 
 #include "../tier/tier.h"
 
@@ -130,15 +131,27 @@ void baton_sched_rescue(struct baton_rt *rt)
 		rt->tier->wake(rt, p, (unsigned int)index);
 }
 
-/* It is a few instructions away from leaving, unless it was preempted. */
+/*
+ * The other worker is a few instructions away from leaving, unless it was
+ * preempted. It may be so by this very thread, if that is of a real-time class:
+ * sched_yield() would not let a lower one run, a sleep does.
+ */
 void baton_await_stack(struct baton_fiber *f)
 {
+	struct timespec pause = { .tv_nsec = 20000 };
 	unsigned int spins = 0;
 
 	while (smp_load_acquire(&f->ctx.on_stack)) {
 		baton_cpu_relax();
-		if (++spins % 128 == 0)
+		if (++spins % 128)
+			continue;
+		if (spins <= 128 * 4) {
 			sched_yield();
+			continue;
+		}
+		nanosleep(&pause, NULL);
+		if (pause.tv_nsec < 1000000)
+			pause.tv_nsec *= 2;
 	}
 }
 
@@ -173,7 +186,7 @@ struct baton_worker *baton_sched_begin_slow(struct baton_worker *w)
 
 	if (w->depth)
 		sched_pin(w, f);
-	if (claim_lost(w->slot, w->fence) && !baton_proc_regain(w)) {
+	if (claim_lost(w->slot, READ_ONCE(w->fence)) && !baton_proc_regain(w)) {
 		count(&w->requeued);
 		w->proc = NULL;
 		baton_sched_ready(w->rt, NULL, f);
@@ -186,7 +199,7 @@ bool baton_sched_wait_here(struct baton_worker *w)
 {
 	claim_enter(w->slot, BATON_RUNTIME);
 	sched_pin(w, w->fiber);
-	if (claim_lost(w->slot, w->fence) && !baton_proc_regain(w) &&
+	if (claim_lost(w->slot, READ_ONCE(w->fence)) && !baton_proc_regain(w) &&
 	    !baton_sched_queue_here(w))
 		return false;
 	sched_exit(w);

@@ -27,7 +27,7 @@
  * @base_sp: where baton_asm_start() began
  * @errnop:  this thread's errno; constant
  * @rt:      constant
- * @fence:   rt->fence, near at hand; constant
+ * @fence:   rt->fence, near at hand; set by the watcher, for good
  * @pinned:  the only fiber that it may run now, or NULL. Set once a callback
  *           enters the scheduler, to its end: other fibers' foreign calls
  *           would lie below this one's on the system stack, and be overwritten

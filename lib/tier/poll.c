@@ -13,7 +13,9 @@
  */
 #include <errno.h>
 #include <linux/membarrier.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/sysinfo.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,6 +25,9 @@
 #include "../core/worker.h"
 #include "bunk.h"
 #include "tier.h"
+
+/* More than any kernel has. */
+#define CPUS_MAX	65536
 
 #define TICK_MIN_NS	20000L
 #define TICK_MAX_NS	10000000L
@@ -57,6 +62,7 @@ struct sighting {
  * @quiet: looks, one after the other, at which nothing was taken
  * @idle:  looks, one after the other, at which no fiber waited
  * @ns:    until the next look
+ * @blind: nothing can be taken any more, see fences_on()
  * @now:   the time of this look, in nanoseconds
  */
 struct poll {
@@ -65,6 +71,7 @@ struct poll {
 	unsigned int quiet;
 	unsigned int idle;
 	long ns;
+	bool blind;
 	int64_t now;
 };
 
@@ -128,6 +135,67 @@ static bool overdue(struct poll *t, unsigned int p, uint32_t worker,
 	return work && (same || t->now - seen->since > SLICE_NS);
 }
 
+/*
+ * Run once on each CPU: the switch to this thread is a full barrier for whatever
+ * thread of ours ran there before. False: that is forbidden, too.
+ */
+static bool visit_cpus(void)
+{
+	size_t size = CPU_ALLOC_SIZE(CPUS_MAX);
+	cpu_set_t *all = CPU_ALLOC(CPUS_MAX), *one = CPU_ALLOC(CPUS_MAX);
+	bool visited = false;
+
+	if (!all || !one || sched_getaffinity(0, size, all))
+		goto out;
+	for (int cpu = 0; cpu < get_nprocs_conf(); cpu++) {
+		CPU_ZERO_S(size, one);
+		CPU_SET_S(cpu, size, one);
+		/* -EINVAL: it is offline, or not for any thread of ours. */
+		if (!sched_setaffinity(0, size, one))
+			visited = true;
+		else if (errno != EINVAL)
+			goto out;
+	}
+	visited &= !sched_setaffinity(0, size, all);
+out:
+	CPU_FREE(all);
+	CPU_FREE(one);
+	return visited;
+}
+
+/*
+ * membarrier() has come to be forbidden, by a filter of system calls, perhaps.
+ * Workers are told to pay for a fence from now on. Each has heard of it when it
+ * has been switched out once since: a call that came home without looking did
+ * so before that, and is seen to have come home.
+ */
+static void fences_on(struct baton_rt *rt)
+{
+	static const char blind[] =
+		"baton: membarrier() is forbidden: foreign calls that block keep their processors\n";
+	struct poll *t = poll_of(rt);
+
+	if (t->blind)
+		return;
+	baton_rt_lock();
+	rt->fence = true;
+	for (unsigned int i = 0; i < rt->max_workers; i++)
+		if (rt->workers[i])
+			WRITE_ONCE(rt->workers[i]->fence, true);
+	baton_rt_unlock();
+	if (visit_cpus())
+		return;
+	t->blind = true;
+	if (write(STDERR_FILENO, blind, sizeof(blind) - 1) < 0)
+		return;
+}
+
+static bool membarrier_works(void)
+{
+	return !syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0,
+			0);
+}
+
 /* Take processor @p from a worker that is in a foreign call, if it is time. */
 static bool retake(struct baton_rt *rt, unsigned int p, bool work)
 {
@@ -139,9 +207,13 @@ static bool retake(struct baton_rt *rt, unsigned int p, bool work)
 	if (idle_test(rt->hdr, p) || READ_ONCE(s->state) != BATON_FOREIGN)
 		return false;
 	calls = READ_ONCE(s->calls);
-	if (!overdue(t, p, index, calls, work) ||
-	    !claim_take(s, p, calls, rt->fence))
+	if (!overdue(t, p, index, calls, work) || t->blind)
 		return false;
+	if (!claim_take(s, p, calls, rt->fence)) {
+		if (!rt->fence && !membarrier_works())
+			fences_on(rt);
+		return false;
+	}
 	if (!baton_bunk_wake(rt, p, TIER_ANY))
 		count((uint64_t *)&rt->recs[p].handoffs);
 	return true;

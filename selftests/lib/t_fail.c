@@ -8,7 +8,12 @@
  */
 #include "ends.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 /* So many calls that succeed first, and so many that then fail. */
 static struct fail { int spared, left; } threads, memory;
@@ -250,6 +255,70 @@ START_TEST(closed)
 }
 END_TEST
 
+/* --- membarrier() is forbidden later on ---------------------------------- */
+
+static int seccomp_filter(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { ARRAY_SIZE(code), code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return -1;
+	/* For all threads, the watcher among them */
+	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+			    SECCOMP_FILTER_FLAG_TSYNC, &prog);
+}
+
+static int other_ran;
+
+static void *set_other_ran(void *arg)
+{
+	store(&other_ran, 1);
+	return arg;
+}
+
+static void until_other_ran(void *arg)
+{
+	(void)arg;
+	while (!load(&other_ran))
+		usleep(1000);
+}
+
+static void *forbidden_main(void *arg)
+{
+	bool *done = arg;
+
+	if (seccomp_filter())
+		return arg;
+	for (int i = 0; i < 20; i++) {
+		struct baton_fiber *f;
+
+		store(&other_ran, 0);
+		f = spawn(set_other_ran, NULL);
+		expect(baton_call(until_other_ran, NULL) >= 0);
+		join(f);
+	}
+	*done = true;
+	return arg;
+}
+
+/* Calls that block are handed over all the same. */
+START_TEST(no_membarrier)
+{
+	bool done = false;
+
+	run_on(1, forbidden_main, &done);
+	if (!done)
+		skip("no_membarrier", "no seccomp");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("fail");
@@ -262,5 +331,6 @@ int main(void)
 	tcase_add_test(tc, no_key);
 	tcase_add_test(tc, no_memory_for_callback);
 	tcase_add_test(tc, closed);
+	tcase_add_test(tc, no_membarrier);
 	return suite_main(s);
 }
