@@ -20,11 +20,11 @@
  *	  state = PARKED
  *
  * The end of the scheduler: baton_sched_stop() sets stopping, and
- * baton_adopted_drain() waits until depth is 0. The thread stores depth = 1, then does a claim, an
- * atomic that is a full barrier, or queues up under a lock, and then looks at
- * stopping: one of the two sees the other's store. The same on the way out. A
- * callback that is waiting, or comes to a scheduling point, is cut off there:
- * baton_sched_loop() ends in baton_asm_finish(), back to asm_start.
+ * baton_adopted_drain() waits until depth is 0. The thread stores depth = 1,
+ * then does a claim, an atomic that is a full barrier, or queues up under a lock,
+ * and then looks at stopping: one of the two sees the other's store. The same on
+ * the way out. A callback that is waiting, or comes to a scheduling point, is cut
+ * off there: baton_sched_loop() ends in baton_asm_finish(), back to asm_start.
  */
 #include <errno.h>
 
@@ -47,7 +47,8 @@ static void leave(struct baton_worker *w)
 		baton_adopted_left();
 }
 
-NO_SANITIZE static inline void visit_end(struct callback **visit)
+NO_SANITIZE static inline __attribute__((always_inline)) void
+visit_end(struct callback **visit)
 {
 	const struct callback *cb = *visit;
 	struct baton_worker *w = cb->worker;
@@ -117,7 +118,7 @@ static int cut_off(const struct visit *v)
 int baton_adopted_callback(struct baton_worker *w, void (*fn)(void *),
 			   void *arg)
 {
-	struct visit v = { .fn = fn, .arg = arg };
+	struct visit v;
 	int *errnop = w ? w->errnop : &errno;	/* the thread stays the same */
 	int saved = *errnop, err = 0;
 
@@ -133,6 +134,9 @@ int baton_adopted_callback(struct baton_worker *w, void (*fn)(void *),
 		err = baton_adopted_create(&w);
 	if (unlikely(err))
 		goto out;
+	v.fn = fn;
+	v.arg = arg;
+	v.done = false;
 	callback_begin(&v.cb, w, w->fiber);
 	if (w->cxx)
 		v.cxx = *w->cxx;

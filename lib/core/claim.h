@@ -58,7 +58,7 @@ static inline uint32_t claim_enter(struct baton_slot *s, uint32_t state)
 }
 
 /* The second look; without membarrier() (@fence), the first that counts. */
-static inline bool claim_lost(struct baton_slot *s, bool fence)
+static inline bool claim_lost(struct baton_slot *s, uint32_t fence)
 {
 	if (fence)
 		smp_mb();
@@ -96,7 +96,7 @@ static inline void claim_keep(struct baton_slot *s, const int *stopping)
  * still in its @calls-th foreign call. True: the caller holds @p.
  */
 static inline bool claim_take(struct baton_slot *s, unsigned int p,
-			      uint64_t calls, bool fence)
+			      uint64_t calls, uint32_t fence)
 {
 	uint32_t old = BATON_KEPT;
 	bool still, passed = true;

@@ -121,21 +121,29 @@ static inline bool rec_has_work(struct baton_proc_rec *rec)
  * in this order, it is not missed on its way.
  *
  * A bit in queued may be stale: that costs a look. After @looks looks in vain
- * the answer is yes, which may be wrong; it is never a no that is wrong.
+ * the answer is yes, which may be wrong; it is never a no that is wrong. Both
+ * callers give a constant.
  */
-static inline bool region_has_work(struct baton_header *h,
+#define LOOKS_ALL	(~0u)
+
+static inline __attribute__((always_inline)) bool
+region_has_work(struct baton_header *h,
 				   struct baton_proc_rec *recs,
 				   unsigned int nprocs, unsigned int looks)
 {
 	if (smp_load_acquire(&h->nglobal))
 		return true;
+	if (nprocs == 1)
+		return rec_has_work(recs);
 	for (unsigned int i = 0; i < nprocs; i += 64) {
 		uint64_t word = READ_ONCE(h->queued[i / 64]);
 
 		for (; word; word &= word - 1) {
 			unsigned int p = i + first_bit(word);
 
-			if (unlikely(!looks--) || rec_has_work(&recs[p]))
+			if (looks != LOOKS_ALL && unlikely(!looks--))
+				return true;
+			if (rec_has_work(&recs[p]))
 				return true;
 		}
 	}

@@ -36,7 +36,7 @@ struct baton_rt {
 	struct baton_slot *slots;	/* C */
 	unsigned int nprocs;		/* C */
 	unsigned int max_workers;	/* C */
-	bool fence;			/* no membarrier(), see claim.h; the
+	uint32_t fence;		/* no membarrier(), see claim.h; the
 					 * watcher sets it, for good */
 	cxx_fn cxx;			/* C: NULL without C++ */
 	const struct tier_ops *tier;	/* C */
@@ -83,7 +83,7 @@ static inline bool rt_stopping(const struct baton_rt *rt)
 /* Do fibers wait anywhere? */
 static inline bool rt_has_work(const struct baton_rt *rt)
 {
-	return region_has_work(rt->hdr, rt->recs, rt->nprocs, ~0u);
+	return region_has_work(rt->hdr, rt->recs, rt->nprocs, LOOKS_ALL);
 }
 
 /* The same for a hot path: it may say yes in vain, rather than look long. */

@@ -37,11 +37,15 @@ static inline void sched_stack_left(struct baton_fiber *f)
  */
 static inline void cxx_leave(struct baton_worker *w, struct baton_fiber *f)
 {
-	if (unlikely(w->cxx)) {
-		f->cxx = *w->cxx;
-		/* ThreadSanitizer does not see switch.S clear on_stack. */
-		san_release(&f->cxx);
-	}
+	f->cxx = *w->cxx;
+	/* ThreadSanitizer does not see switch.S clear on_stack. */
+	san_release(&f->cxx);
+}
+
+/* @f is about to run on @w, and finds its C++ exceptions there. */
+static inline void cxx_arrive(struct baton_worker *w, struct baton_fiber *f)
+{
+	*w->cxx = f->cxx;
 }
 
 /* @w is about to run @f. */
@@ -51,8 +55,6 @@ static inline void sched_resume(struct baton_worker *w, struct baton_fiber *f)
 	f->ctx.on_stack = 1;
 	f->worker = w;
 	w->fiber = f;
-	if (unlikely(w->cxx))
-		*w->cxx = f->cxx;
 }
 
 /*
@@ -64,8 +66,11 @@ static inline struct baton_worker *switch_to(struct baton_worker *w,
 					     struct baton_fiber *next)
 {
 	debug_assert_fiber(w, f);
-	cxx_leave(w, f);
 	sched_resume(w, next);
+	if (unlikely(w->cxx)) {
+		cxx_leave(w, f);
+		cxx_arrive(w, next);
+	}
 	baton_debug_clear();
 	san_leave(&f->san, &next->san);
 	san_thread(&f->san, &next->san);
@@ -81,7 +86,8 @@ switch_to_scheduler(struct baton_worker *w, struct baton_fiber *f,
 		    void (*loop)(void *))
 {
 	debug_assert_fiber(w, f);
-	cxx_leave(w, f);
+	if (unlikely(w->cxx))
+		cxx_leave(w, f);
 	baton_debug_clear();
 	san_leave(&f->san, &w->san);
 	san_thread(&f->san, &w->san);
@@ -97,6 +103,8 @@ switch_from_scheduler(struct baton_worker *w, struct baton_fiber *f)
 {
 	debug_assert_system(w);
 	sched_resume(w, f);
+	if (unlikely(w->cxx))
+		cxx_arrive(w, f);
 	san_leave(&w->san, &f->san);
 	san_thread(&w->san, &f->san);
 	baton_asm_enter(&f->ctx);
@@ -108,6 +116,8 @@ switch_ended(struct baton_worker *w, struct baton_fiber *f,
 	     struct baton_fiber *next)
 {
 	sched_resume(w, next);
+	if (unlikely(w->cxx))
+		cxx_arrive(w, next);
 	san_leave(&f->san, &next->san);
 	san_thread(&f->san, &next->san);
 	return &next->ctx;

@@ -55,7 +55,7 @@ struct baton_worker {
 	void *base_sp;
 	unsigned int depth;
 	unsigned int index;
-	bool fence;
+	uint32_t fence;
 	bool adopted;
 	struct cxx *cxx;
 	void (*exits)(struct baton_worker *w);

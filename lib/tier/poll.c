@@ -103,7 +103,8 @@ static int poll_open(struct baton_rt *rt)
 	baton_watch_open(&rt->watch, -1);	/* a futex: cannot fail */
 	/* Where the kernel has no membarrier() every call pays for a fence. */
 	rt->fence = syscall(SYS_membarrier,
-			    MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+			    MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0,
+			    0) != 0;
 	rt->tier_data = t;
 	return 0;
 }
