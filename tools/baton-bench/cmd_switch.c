@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-/* cmd_switch.c - yield and spawn: what fibers cost among themselves. */
+/* cmd_switch.c - yield, spawn, skynet: what fibers cost among themselves. */
 #include <stdlib.h>
 
 #include "bench.h"
 
 #define BATCH	10000
+#define LEAVES	UINT64_C(1000000)
+#define CHILDREN	10
 
 /**
  * struct switching - one case while it runs
@@ -99,6 +101,49 @@ static void batch_body(void *ctx, uint64_t n)
 	}
 }
 
+/* A node of the tree: the sum of the leaves @first to @first + @n - 1. */
+struct node {
+	uint64_t first;
+	uint64_t n;
+};
+
+/* On 32 bits the sum wraps. */
+static void *node_fiber(void *arg)
+{
+	const struct node *node = arg;
+	struct node nodes[CHILDREN];
+	struct baton_fiber *fibers[CHILDREN];
+	uintptr_t sum = 0;
+
+	if (node->n == 1)
+		return (void *)(uintptr_t)node->first;
+	for (unsigned int i = 0; i < CHILDREN; i++) {
+		uint64_t n = node->n / CHILDREN;
+
+		nodes[i] = (struct node) { node->first + i * n, n };
+		if (baton_spawn(&fibers[i], NULL, node_fiber, &nodes[i]))
+			fibers[i] = NULL;
+	}
+	for (unsigned int i = 0; i < CHILDREN; i++) {
+		void *part = NULL;
+
+		if (fibers[i] && !baton_join(fibers[i], &part))
+			sum += (uintptr_t)part;
+	}
+	return (void *)sum;
+}
+
+/* A fiber that is missing makes the sum wrong. */
+static void skynet_body(void *ctx, uint64_t n)
+{
+	struct switching *s = ctx;
+	struct node root = { 0, LEAVES };
+
+	while (n--)
+		s->wrong += node_fiber(&root) !=
+			    (void *)(uintptr_t)(LEAVES * (LEAVES - 1) / 2);
+}
+
 static void *first_fiber(void *arg)
 {
 	struct switching *s = arg;
@@ -157,9 +202,26 @@ static int run_batch(const struct bench_case *c)
 	return ret;
 }
 
+/* On as many processors as the case says, or else the command line. */
+static int run_skynet(const struct bench_case *c)
+{
+	const unsigned int *nprocs = c->data;
+	struct switching s = {
+		.c = c,
+		.loop = { .body = skynet_body, .per = LEAVES },
+	};
+
+	return run(&s, nprocs ? *nprocs : bench_opts.nprocs);
+}
+
+static const unsigned int one = 1, two = 2;
+
 const struct bench_case bench_switch_cases[] = {
 	{ .scenario = "yield", .name = "pair", .run = run_yield },
 	{ .scenario = "spawn", .name = "join", .run = run_join },
 	{ .scenario = "spawn", .name = "batch", .run = run_batch },
+	{ .scenario = "skynet", .name = "one", .run = run_skynet, .data = &one },
+	{ .scenario = "skynet", .name = "two", .run = run_skynet, .data = &two },
+	{ .scenario = "skynet", .name = "nprocs", .run = run_skynet },
 	{ .name = NULL }
 };
