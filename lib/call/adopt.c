@@ -21,10 +21,11 @@
  *
  * The end of the scheduler: baton_sched_stop() sets stopping, and
  * baton_adopted_drain() waits until depth is 0. The thread stores depth = 1,
- * then does a claim, an atomic that is a full barrier, or queues up under a lock,
- * and then looks at stopping: one of the two sees the other's store. The same on
- * the way out. A callback that is waiting, or comes to a scheduling point, is cut
- * off there: baton_sched_loop() ends in baton_asm_finish(), back to asm_start.
+ * then does a claim, an atomic that is a full barrier, or queues up under a
+ * lock, and then looks at stopping: one of the two sees the other's store. The
+ * same on the way out. A callback that is waiting, or comes to a scheduling
+ * point, is cut off there: baton_sched_loop() ends in baton_asm_finish(), back
+ * to asm_start.
  */
 #include <errno.h>
 
@@ -58,8 +59,10 @@ visit_end(struct callback **visit)
 	san_unwound(&f->san, cb->fiber_sp, &w->san);
 	san_thread(&f->san, &w->san);
 	callback_check(cb);
-	lost = unlikely(claim_enter(w->slot, BATON_RUNTIME) | READ_ONCE(w->fence)) &&
-	       claim_lost(w->slot, READ_ONCE(w->fence)) && !claim_settle(w->slot);
+	lost = unlikely(claim_enter(w->slot, BATON_RUNTIME) |
+			READ_ONCE(w->fence)) &&
+	       claim_lost(w->slot, READ_ONCE(w->fence)) &&
+	       !claim_settle(w->slot);
 	if (unlikely(w->chunks))
 		baton_chunks_free(w);
 	f->locks = 0;
@@ -112,7 +115,8 @@ static int cut_off(const struct visit *v)
 		baton_chunks_free(w);
 	baton_global_remove(w->rt, w->fiber);
 	give_up(cb);
-	return baton_error(-ECANCELED, "the scheduler ended during the callback");
+	return baton_error(-ECANCELED,
+			   "the scheduler ended during the callback");
 }
 
 int baton_adopted_callback(struct baton_worker *w, void (*fn)(void *),
