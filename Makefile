@@ -88,12 +88,19 @@ LIB_SRC :=			\
 	lib/tier/poll.c	\
 	# EOL
 LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o) $(O)/asm/$(ARCH)/switch.o $(DELAY)
-TOOLS := baton-bench baton-sum
+# baton-sum is left out where $(CC) finds no libcrypto, and with CRYPTO=.
+ifeq ($(origin CRYPTO),undefined)
+CRYPTO := $(shell t=$$(mktemp) && echo 'int main(void) { return !EVP_sha256(); }' | \
+	$(CC) $(CFLAGS) -include openssl/evp.h -x c - -o "$$t" $(LDFLAGS) -lcrypto \
+	2>/dev/null && echo yes; rm -f "$$t")
+endif
+TOOLS := baton-bench $(if $(CRYPTO),baton-sum)
 EXAMPLES := outline pool rows sort
 HEADERS := $(wildcard lib/include/baton/*.h)
 KMOD_SRC := Kbuild VERSION $(wildcard kmod/*.[ch] kmod/*/*.h kmod/*/*/*.h)
 
 all: $(O)/libbaton.a $(O)/libbaton.so $(TOOLS:%=$(O)/%)
+	$(if $(CRYPTO),,@echo "baton-sum is left out: it needs OpenSSL's libcrypto and its headers")
 
 ifeq ($(wildcard asm/$(ARCH)),)
 $(error no port for $(ARCH): asm/PSEUDOCODE.md has the checklist for asm/$(ARCH))
@@ -241,6 +248,13 @@ style:
 
 # Quoted: a path may have spaces in it.
 D := "$(DESTDIR)
+# What lies below the prefix moves with it: pkg-config --define-variable=prefix=...
+below = $(subst ^,,$(subst ^$(prefix)/,$${prefix}/,^$(1)))
+PAGES1 := $(wildcard $(TOOLS:%=tools/%/*.1))
+PAGES3 := $(wildcard lib/man/*.3)
+PAGES7 := $(wildcard lib/man/*.7)
+PAGES8 := $(wildcard $(TOOLS:%=tools/%/*.8))
+
 install: all
 	install -d $D$(libdir)/pkgconfig" $D$(bindir)"
 	install -d $D$(includedir)/baton"
@@ -251,14 +265,30 @@ install: all
 	install -m 755 $(O)/libbaton.so $D$(libdir)/libbaton.so.$(VERSION)"
 	ln -sf libbaton.so.$(VERSION) $D$(libdir)/libbaton.so.0"
 	ln -sf libbaton.so.0 $D$(libdir)/libbaton.so"
-	sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(libdir)|' \
-	    -e 's|@includedir@|$(includedir)|' -e 's|@version@|$(VERSION)|' \
+	sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(call below,$(libdir))|' \
+	    -e 's|@includedir@|$(call below,$(includedir))|' \
+	    -e 's|@version@|$(VERSION)|' \
 	    lib/libbaton.pc.in >$D$(libdir)/pkgconfig/baton.pc"
 	install -m 755 $(TOOLS:%=$(O)/%) $D$(bindir)"
-	install -m 644 lib/man/*.3 $D$(mandir)/man3"
-	install -m 644 lib/man/*.7 $D$(mandir)/man7"
-	install -m 644 tools/*/*.1 $D$(mandir)/man1"
-	install -m 644 tools/*/*.8 $D$(mandir)/man8"
+	install -m 644 $(PAGES3) $D$(mandir)/man3"
+	install -m 644 $(PAGES7) $D$(mandir)/man7"
+	$(if $(PAGES1),install -m 644 $(PAGES1) $D$(mandir)/man1")
+	$(if $(PAGES8),install -m 644 $(PAGES8) $D$(mandir)/man8")
+
+# What an install with all tools puts there. Of the folders only that of the
+# headers is ours alone.
+OLD_PAGES := $(PAGES3:lib/man/%=man3/%) $(PAGES7:lib/man/%=man7/%)
+OLD_PAGES += $(patsubst %,man1/%,$(notdir $(wildcard tools/*/*.1)))
+OLD_PAGES += $(patsubst %,man8/%,$(notdir $(wildcard tools/*/*.8)))
+uninstall:
+	for f in $(notdir $(HEADERS)); do rm -f $D$(includedir)/baton/$$f" || exit; done
+	[ ! -d $D$(includedir)/baton" ] || \
+		rmdir --ignore-fail-on-non-empty $D$(includedir)/baton"
+	rm -f $D$(libdir)/libbaton.a" $D$(libdir)/libbaton.so.$(VERSION)"
+	rm -f $D$(libdir)/libbaton.so.0" $D$(libdir)/libbaton.so"
+	rm -f $D$(libdir)/pkgconfig/baton.pc"
+	rm -f $D$(bindir)/baton-bench" $D$(bindir)/baton-sum"
+	for f in $(OLD_PAGES); do rm -f $D$(mandir)/$$f" || exit; done
 
 help:
 	@echo 'make             libbaton.a, libbaton.so and the tools, in build/'
@@ -274,6 +304,8 @@ help:
 	@echo 'make style       what the style checks find'
 	@echo 'make deps        install the packages that all this needs'
 	@echo 'make install     DESTDIR, prefix, libdir, includedir, mandir, bindir'
+	@echo 'make uninstall   with the same ones: remove what was installed'
+	@echo '                 (CRYPTO=: without baton-sum, as where there is no OpenSSL)'
 	@echo 'make clean'
 	@echo 'SAN=address, thread or undefined: under that sanitizer'
 	@echo 'DEBUG=1          the library looks for more mistakes, in build/debug/'
@@ -283,7 +315,7 @@ help:
 clean:
 	rm -rf $(O)
 
-.PHONY: all bench check check-arch check-delays clean demo deps examples help install kmod selftests style
+.PHONY: all bench check check-arch check-delays clean demo deps examples help install kmod selftests style uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 
