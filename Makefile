@@ -184,9 +184,16 @@ $(O)/examples/%: tools/examples/%.c $(O)/libbaton.a $(HEADERS) Makefile
 
 kmod: $(O)/kmod/$(or $(K),6.1)/baton.ko
 
+# Kbuild refuses such a path, with words that do not name it.
+check_path = case "$(CURDIR)" in *[[:space:]:]*) \
+	echo "The module cannot be built below $(CURDIR):" \
+		"Kbuild takes no path with a space or a colon." >&2; \
+	exit 1 ;; esac
+
 vm-%: $(O)/kmod/%/baton.ko $(O)/kmod/%/notifiers/notifiers.ko ;
 
 $(O)/kmod/%/baton.ko: $(KMOD_SRC)
+	$(Q)$(check_path)
 	$(call say,KMOD,$@)
 	$(Q)rm -rf $(@D) && mkdir -p $(@D)
 	$(Q)cp -r Kbuild VERSION kmod $(@D)
@@ -202,18 +209,19 @@ $(O)/kmod/%/notifiers/notifiers.ko: selftests/vm/notifiers/notifiers.c \
 # In the target's folder, for the kernel that the stem names.
 define kmod_make
 	$(Q)kdir=$$(selftests/vm/kernel $* | sed -n 's/^kdir=//p') && \
-	$(MAKE) -s -C "$$kdir" M=$(abspath $(@D)) $(if $(CI),KCFLAGS=-Werror) \
+	$(MAKE) -s -C "$$kdir" M="$$(cd $(@D) && pwd)" $(if $(CI),KCFLAGS=-Werror) \
 		modules >$(@D)/log 2>&1 || { cat $(@D)/log; exit 1; }
 	$(Q)grep -i warning $(@D)/log | grep -v 'skipping BTF\|unavailable' || :
 endef
 
 # The running kernel's own, for HOST=1 and for installing.
 $(O)/kmod/host/baton.ko: $(KMOD_SRC)
+	$(Q)$(check_path)
 	$(call say,KMOD,$@)
 	$(Q)rm -rf $(@D) && mkdir -p $(@D)
 	$(Q)cp -r Kbuild VERSION kmod $(@D)
 	$(Q)$(MAKE) -s -C /lib/modules/$$(uname -r)/build \
-		M=$(abspath $(@D)) modules
+		M="$$(cd $(@D) && pwd)" modules
 
 # --- tests ----------------------------------------------------------------
 
