@@ -47,6 +47,8 @@ BASE += $(SANFLAGS) $(if $(DEBUG),-DBATON_DEBUG)
 # Backtraces in a running program need the tables, which not all ABIs give unasked.
 LIBFLAGS := $(BASE) -fPIC -fvisibility=hidden -fno-plt -funwind-tables
 DEPFLAGS = -MMD -MP
+# -MMD leaves out what -isystem finds.
+UAPI := kmod/uapi/linux/baton.h
 LINK = $(CC) $(SANLINK) $(LDFLAGS)
 # What a sanitizer adds may be left to the program.
 DEFS := $(if $(SAN),,-Wl,-z,defs)
@@ -119,7 +121,7 @@ $(O)/asm-offsets.h: asm/offsets.c asm/routines.h $(wildcard asm/*/ctx.h)
 # of their branches, which depends on where these lie.
 $(O)/lib/call/%.o: LIBFLAGS += -fexceptions -falign-functions=64
 
-$(O)/lib/%.o: lib/%.c Makefile
+$(O)/lib/%.o: lib/%.c $(UAPI) Makefile
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LIBFLAGS) $(CFLAGS) $(DEPFLAGS) -c -o $@ $<
@@ -130,7 +132,7 @@ $(O)/asm/%.o: asm/%.S asm/common.h $(wildcard asm/*/switch.S) $(O)/asm-offsets.h
 	$(Q)$(CC) $(BASE) -g -c -o $@ $<
 
 # Is called by what the others are instrumented with.
-$(O)/selftests/delay/%.o: selftests/delay/%.c Makefile
+$(O)/selftests/delay/%.o: selftests/delay/%.c $(UAPI) Makefile
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out $(SANFLAGS),$(LIBFLAGS)) $(CFLAGS) $(DEPFLAGS) \
@@ -151,7 +153,7 @@ $(O)/libbaton.so: $(LIB_OBJ) lib/libbaton.map
 
 tool_obj = $(patsubst %.c,$(O)/%.o,$(wildcard tools/$(1)/*.c))
 
-$(O)/tools/%.o: tools/%.c Makefile
+$(O)/tools/%.o: tools/%.c $(UAPI) Makefile
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(BASE) $(CFLAGS) $(DEPFLAGS) -pthread -c -o $@ $<
