@@ -47,6 +47,8 @@ BASE += $(SANFLAGS) $(if $(DEBUG),-DBATON_DEBUG)
 # Backtraces in a running program need the tables, which not all ABIs give unasked.
 LIBFLAGS := $(BASE) -fPIC -fvisibility=hidden -fno-plt -funwind-tables
 DEPFLAGS = -MMD -MP
+# -MMD leaves out what -isystem finds.
+UAPI := kmod/uapi/linux/baton.h
 LINK = $(CC) $(SANLINK) $(LDFLAGS)
 # What a sanitizer adds may be left to the program.
 DEFS := $(if $(SAN),,-Wl,-z,defs)
@@ -89,12 +91,19 @@ LIB_SRC :=			\
 	lib/tier/poll.c	\
 	# EOL
 LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o) $(O)/asm/$(ARCH)/switch.o $(DELAY)
-TOOLS := baton-bench baton-sum
+# baton-sum is left out where $(CC) finds no libcrypto, and with CRYPTO=.
+ifeq ($(origin CRYPTO),undefined)
+CRYPTO := $(shell t=$$(mktemp) && echo 'int main(void) { return !EVP_sha256(); }' | \
+	$(CC) $(CFLAGS) -include openssl/evp.h -x c - -o "$$t" $(LDFLAGS) -lcrypto \
+	2>/dev/null && echo yes; rm -f "$$t")
+endif
+TOOLS := baton-bench $(if $(CRYPTO),baton-sum)
 EXAMPLES := outline pool rows sort
 HEADERS := $(wildcard lib/include/baton/*.h)
 KMOD_SRC := Kbuild VERSION $(wildcard kmod/*.[ch] kmod/*/*.h kmod/*/*/*.h)
 
 all: $(O)/libbaton.a $(O)/libbaton.so $(TOOLS:%=$(O)/%)
+	$(if $(CRYPTO),,@echo "baton-sum is left out: it needs OpenSSL's libcrypto and its headers")
 
 ifeq ($(wildcard asm/$(ARCH)),)
 $(error no port for $(ARCH): asm/PSEUDOCODE.md has the checklist for asm/$(ARCH))
@@ -113,7 +122,7 @@ $(O)/asm-offsets.h: asm/offsets.c asm/routines.h $(wildcard asm/*/ctx.h)
 # of their branches, which depends on where these lie.
 $(O)/lib/call/%.o: LIBFLAGS += -fexceptions -falign-functions=64
 
-$(O)/lib/%.o: lib/%.c Makefile
+$(O)/lib/%.o: lib/%.c $(UAPI) Makefile
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LIBFLAGS) $(CFLAGS) $(DEPFLAGS) -c -o $@ $<
@@ -124,7 +133,7 @@ $(O)/asm/%.o: asm/%.S asm/common.h $(wildcard asm/*/switch.S) $(O)/asm-offsets.h
 	$(Q)$(CC) $(BASE) -g -c -o $@ $<
 
 # Is called by what the others are instrumented with.
-$(O)/selftests/delay/%.o: selftests/delay/%.c Makefile
+$(O)/selftests/delay/%.o: selftests/delay/%.c $(UAPI) Makefile
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out $(SANFLAGS),$(LIBFLAGS)) $(CFLAGS) $(DEPFLAGS) \
@@ -147,7 +156,7 @@ $(O)/libbaton.so: $(LIB_OBJ) lib/libbaton.map
 
 tool_obj = $(patsubst %.c,$(O)/%.o,$(wildcard tools/$(1)/*.c))
 
-$(O)/tools/%.o: tools/%.c Makefile
+$(O)/tools/%.o: tools/%.c $(UAPI) Makefile
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(BASE) $(CFLAGS) $(DEPFLAGS) -pthread -c -o $@ $<
@@ -180,9 +189,16 @@ $(O)/examples/%: tools/examples/%.c $(O)/libbaton.a $(HEADERS) Makefile
 
 kmod: $(O)/kmod/$(or $(K),6.1)/baton.ko
 
+# Kbuild refuses such a path, with words that do not name it.
+check_path = case "$(CURDIR)" in *[[:space:]:]*) \
+	echo "The module cannot be built below $(CURDIR):" \
+		"Kbuild takes no path with a space or a colon." >&2; \
+	exit 1 ;; esac
+
 vm-%: $(O)/kmod/%/baton.ko $(O)/kmod/%/notifiers/notifiers.ko ;
 
 $(O)/kmod/%/baton.ko: $(KMOD_SRC)
+	$(Q)$(check_path)
 	$(call say,KMOD,$@)
 	$(Q)rm -rf $(@D) && mkdir -p $(@D)
 	$(Q)cp -r Kbuild VERSION kmod $(@D)
@@ -198,18 +214,19 @@ $(O)/kmod/%/notifiers/notifiers.ko: selftests/vm/notifiers/notifiers.c \
 # In the target's folder, for the kernel that the stem names.
 define kmod_make
 	$(Q)kdir=$$(selftests/vm/kernel $* | sed -n 's/^kdir=//p') && \
-	$(MAKE) -s -C "$$kdir" M=$(abspath $(@D)) $(if $(CI),KCFLAGS=-Werror) \
+	$(MAKE) -s -C "$$kdir" M="$$(cd $(@D) && pwd)" $(if $(CI),KCFLAGS=-Werror) \
 		modules >$(@D)/log 2>&1 || { cat $(@D)/log; exit 1; }
 	$(Q)grep -i warning $(@D)/log | grep -v 'skipping BTF\|unavailable' || :
 endef
 
 # The running kernel's own, for HOST=1 and for installing.
 $(O)/kmod/host/baton.ko: $(KMOD_SRC)
+	$(Q)$(check_path)
 	$(call say,KMOD,$@)
 	$(Q)rm -rf $(@D) && mkdir -p $(@D)
 	$(Q)cp -r Kbuild VERSION kmod $(@D)
 	$(Q)$(MAKE) -s -C /lib/modules/$$(uname -r)/build \
-		M=$(abspath $(@D)) modules
+		M="$$(cd $(@D) && pwd)" modules
 
 # --- tests ----------------------------------------------------------------
 
@@ -244,6 +261,13 @@ style:
 
 # Quoted: a path may have spaces in it.
 D := "$(DESTDIR)
+# What lies below the prefix moves with it: pkg-config --define-variable=prefix=...
+below = $(subst ^,,$(subst ^$(prefix)/,$${prefix}/,^$(1)))
+PAGES1 := $(wildcard $(TOOLS:%=tools/%/*.1))
+PAGES3 := $(wildcard lib/man/*.3)
+PAGES7 := $(wildcard lib/man/*.7)
+PAGES8 := $(wildcard $(TOOLS:%=tools/%/*.8))
+
 install: all
 	install -d $D$(libdir)/pkgconfig" $D$(bindir)"
 	install -d $D$(includedir)/baton"
@@ -254,14 +278,30 @@ install: all
 	install -m 755 $(O)/libbaton.so $D$(libdir)/libbaton.so.$(VERSION)"
 	ln -sf libbaton.so.$(VERSION) $D$(libdir)/libbaton.so.0"
 	ln -sf libbaton.so.0 $D$(libdir)/libbaton.so"
-	sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(libdir)|' \
-	    -e 's|@includedir@|$(includedir)|' -e 's|@version@|$(VERSION)|' \
+	sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(call below,$(libdir))|' \
+	    -e 's|@includedir@|$(call below,$(includedir))|' \
+	    -e 's|@version@|$(VERSION)|' \
 	    lib/libbaton.pc.in >$D$(libdir)/pkgconfig/baton.pc"
 	install -m 755 $(TOOLS:%=$(O)/%) $D$(bindir)"
-	install -m 644 lib/man/*.3 $D$(mandir)/man3"
-	install -m 644 lib/man/*.7 $D$(mandir)/man7"
-	install -m 644 tools/*/*.1 $D$(mandir)/man1"
-	install -m 644 tools/*/*.8 $D$(mandir)/man8"
+	install -m 644 $(PAGES3) $D$(mandir)/man3"
+	install -m 644 $(PAGES7) $D$(mandir)/man7"
+	$(if $(PAGES1),install -m 644 $(PAGES1) $D$(mandir)/man1")
+	$(if $(PAGES8),install -m 644 $(PAGES8) $D$(mandir)/man8")
+
+# What an install with all tools puts there. Of the folders only that of the
+# headers is ours alone.
+OLD_PAGES := $(PAGES3:lib/man/%=man3/%) $(PAGES7:lib/man/%=man7/%)
+OLD_PAGES += $(patsubst %,man1/%,$(notdir $(wildcard tools/*/*.1)))
+OLD_PAGES += $(patsubst %,man8/%,$(notdir $(wildcard tools/*/*.8)))
+uninstall:
+	for f in $(notdir $(HEADERS)); do rm -f $D$(includedir)/baton/$$f" || exit; done
+	[ ! -d $D$(includedir)/baton" ] || \
+		rmdir --ignore-fail-on-non-empty $D$(includedir)/baton"
+	rm -f $D$(libdir)/libbaton.a" $D$(libdir)/libbaton.so.$(VERSION)"
+	rm -f $D$(libdir)/libbaton.so.0" $D$(libdir)/libbaton.so"
+	rm -f $D$(libdir)/pkgconfig/baton.pc"
+	rm -f $D$(bindir)/baton-bench" $D$(bindir)/baton-sum"
+	for f in $(OLD_PAGES); do rm -f $D$(mandir)/$$f" || exit; done
 
 help:
 	@echo 'make             libbaton.a, libbaton.so and the tools, in build/'
@@ -277,6 +317,8 @@ help:
 	@echo 'make style       what the style checks find'
 	@echo 'make deps        install the packages that all this needs'
 	@echo 'make install     DESTDIR, prefix, libdir, includedir, mandir, bindir'
+	@echo 'make uninstall   with the same ones: remove what was installed'
+	@echo '                 (CRYPTO=: without baton-sum, as where there is no OpenSSL)'
 	@echo 'make clean'
 	@echo 'SAN=address, thread or undefined: under that sanitizer'
 	@echo 'DEBUG=1          the library looks for more mistakes, in build/debug/'
@@ -286,7 +328,7 @@ help:
 clean:
 	rm -rf $(O)
 
-.PHONY: all bench check check-arch check-delays clean demo deps examples help install kmod selftests style
+.PHONY: all bench check check-arch check-delays clean demo deps examples help install kmod selftests style uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -150,6 +150,7 @@ static void read_config(void)
 	const struct {
 		const char *name, **value;
 	} keys[] = {
+		{ "command", &conf.command },
 		{ "cpus", &cpus },
 		{ "cwd", &conf.cwd },
 		{ "ko", &conf.ko },
@@ -157,6 +158,7 @@ static void read_config(void)
 		{ "notifiers", &conf.notifiers },
 		{ "release", &conf.release },
 		{ "shell", &shell },
+		{ "target", &conf.target },
 		{ "timeout", &timeout },
 		{ "top", &conf.top },
 	};

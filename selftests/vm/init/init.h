@@ -15,6 +15,9 @@
 struct config {
 	const char *cwd;
 	const char *top;	/* of the project */
+	/* Folders or files of the host's that are hidden; "" for none */
+	const char *command;	/* where the command's name leads */
+	const char *target;	/* the same, of the links that it may be */
 	const char *modules;	/* the host's name of lib/modules/RELEASE */
 	const char *release;	/* uname -r */
 	const char *ko;		/* "" for none */

@@ -102,6 +102,34 @@ static void show_hidden(const char *path)
 		show(path);
 }
 
+/* The same for a file, of whose folder we have our own */
+static void show_file(const char *path)
+{
+	int fd;
+
+	if (!access(path, F_OK))
+		return;
+	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0755);
+	if (fd < 0 || mount(on_host(path), path, NULL, MS_BIND, NULL))
+		die(path);
+	close(fd);
+}
+
+/* The folder of the command, or the command itself, where it is hidden */
+static void show_command(const char *path)
+{
+	struct stat there;
+
+	if (!path || !path[0])
+		return;
+	if (stat(on_host(path), &there))
+		die(path);
+	if (S_ISDIR(there.st_mode))
+		show_hidden(path);
+	else
+		show_file(path);
+}
+
 /* Our root is the initramfs; what is in the host's root appears in it */
 static void show_root(void)
 {
@@ -179,6 +207,9 @@ void make_root(void)
 	/* Where the caller works may be below one of those */
 	show_hidden(conf.top);
 	show_hidden(conf.cwd);
+	/* A link leads to what has to be there first. */
+	show_command(conf.target);
+	show_command(conf.command);
 	umount2(HOST, MNT_DETACH);
 	rmdir(HOST);
 }

@@ -2,7 +2,7 @@
 /*
  * notifiers.c - a module that switches preempt notifiers on, for good
  *
- * The first instance of baton switches them on and the last one off, which
+ * baton.ko switches them on when it is loaded and off when it is removed, which
  * patches the kernel's context switch while other CPUs run it. QEMU's emulation
  * on several threads can lose such a change of code: a CPU goes on to execute
  * the breakpoint that was there for an instant, and the kernel hangs or dies.

@@ -1,0 +1,113 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+#
+# t_refused.sh - calls that must not compile do not, and the compiler says
+# why in the words of a static assertion; and the public headers compile with
+# the strictest flags
+
+set -u
+export LC_ALL=C
+top=$(cd "$(dirname "$0")/../.." && pwd)
+num=0 failed=0
+compilers=(gcc clang)
+cxx=(g++ clang++)
+
+report()
+{
+	num=$((num + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $num - $2"
+	else
+		echo "not ok $num - $2"
+		failed=1
+	fi
+}
+
+# compile COMPILER FLAG...: standard input; what it says goes to $said
+compile()
+{
+	said=$("$@" "-I$top/lib/include" -D_GNU_SOURCE -fsyntax-only - 2>&1)
+}
+
+# A program around one statement
+program()
+{
+	cat <<END
+#include <baton/baton.h>
+struct pair { int a, b; };
+double half(double);
+double result(int);
+int takes(struct pair);
+__extension__ typedef __int128 wide;
+int longs(wide);
+int number(int);
+struct pair gives(int);
+int seven(int, int, int, int, int, int, int);
+void nothing(int);
+void test(void);
+void test(void)
+{
+	struct pair p = { 1, 2 };
+	int err = 0, n = 3;
+
+	(void)p, (void)err, (void)n;
+	$1;
+}
+END
+}
+
+# refused LANGUAGE STATEMENT WORDS: by each compiler that is there
+refused()
+{
+	local lang=$1 statement=$2 words=$3 cc names=("${compilers[@]}")
+	local std=gnu11
+
+	[ "$lang" = c ] || names=("${cxx[@]}") std=c++17
+	for cc in "${names[@]}"; do
+		command -v "$cc" >/dev/null || continue
+		! compile "$cc" -x "$lang" "-std=$std" \
+			< <(program "$statement") && [[ $said = *"$words"* ]]
+		report $? "$cc refuses $statement"
+	done
+}
+
+# accepted LANGUAGE STATEMENT FLAG...: without a word
+accepted()
+{
+	local lang=$1 statement=$2 cc names=("${compilers[@]}")
+
+	shift 2
+	[ "$lang" = c ] || names=("${cxx[@]}")
+	for cc in "${names[@]}"; do
+		command -v "$cc" >/dev/null || continue
+		compile "$cc" -x "$lang" "$@" < <(program "$statement") &&
+			[ -z "$said" ]
+		report $? "$cc $* accepts $statement"
+		[ -z "$said" ] || head -n 5 <<<"$said" | sed 's/^/# /'
+	done
+}
+
+argument="an argument is neither an integer nor a pointer"
+result="the result is neither an integer nor a pointer"
+refused c "BATON_CALL(err, half, 3.0)" "$argument"
+refused c "BATON_CALL(err, number, 3.0f)" "$argument"
+refused c "BATON_CALL(err, takes, p)" "$argument"
+refused c "BATON_CALL(err, longs, (wide)1)" "$argument"
+refused c "BATON_CALL(err, result, 3)" "$result"
+refused c "BATON_CALL(err, gives, 3)" "$result"
+refused c "BATON_CALL_NOERR(half, 3.0)" "$argument"
+refused c "BATON_CALL(err, seven, 1, 2, 3, 4, 5, 6, 7)" \
+	"more than six arguments"
+refused c++ "baton::call([] { return 1; })" "would lose what this returns"
+
+wide=(-Wall -Wextra -Wconversion)
+accepted c "n = BATON_CALL(err, number, 3)" -std=gnu11 "${wide[@]}" -Wshadow
+accepted c "n = BATON_CALL(err, number, 3)" -std=c11 -pedantic-errors
+accepted c++ "n = BATON_CALL(err, number, 3)" -std=c++11 "${wide[@]}" \
+	-Wold-style-cast
+accepted c++ "BATON_CALL(err, half, 3), BATON_CALL(err, takes, p)" \
+	-std=c++17 "${wide[@]}" -Wold-style-cast
+accepted c++ "err = baton::call([&] { n = 4; })" -std=c++20 "${wide[@]}" \
+	-Wold-style-cast
+echo "1..$num"
+exit $failed
