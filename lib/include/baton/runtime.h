@@ -186,7 +186,11 @@ struct baton_stats {
  * Each is exact, though not all of one instant. Return: 0; -EINVAL @st NULL;
  * -ESRCH no scheduler runs. Any thread. Blocks neither.
  */
+#pragma GCC diagnostic push
+/* In C++ the function hides the constructor of the struct, as stat() does. */
+#pragma GCC diagnostic ignored "-Wshadow"
 int baton_stats(struct baton_stats *st, size_t size);
+#pragma GCC diagnostic pop
 
 #ifdef __cplusplus
 }
