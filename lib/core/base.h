@@ -11,6 +11,22 @@
 #ifndef BATON_CORE_BASE_H
 #define BATON_CORE_BASE_H
 
+/* What gcc defines by itself. */
+#ifdef __has_feature
+#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#if __has_feature(thread_sanitizer) && !defined(__SANITIZE_THREAD__)
+#define __SANITIZE_THREAD__ 1
+#endif
+#if __has_feature(safe_stack)
+#error "-fsanitize=safe-stack: a fiber has no second stack for it"
+#endif
+#if __has_feature(memory_sanitizer)
+#error "-fsanitize=memory: it cannot follow a fiber to another stack"
+#endif
+#endif
+
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
@@ -22,7 +38,7 @@
 
 #define smp_mb()	__atomic_thread_fence(__ATOMIC_SEQ_CST)
 
-#ifdef __SANITIZE_THREAD__
+#if defined(__SANITIZE_THREAD__) && !defined(__clang__)
 /* ThreadSanitizer sees no order in a fence; plain data is handed over by
  * acquire and release. */
 #pragma GCC diagnostic ignored "-Wtsan"

@@ -146,7 +146,7 @@ baton_debug_arrive(const struct baton_worker *w, const struct baton_fiber *f)
 
 	if (f->worker == w)
 		return;
-	check = getenv("BATON_TLS_CHECK");
+	check = secure_getenv("BATON_TLS_CHECK");
 	if (check && !strcmp(check, "off"))
 		return;
 	/* All registers that a call preserves are in our frame from here on. */

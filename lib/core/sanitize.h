@@ -17,14 +17,7 @@
 
 #include "ctx.h"
 
-#ifdef __has_feature
-#if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#if __has_feature(thread_sanitizer)
-#define __SANITIZE_THREAD__ 1
-#endif
-#endif
+#include "base.h"
 
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>
@@ -33,6 +26,9 @@
 /* Never returns, or begins on one stack and ends on another. */
 #if defined(__SANITIZE_ADDRESS__)
 #define NO_SANITIZE	__attribute__((no_sanitize_address))
+#elif defined(__SANITIZE_THREAD__) && defined(__clang__)
+/* Its no_sanitize("thread") leaves the entry and exit of functions. */
+#define NO_SANITIZE	__attribute__((disable_sanitizer_instrumentation))
 #elif defined(__SANITIZE_THREAD__)
 #define NO_SANITIZE	__attribute__((no_sanitize_thread))
 #else

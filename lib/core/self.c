@@ -5,4 +5,6 @@
  */
 #include "arch.h"
 
-__thread struct baton_worker *baton_tls_worker;
+/* An optimizer of the whole program does not see what an asm names: without
+ * the attribute it drops the variable, or its name. */
+__attribute__((used)) __thread struct baton_worker *baton_tls_worker;

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -67,6 +68,8 @@ static void *worker_thread(void *arg)
 	struct baton_worker *w = b->w;
 	int err;
 
+	/* The watcher's own mask, which is inherited, blocks everything. */
+	pthread_sigmask(SIG_SETMASK, &w->rt->sigmask, NULL);
 	/* The watcher's own slack is the monitor's affair: foreign code, and
 	 * what it executes, is to have that of the process. */
 	prctl(PR_SET_TIMERSLACK, w->rt->slack, 0UL, 0UL, 0UL);
@@ -82,17 +85,12 @@ static void *worker_thread(void *arg)
 static int worker_start(struct baton_rt *rt)
 {
 	struct birth b = { .w = baton_worker_create(rt) };
-	pthread_attr_t attr;
 	int err;
 
 	if (!b.w)
 		return -ENOMEM;
 	sem_init(&b.born, 0, 0);
-	pthread_attr_init(&attr);
-	/* The watcher's own mask blocks everything. */
-	pthread_attr_setsigmask_np(&attr, &rt->sigmask);
-	err = -pthread_create(&b.w->thread, &attr, worker_thread, &b);
-	pthread_attr_destroy(&attr);
+	err = -pthread_create(&b.w->thread, NULL, worker_thread, &b);
 	if (!err) {
 		while (sem_wait(&b.born))
 			;

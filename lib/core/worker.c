@@ -91,6 +91,9 @@ int __baton_worker_attach(struct baton_worker *w)
 	n = atomic_fetch_add_relaxed(&rt->nworkers, 1) + 1;
 	if (n > rt->nworkers_max)
 		rt->nworkers_max = n;
+	/* A use that link-time optimization sees, so that the linker takes the
+	 * variable out of an archive. */
+	__asm__ volatile("" : : "m"(baton_tls_worker));
 	baton_worker_set_self(w);
 	baton_shadow_scheduler(w->adopted ? w->fiber->shadow : 0);
 	return 0;
