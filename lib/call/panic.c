@@ -16,8 +16,8 @@
  * cleanup that panics in turn, within its own baton_try() or not, uses that of
  * its own innermost one.
  *
- * C++ lets nothing leave a function that is noexcept: when the unwinder comes to
- * one, std::terminate() is called, and baton_try() never returns. No message
+ * C++ lets nothing leave a function that is noexcept: when the unwinder comes
+ * to one, std::terminate() is called, and baton_try() never returns. No message
  * comes from that which names the panic, so we have one: from a terminate
  * handler before the program's own if this process has a C++ library, and
  * otherwise, or for other languages with such a rule, when SIGABRT is raised.
@@ -126,7 +126,7 @@ int baton_try(void (*fn)(void *), void *arg, void **value)
 	return 1;
 }
 
-/* --- a panic that cannot go on --------------------------------------------- */
+/* --- a panic that cannot go on ------------------------------------------ */
 
 /* A cleanup on the way may be in a baton_try() of its own. */
 static struct baton_unwinding *unwinding_of(const struct baton_fiber *f)
@@ -170,7 +170,7 @@ static void watch_terminate(void)
 		WRITE_ONCE(program_terminate, old);
 }
 
-/* --- the unwinding ----------------------------------------------------------- */
+/* --- the unwinding ------------------------------------------------------ */
 
 /* Somebody's catch-all has kept it. */
 static void swallowed(_Unwind_Reason_Code code, struct _Unwind_Exception *exc)
