@@ -16,8 +16,8 @@
  * cleanup that panics in turn, within its own baton_try() or not, uses that of
  * its own innermost one.
  *
- * C++ lets nothing leave a function that is noexcept: when the unwinder comes to
- * one, std::terminate() is called, and baton_try() never returns. No message
+ * C++ lets nothing leave a function that is noexcept: when the unwinder comes
+ * to one, std::terminate() is called, and baton_try() never returns. No message
  * comes from that which names the panic, so we have one: from a terminate
  * handler before the program's own if this process has a C++ library, and
  * otherwise, or for other languages with such a rule, when SIGABRT is raised.

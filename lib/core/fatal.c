@@ -19,15 +19,16 @@
  *  - blocks all signals meanwhile. The kernel ends a process whose thread
  *    faults with the signal blocked: a fault within a report is the end at once.
  *
- * After the report of a fault the default action is restored, and the same
- * signal with the same siginfo_t is queued for this thread. It comes when the
- * handler has returned, at the instruction that failed: what waitpid() tells
- * and what a core dump shows is as it would be without the library. The same is
- * done with a signal that somebody sent, about which there is nothing to say.
+ * After the report of a fault the default action is restored, and the handler
+ * returns to the instruction that failed, which fails again. A signal that was
+ * sent is queued again for this thread, with its siginfo_t, and comes at that
+ * instruction. What waitpid() tells and what a core dump shows is in both cases
+ * as it would be without the library. Should another thread have mapped
+ * something meanwhile where a fault was, the instruction succeeds and the
+ * process lives, after the report.
  *
- * REJECTED: returning without queueing it, for the instruction to fail once
- * more. A signal that was sent would be lost, and so would be a fault at an
- * address where another thread has mapped something meanwhile.
+ * REJECTED: queueing the siginfo_t of a fault as well. The kernel takes it, but
+ * qemu-user ends with a failed assertion of its own.
  */
 #include "fatal.h"
 
@@ -123,6 +124,8 @@ static uintptr_t code_of(uintptr_t fn)
 {
 #if defined(__powerpc64__) && (!defined(_CALL_ELF) || _CALL_ELF < 2)
 	return *(const uintptr_t *)fn;	/* that is to a descriptor */
+#elif defined(__arm__)
+	return fn & ~(uintptr_t)1;	/* that is Thumb's mark */
 #else
 	return fn;
 #endif
@@ -524,15 +527,27 @@ static void report_fault(const struct fault *f)
 	say_calls_of_fault(f);
 	if (overflow)
 		die(&f->context->uc_sigmask);
+	/* As in die(), until the instruction has failed again. */
+	sigaddset(&f->context->uc_sigmask, SIGPIPE);
+}
+
+/* Does the instruction fail once more? Not if the kernel found bad memory. */
+static bool recurs(const struct fault *f)
+{
+	if (f->sig == SIGBUS && f->info->si_code == BUS_MCEERR_AO)
+		return false;
+	return !was_sent(f->info);
 }
 
 /* As if there had been no handler. */
-static void queue_again(const struct fault *f)
+static void default_again(const struct fault *f)
 {
 	struct sigaction sa = { .sa_handler = SIG_DFL };
 	long tid = syscall(SYS_gettid);
 
 	sigaction(f->sig, &sa, NULL);
+	if (recurs(f))
+		return;
 	if (syscall(SYS_rt_tgsigqueueinfo, getpid(), tid, f->sig, f->info))
 		syscall(SYS_tgkill, getpid(), tid, f->sig);
 }
@@ -548,7 +563,7 @@ NO_SANITIZE static void report_signal(void *arg)
 	} else if (f->sig == SIGABRT && (u = unwinding())) {
 		report_unwinding(u);
 	}
-	queue_again(f);
+	default_again(f);
 }
 
 /* On whatever stack the program has for signals: that may be a small one. */
@@ -561,7 +576,7 @@ NO_SANITIZE static void on_signal(int sig, siginfo_t *info, void *context)
 	if (!in_report(r.sp) && report_begin())
 		on_emergency_stack(report_signal, &f);
 	else
-		queue_again(&f);
+		default_again(&f);
 }
 
 void baton_fault_handler_install(void)

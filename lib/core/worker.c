@@ -24,6 +24,10 @@ struct baton_worker *baton_worker_create(struct baton_rt *rt)
 	return w;
 }
 
+/* Some ports' arch.h, where it is read and written, declare it, too. */
+extern __thread struct baton_worker *baton_tls_worker
+	__attribute__((tls_model("initial-exec"), visibility("hidden")));
+
 /* --- the end of a thread ------------------------------------------------ */
 
 static pthread_key_t exit_key;

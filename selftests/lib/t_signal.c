@@ -88,7 +88,9 @@ static void dies_silently(baton_fn fn, int sig)
 
 	the_signal = sig;
 	status = ends_run(&e, said, sizeof(said));
-	if (!WIFSIGNALED(status) || WTERMSIG(status) != sig || *said)
+	/* An emulator has its own word on it. */
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != sig ||
+	    (*said && strncmp(said, "qemu: ", 6)))
 		ck_abort_msg("status %#x, not signal %d alone: %s", status,
 			     sig, said);
 }
@@ -389,6 +391,7 @@ static void *thread_faults(void *arg)
 	return arg;
 }
 
+#ifndef SANITIZED
 static void *nothing(void *arg)
 {
 	return arg;
@@ -399,20 +402,19 @@ static void *faults_afterwards(void *arg)
 	run_on(1, nothing, NULL);
 	return in_fiber(arg);
 }
+#endif
 
 START_TEST(not_ours)
 {
+	dies_silently(thread_faults, SIGSEGV);
+#ifndef SANITIZED
 	char said[8192];
 	int status;
 
-	dies_silently(thread_faults, SIGSEGV);
-#ifndef SANITIZED
 	signal(SIGSEGV, SIG_DFL);
 	status = in_thread(faults_afterwards, said, sizeof(said));
-	expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV && !*said);
-#else
-	(void)status;
-	(void)said;
+	expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV &&
+	       (!*said || !strncmp(said, "qemu: ", 6)));
 #endif
 }
 END_TEST
