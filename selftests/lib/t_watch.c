@@ -119,13 +119,23 @@ static void nothing(void *arg)
 	(void)arg;
 }
 
+/* Some microseconds: a look sees it now and then, though never twice. */
+static void brief(void *arg)
+{
+	volatile int n = 2000;
+
+	(void)arg;
+	while (n)
+		n--;
+}
+
 static void *short_calls_main(void *arg)
 {
 	struct baton_fiber *f = spawn(run_flag, NULL);
 
 	/* None of these calls lasts until the monitor's second look. */
 	while (!load(&ran))
-		baton_call(nothing, NULL);
+		baton_call(brief, NULL);
 	join(f);
 	return arg;
 }
