@@ -243,14 +243,7 @@ static void on_emergency_stack(void (*fn)(void *), void *arg)
 {
 	void *sp;
 
-#if defined(__powerpc64__) && _CALL_ELF != 2
-	/* Where this comes from a handler on a full stack, a switch to another
-	 * one faults here: the report stays on the stack for signals. */
-	(void)sp;
-	fn(arg);
-#else
 	baton_asm_call(fn, arg, emergency_stack + sizeof(emergency_stack), &sp);
-#endif
 }
 
 /* By SIGABRT, with the thread's signals as in @mask. */
