@@ -13,7 +13,7 @@
 
 /* --- signals that somebody sent --------------------------------------------- */
 
-static int the_signal;		/* what the tests below send */
+static int the_signal; /* what the tests below send */
 
 static void *raises(void *arg)
 {
@@ -30,7 +30,7 @@ static void *kills(void *arg)
 
 static void *queues(void *arg)
 {
-	sigqueue(getpid(), the_signal, (union sigval){ .sival_int = 7 });
+	sigqueue(getpid(), the_signal, (union sigval){.sival_int = 7});
 	usleep(200000);
 	return arg;
 }
@@ -76,13 +76,13 @@ static void *thread_raises(void *arg)
 }
 
 static baton_fn senders[] = {
-	raises, kills, queues, tgkills, others_kill, raises_in_call,
-	thread_raises,
+	raises,	     kills,	     queues,	    tgkills,
+	others_kill, raises_in_call, thread_raises,
 };
 
 static void dies_silently(baton_fn fn, int sig)
 {
-	const struct end e = { .fn = fn };
+	const struct end e = {.fn = fn};
 	char said[8192];
 	int status;
 
@@ -91,13 +91,13 @@ static void dies_silently(baton_fn fn, int sig)
 	/* An emulator has its own word on it. */
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != sig ||
 	    (*said && strncmp(said, "qemu: ", 6)))
-		ck_abort_msg("status %#x, not signal %d alone: %s", status,
-			     sig, said);
+		ck_abort_msg("status %#x, not signal %d alone: %s", status, sig,
+			     said);
 }
 
 START_TEST(sent)
 {
-	static const int sigs[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
+	static const int sigs[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 
 	for (size_t i = 0; i < ARRAY_SIZE(sigs); i++)
 		dies_silently(senders[_i], sigs[i]);
@@ -138,9 +138,9 @@ static const struct own {
 	void (*handler)(int);
 	const char *says;
 } owns[] = {
-	{ ignored, SIG_IGN, "it is ignored\n" },
-	{ caught_before, catches, "it is caught\n" },
-	{ caught_within, SIG_DFL, "it is caught\n" },
+	{ignored, SIG_IGN, "it is ignored\n"},
+	{caught_before, catches, "it is caught\n"},
+	{caught_within, SIG_DFL, "it is caught\n"},
 };
 
 static const struct own *own;
@@ -196,7 +196,7 @@ END_TEST
 /* --- faults ------------------------------------------------------------------- */
 
 /* Static ones: they are named nevertheless. */
-#define NAMED	static __attribute__((noinline))
+#define NAMED static __attribute__((noinline))
 
 static volatile int *volatile nowhere = (int *)16;
 static int zero;
@@ -265,8 +265,8 @@ static void *in_adopted(void *arg)
 NAMED void beyond_end(void)
 {
 	FILE *f = tmpfile();
-	volatile char *p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fileno(f),
-				0);
+	volatile char *p =
+		mmap(NULL, 4096, PROT_READ, MAP_SHARED, fileno(f), 0);
 
 	if (p != MAP_FAILED)
 		zero += *p;
@@ -332,35 +332,40 @@ static void *illegal(void *arg)
 }
 #endif
 
+/* s390x tells the page of a fault, not the byte. */
+#ifdef __s390x__
+#define NOWHERE "SIGSEGV: nothing is mapped at 0x0"
+#else
+#define NOWHERE "SIGSEGV: nothing is mapped at 0x10"
+#endif
+
 static const struct fault {
 	baton_fn fn;
 	int sig;
 	const char *says, *names, *where;
 } faults[] = {
-	{ in_fiber, SIGSEGV, "SIGSEGV: nothing is mapped at 0x10",
-	  "write_nowhere+0x", "in the code of fiber 0x" },
-	{ in_call, SIGSEGV, "SIGSEGV: nothing is mapped at 0x10",
-	  "write_nowhere+0x", "called was in_foreign+0x0" },
-	{ in_callback, SIGSEGV, "SIGSEGV: nothing is mapped at 0x10",
-	  "write_nowhere+0x", "1 callbacks deep" },
-	{ in_adopted, SIGSEGV, "SIGSEGV: nothing is mapped at 0x10",
-	  "write_nowhere+0x", "1 callbacks deep" },
+	{in_fiber, SIGSEGV, NOWHERE, "write_nowhere+0x",
+	 "in the code of fiber 0x"},
+	{in_call, SIGSEGV, NOWHERE, "write_nowhere+0x",
+	 "called was in_foreign+0x0"},
+	{in_callback, SIGSEGV, NOWHERE, "write_nowhere+0x", "1 callbacks deep"},
+	{in_adopted, SIGSEGV, NOWHERE, "write_nowhere+0x", "1 callbacks deep"},
 #ifdef __powerpc__
 	/* qemu-ppc tells every fault as one of a page that is not there. */
-	{ not_allowed, SIGSEGV, "SIGSEGV: ",
+	{not_allowed, SIGSEGV, "SIGSEGV: ",
 #else
-	{ not_allowed, SIGSEGV, "SIGSEGV: no such access is allowed at 0x",
+	{not_allowed, SIGSEGV, "SIGSEGV: no such access is allowed at 0x",
 #endif
-	  "write_constant+0x", "in the code of fiber 0x" },
-	{ jumps, SIGSEGV, "SIGSEGV: ", "jump_nowhere+0x",
-	  "in the code of fiber 0x" },
-	{ bus_error, SIGBUS, "SIGBUS: no memory, or the end of a mapped file",
-	  "beyond_end+0x", "in the code of fiber 0x" },
+	 "write_constant+0x", "in the code of fiber 0x"},
+	{jumps, SIGSEGV, "SIGSEGV: ", "jump_nowhere+0x",
+	 "in the code of fiber 0x"},
+	{bus_error, SIGBUS, "SIGBUS: no memory, or the end of a mapped file",
+	 "beyond_end+0x", "in the code of fiber 0x"},
 #if defined(__x86_64__) || defined(__i386__)
-	{ divides, SIGFPE, "SIGFPE: division by zero", "divide+0x",
-	  "in the code of fiber 0x" },
-	{ illegal, SIGILL, "SIGILL: no valid instruction", "run_nothing+0x",
-	  "in the code of fiber 0x" },
+	{divides, SIGFPE, "SIGFPE: division by zero", "divide+0x",
+	 "in the code of fiber 0x"},
+	{illegal, SIGILL, "SIGILL: no valid instruction", "run_nothing+0x",
+	 "in the code of fiber 0x"},
 #endif
 };
 
@@ -371,14 +376,13 @@ static void reports(const struct fault *f, int status, const char *said)
 	    !strstr(said, f->where) || !strstr(said, f->names) ||
 	    !strstr(said, "on worker "))
 		ck_abort_msg("status %#x, not signal %d, \"%s\", %s, %s: %s",
-			     status, f->sig, f->says, f->where, f->names,
-			     said);
+			     status, f->sig, f->says, f->where, f->names, said);
 }
 
 START_TEST(reported)
 {
 	const struct fault *f = &faults[_i];
-	const struct end e = { .fn = f->fn };
+	const struct end e = {.fn = f->fn};
 	char said[8192];
 	int status = ends_run(&e, said, sizeof(said));
 
@@ -435,7 +439,7 @@ static void passes_on(int sig, siginfo_t *info, void *context)
 
 static void *chained_fault(void *arg)
 {
-	struct sigaction sa = { .sa_flags = SA_SIGINFO };
+	struct sigaction sa = {.sa_flags = SA_SIGINFO};
 
 	sa.sa_sigaction = passes_on;
 	sigaction(SIGSEGV, &sa, &before);
@@ -444,7 +448,7 @@ static void *chained_fault(void *arg)
 
 START_TEST(chained)
 {
-	const struct end e = { .fn = chained_fault };
+	const struct end e = {.fn = chained_fault};
 	char said[8192], *rest;
 	int status = ends_run(&e, said, sizeof(said));
 
@@ -485,7 +489,7 @@ static void small_altstack(void)
 	size_t pages = (small_size + page - 1) & ~(page - 1);
 	char *p = mmap(NULL, page + pages, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	stack_t st = { .ss_sp = p + page, .ss_size = small_size };
+	stack_t st = {.ss_sp = p + page, .ss_size = small_size};
 
 	if (p == MAP_FAILED || mprotect(p, page, PROT_NONE) ||
 	    sigaltstack(&st, NULL))
@@ -517,15 +521,15 @@ static void *fault_after(void *arg)
 }
 
 /* What the kernel itself puts there, and next to nothing. */
-static const size_t rooms[] = { 1024, 2048, 4096 };
+static const size_t rooms[] = {1024, 2048, 4096};
 
 START_TEST(small_altstacks)
 {
 	static const struct end ends[] = {
-		{ overflow_in_callback, "stack overflow of fiber" },
-		{ overflow_after, "stack overflow of fiber" },
+		{overflow_in_callback, "stack overflow of fiber"},
+		{overflow_after, "stack overflow of fiber"},
 	};
-	const struct end fault = { .fn = fault_after };
+	const struct end fault = {.fn = fault_after};
 	size_t frame = getauxval(AT_MINSIGSTKSZ);
 	char said[8192];
 	int status;
@@ -618,17 +622,15 @@ END_TEST
 /* Nobody reads it: no reason to die of something else. */
 static int deaf(baton_fn fn)
 {
-	const struct end e = { .fn = fn };
+	const struct end e = {.fn = fn};
 	int fd[2], status;
 	pid_t pid;
 
 	expect_eq(pipe(fd), 0);
-	pid = fork();
-	if (!pid) {
-		close(fd[0]);
-		ends_child(&e, fd[1]);
-	}
 	close(fd[0]);
+	pid = fork();
+	if (!pid)
+		ends_child(&e, fd[1]);
 	close(fd[1]);
 	expect_eq(waitpid(pid, &status, 0), pid);
 	expect(WIFSIGNALED(status));
@@ -661,6 +663,8 @@ int main(void)
 	tcase_add_loop_test(tc, small_altstacks, 0, (int)ARRAY_SIZE(rooms));
 	tcase_add_test(tc, one_report);
 #endif
-	tcase_add_test(tc, unread);
+	/* An emulator's own word on the fault finds no reader, either. */
+	if (!under_qemu_user())
+		tcase_add_test(tc, unread);
 	return suite_main(s);
 }
