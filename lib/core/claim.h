@@ -92,6 +92,16 @@ static inline void claim_keep(struct baton_slot *s, const int *stopping)
 }
 
 /*
+ * Every thread of the process that runs passes a full barrier. False: none has;
+ * a filter of system calls, which may come at any time, forbids it.
+ */
+static inline bool membarrier_all(void)
+{
+	return !syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0,
+			0);
+}
+
+/*
  * A taker in user space takes processor @p from the worker of @s, if that is
  * still in its @calls-th foreign call. True: the caller holds @p.
  */
@@ -105,9 +115,8 @@ static inline bool claim_take(struct baton_slot *s, unsigned int p,
 		return false;
 	if (fence)
 		smp_mb();
-	else	/* A filter of system calls may have come since. */
-		passed = !syscall(SYS_membarrier,
-				  MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+	else
+		passed = membarrier_all();
 	/* Acquire: what the worker did to the processor's queue. If the call is
 	 * still on, the worker's look at taken is yet to come: it will find us,
 	 * and the two swaps decide. */

@@ -61,8 +61,9 @@ static void fiber_end(struct baton_worker *w, struct baton_fiber *f)
 
 	if (unlikely(f == rt->main))
 		baton_sched_stop(rt);
-	/* Release: the result. Acquire: the joiner. Who waits has had his
-	 * turn: DONE would let somebody else join it as well. */
+	/* Release: the result. Acquire: the joiner. If a fiber waits in
+	 * baton_join(), that is the one use of the handle: FREED makes any
+	 * other an error from now on, which DONE would invite. */
 	while (!try_cmpxchg_acq_rel(&f->joiner, &joiner,
 				    joiner == JOIN_NONE ? JOIN_DONE :
 							  JOIN_FREED))

@@ -92,11 +92,9 @@ struct baton_fiber *baton_global_pop(struct baton_rt *rt, struct baton_proc *p,
 		runq_push(&p->runq, f);
 		n++;
 	}
-	/* Holder: push, full barrier, queued; and that before nglobal. */
-	if (n > 1 && rt->nprocs > 1) {
-		smp_mb();
-		queued_set(rt->hdr, p->index);
-	}
+	/* Before nglobal: see below. */
+	if (n > 1)
+		proc_mark_queued(rt, p);
 	/* Counted last, so that a worker that is about to sleep sees each of
 	 * these fibers either here or there. */
 	count_locked(rt, -n);

@@ -45,6 +45,19 @@ static inline void proc_attach(struct baton_worker *w, unsigned int p)
 }
 
 /*
+ * The holder of @p has pushed to its queue: it is worth a look from now on. A
+ * single processor's bit is set for good.
+ */
+static inline void proc_mark_queued(struct baton_rt *rt, struct baton_proc *p)
+{
+	if (rt->nprocs == 1)
+		return;
+	/* The push before the bit; see queued_set(). */
+	smp_mb();
+	queued_set(rt->hdr, p->index);
+}
+
+/*
  * @w has none: claim the last it had, or any that is idle, without a system
  * call. False when none is free.
  */

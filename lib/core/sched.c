@@ -59,16 +59,6 @@ static void wake_one(struct baton_rt *rt, const struct baton_proc *queue)
 		watch_work(&rt->watch);
 }
 
-/* The holder of @p has pushed to its queue: it is worth a look from now on. */
-static void mark_queued(struct baton_rt *rt, struct baton_proc *p)
-{
-	/* With a single processor its bit is set for good. */
-	if (rt->nprocs == 1)
-		return;
-	smp_mb();
-	queued_set(rt->hdr, p->index);
-}
-
 static void ready_local(struct baton_rt *rt, struct baton_proc *p,
 			struct baton_fiber *f)
 {
@@ -263,7 +253,7 @@ static struct baton_fiber *steal(struct baton_rt *rt, struct baton_proc *p)
 			f = baton_runq_steal(&p->runq, &rt->procs[n].runq);
 			if (f) {
 				if (!runq_empty(&p->runq))
-					mark_queued(rt, p);
+					proc_mark_queued(rt, p);
 				count(&p->steals);
 				return f;
 			}

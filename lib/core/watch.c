@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <linux/futex.h>
-#include <linux/membarrier.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -13,6 +12,8 @@
 #include <unistd.h>
 
 #include "../tier/tier.h"
+#include "claim.h"
+#include "clock.h"
 #include "fatal.h"
 #include "reason.h"
 #include "rt.h"
@@ -97,9 +98,9 @@ static void wait_for(struct watch *t, uint32_t kicks, long ns)
 
 /*
  * Nothing to look at until a fiber waits. The watcher stores asleep, makes
- * every running thread pass a fence, and looks at the queues; whoever queues a fiber
- * stores into a queue and then loads asleep (watch_work()): one of the two sees
- * the other's store.
+ * every running thread pass a fence, and looks at the queues; whoever queues a
+ * fiber stores into a queue and then loads asleep (watch_work()): one of the
+ * two sees the other's store.
  */
 static void wait_for_work(struct baton_rt *rt, uint32_t kicks)
 {
@@ -107,27 +108,17 @@ static void wait_for_work(struct baton_rt *rt, uint32_t kicks)
 	bool passed;
 
 	smp_store_mb(t->asleep, 1);
-	passed = !syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED,
-			  0, 0);
+	passed = membarrier_all();
 	/* Without the fence a kick may be missing: look again by oneself. */
 	if (!rt_has_work(rt) && !READ_ONCE(t->wanted) && !rt_stopping(rt))
 		wait_for(t, kicks, passed ? -1 : RECHECK_NS);
 	WRITE_ONCE(t->asleep, 0);
 }
 
-/* Monotonic, in nanoseconds. */
-static int64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
 bool baton_watch_wait(struct baton_rt *rt, long retry)
 {
 	struct watch *t = &rt->watch;
-	int64_t left = 0, end = retry ? now() + retry : 0;
+	int64_t left = 0, end = retry ? now_ns() + retry : 0;
 	bool fresh = true;
 
 	while (!rt_stopping(rt)) {
@@ -138,7 +129,7 @@ bool baton_watch_wait(struct baton_rt *rt, long retry)
 
 		fresh = false;
 		if (end)
-			left = end - now();
+			left = end - now_ns();
 		if (xchg(&t->wanted, 0) || left < 0)
 			return true;
 		if (end) {

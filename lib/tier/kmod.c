@@ -162,12 +162,7 @@ static int kmod_wake(struct baton_rt *rt, unsigned int proc,
 		.worker = index,
 	};
 
-	int ret;
-
-	do
-		ret = call(rt, BATON_IOC_WAKE, &a);
-	while (ret == -EINTR);
-	return expected(ret, "wake");
+	return expected(call(rt, BATON_IOC_WAKE, &a), "wake");
 }
 
 static int kmod_swap(struct baton_worker *w, unsigned int proc,

@@ -17,10 +17,10 @@
 #include <stdlib.h>
 #include <sys/sysinfo.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../core/claim.h"
+#include "../core/clock.h"
 #include "../core/reason.h"
 #include "../core/worker.h"
 #include "bunk.h"
@@ -78,14 +78,6 @@ struct poll {
 static struct poll *poll_of(struct baton_rt *rt)
 {
 	return rt->tier_data;
-}
-
-static int64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
 static int poll_open(struct baton_rt *rt)
@@ -191,12 +183,6 @@ static void fences_on(struct baton_rt *rt)
 		return;
 }
 
-static bool membarrier_works(void)
-{
-	return !syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0,
-			0);
-}
-
 /* Take processor @p from a worker that is in a foreign call, if it is time. */
 static bool retake(struct baton_rt *rt, unsigned int p, bool work)
 {
@@ -211,7 +197,7 @@ static bool retake(struct baton_rt *rt, unsigned int p, bool work)
 	if (!overdue(t, p, index, calls, work) || t->blind)
 		return false;
 	if (!claim_take(s, p, calls, rt->fence)) {
-		if (!rt->fence && !membarrier_works())
+		if (!rt->fence && !membarrier_all())
 			fences_on(rt);
 		return false;
 	}
@@ -225,7 +211,7 @@ static long poll_tick(struct baton_rt *rt, bool fresh)
 	struct poll *t = poll_of(rt);
 	bool took = false, work = rt_has_work(rt);
 
-	t->now = now();
+	t->now = now_ns();
 	for (unsigned int p = 0; p < rt->nprocs; p++)
 		took |= retake(rt, p, work);
 	if (took || fresh) {
