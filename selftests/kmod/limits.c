@@ -219,6 +219,16 @@ TEST_F_TIMEOUT(limits, all_users, TEST_SECONDS)
  * Memory
  */
 
+/* The child's memory is counted from now on; false: it cannot, and is dead */
+static bool grouped(struct cgroup *group, pid_t pid)
+{
+	if (cgroup_make(group, pid, "memory"))
+		return true;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	return false;
+}
+
 /* As nobody, in a group whose memory is counted */
 static int memory_child(int up, int down)
 {
@@ -251,11 +261,8 @@ TEST_F_TIMEOUT(limits, memory_is_charged, TEST_SECONDS)
 	if (!pid)
 		_exit(memory_child(self->up[1], self->down[0]));
 	ASSERT_EQ(1, pipe_get(self->up[0]));
-	if (!cgroup_make(&self->group, pid, "memory")) {
-		kill(pid, SIGKILL);
-		waitpid(pid, NULL, 0);
+	if (!grouped(&self->group, pid))
 		SKIP(return, "no memory cgroup");
-	}
 	before = cgroup_number(&self->group, "memory.current");
 	ASSERT_LE(0, before);
 	pipe_put(self->down[1], 1);
@@ -294,11 +301,8 @@ TEST_F_TIMEOUT(limits, memory_is_full, TEST_SECONDS)
 	if (!pid)
 		_exit(full_child(self->max, self->up[1], self->down[0]));
 	ASSERT_EQ(1, pipe_get(self->up[0]));
-	if (!cgroup_make(&self->group, pid, "memory")) {
-		kill(pid, SIGKILL);
-		waitpid(pid, NULL, 0);
+	if (!grouped(&self->group, pid))
 		SKIP(return, "no memory cgroup");
-	}
 	before = cgroup_number(&self->group, "memory.current");
 	ASSERT_LE(0, before);
 	ASSERT_TRUE(write_number(self->group.dir, "memory.max",

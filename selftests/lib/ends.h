@@ -31,12 +31,26 @@ static inline void ends_child(const struct end *e, int out)
 	_exit(0);
 }
 
-/* Run it in a process of its own: its status, and what it said. */
-static inline int ends_run(const struct end *e, char *said, size_t size)
+/* The child's status, and what it says until @fd, which is closed, ends. */
+static inline int ends_said(pid_t pid, int fd, char *said, size_t size)
 {
 	size_t len = 0;
 	ssize_t n;
-	int fd[2], status;
+	int status;
+
+	while (len < size - 1 &&
+	       (n = read(fd, said + len, size - 1 - len)) > 0)
+		len += (size_t)n;
+	said[len] = 0;
+	close(fd);
+	expect_eq(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+/* Run it in a process of its own: its status, and what it said. */
+static inline int ends_run(const struct end *e, char *said, size_t size)
+{
+	int fd[2];
 	pid_t pid;
 
 	expect_eq(pipe(fd), 0);
@@ -45,13 +59,7 @@ static inline int ends_run(const struct end *e, char *said, size_t size)
 	if (!pid)
 		ends_child(e, fd[1]);
 	close(fd[1]);
-	while (len < size - 1 &&
-	       (n = read(fd[0], said + len, size - 1 - len)) > 0)
-		len += (size_t)n;
-	said[len] = 0;
-	close(fd[0]);
-	expect_eq(waitpid(pid, &status, 0), pid);
-	return status;
+	return ends_said(pid, fd[0], said, size);
 }
 
 /* The unwinder of arm does not show the frame that it stops at. */
@@ -72,6 +80,25 @@ static inline void ends_clearly_as(const struct end *e)
 		ck_abort_msg("status %#x, not SIGABRT and \"%s\": %s", status,
 			     e->says, said);
 	expect(strstr(said, "fiber 0x") && strstr(said, ENDS_FRAME));
+}
+
+/* More than a fiber's stack has. Not inlined: its name is in reports. */
+static __attribute__((noinline, unused)) int ends_deeper(int n)
+{
+	volatile char room[512];
+
+	memset((void *)room, n, sizeof(room));
+	return n ? ends_deeper(n - 1) + room[n % 512] : room[0];
+}
+
+static inline void *ends_overflow(void *arg)
+{
+	return (void *)(intptr_t)ends_deeper(1 << 20) + (arg != NULL);
+}
+
+static inline void ends_overflow_in(void *arg)
+{
+	ends_overflow(arg);
 }
 
 #endif /* SELFTESTS_LIB_ENDS_H */

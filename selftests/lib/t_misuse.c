@@ -131,27 +131,9 @@ static void *cancel_call(void *arg)
 
 /* Too small a stack */
 
-static int deeper(int n)
-{
-	volatile char room[512];
-
-	memset((void *)room, n, sizeof(room));
-	return n ? deeper(n - 1) + room[n % 512] : room[0];
-}
-
-static void *overflow(void *arg)
-{
-	return (void *)(intptr_t)deeper(1 << 20) + (arg != NULL);
-}
-
-static void overflow_in(void *arg)
-{
-	overflow(arg);
-}
-
 static void overflow_cb(void *arg)
 {
-	baton_callback(overflow_in, arg);
+	baton_callback(ends_overflow_in, arg);
 }
 
 static void *overflow_callback(void *arg)
@@ -227,7 +209,7 @@ static const struct end ends[] = {
 	{ exit_call, "a thread ended" },
 	{ exit_callback, "a thread ended" },
 	{ cancel_call, "a thread ended" },
-	{ overflow, "stack overflow of fiber" },
+	{ ends_overflow, "stack overflow of fiber" },
 	{ overflow_callback, "stack overflow of fiber" },
 };
 
@@ -238,7 +220,7 @@ START_TEST(ends_clearly)
 	if (e->fn == exit_call || e->fn == exit_callback)
 		NOT_UNDER_TSAN("ends_clearly, pthread_exit()");
 	if (under_qemu_user() &&
-	    (e->fn == overflow || e->fn == overflow_callback)) {
+	    (e->fn == ends_overflow || e->fn == overflow_callback)) {
 		skip("ends_clearly, overflow", "it dies of the fault itself");
 		return;
 	}

@@ -159,9 +159,7 @@ static void *own_main(void *arg)
 
 static int in_thread(void *(*fn)(void *), char *said, size_t size)
 {
-	int fd[2], status;
-	size_t len = 0;
-	ssize_t n;
+	int fd[2];
 	pid_t pid;
 
 	expect_eq(pipe(fd), 0);
@@ -173,13 +171,7 @@ static int in_thread(void *(*fn)(void *), char *said, size_t size)
 		_exit(0);
 	}
 	close(fd[1]);
-	while (len < size - 1 &&
-	       (n = read(fd[0], said + len, size - 1 - len)) > 0)
-		len += (size_t)n;
-	said[len] = 0;
-	close(fd[0]);
-	expect_eq(waitpid(pid, &status, 0), pid);
-	return status;
+	return ends_said(pid, fd[0], said, size);
 }
 
 START_TEST(programs_own)
@@ -462,24 +454,6 @@ END_TEST
 
 #ifndef SANITIZED
 
-NAMED int deeper(int n)
-{
-	volatile char room[512];
-
-	memset((void *)room, n, sizeof(room));
-	return n ? deeper(n - 1) + room[n % 512] : room[0];
-}
-
-static void *overflow(void *arg)
-{
-	return (void *)(intptr_t)deeper(1 << 20) + (arg != NULL);
-}
-
-static void overflow_in(void *arg)
-{
-	overflow(arg);
-}
-
 static size_t small_size;
 
 /* A stack for signals of @small_size bytes, and below it nothing. */
@@ -499,7 +473,7 @@ static void small_altstack(void)
 static void small_then_callback(void *arg)
 {
 	small_altstack();
-	baton_callback(overflow_in, arg);
+	baton_callback(ends_overflow_in, arg);
 }
 
 static void *overflow_in_callback(void *arg)
@@ -511,7 +485,7 @@ static void *overflow_in_callback(void *arg)
 static void *overflow_after(void *arg)
 {
 	small_altstack();
-	return overflow(arg);
+	return ends_overflow(arg);
 }
 
 static void *fault_after(void *arg)
@@ -560,7 +534,7 @@ static void meet(void)
 static void overflow_together(void *arg)
 {
 	meet();
-	overflow(arg);
+	ends_overflow(arg);
 }
 
 /* On a thread of its own each, whatever the tier. */
