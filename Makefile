@@ -65,6 +65,7 @@ LIB_SRC :=			\
 	lib/call/callback.c	\
 	lib/call/panic.c	\
 	lib/core/adopted.c	\
+	lib/core/cancel.c	\
 	lib/core/config.c	\
 	lib/core/cpus.c	\
 	lib/core/cxx.c		\
@@ -72,6 +73,7 @@ LIB_SRC :=			\
 	lib/core/fatal.c	\
 	lib/core/fiber.c	\
 	lib/core/global.c	\
+	lib/core/lock.c	\
 	lib/core/proc.c	\
 	lib/core/reason.c	\
 	lib/core/rt.c		\
@@ -84,8 +86,12 @@ LIB_SRC :=			\
 	lib/core/stats.c	\
 	lib/core/symbols.c	\
 	lib/core/threads.c	\
+	lib/core/timer.c	\
+	lib/core/wait.c		\
 	lib/core/watch.c	\
+	lib/core/watcher.c	\
 	lib/core/worker.c	\
+	lib/sync/sleep.c	\
 	lib/tier/bunk.c	\
 	lib/tier/kmod.c	\
 	lib/tier/poll.c	\

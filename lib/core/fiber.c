@@ -8,7 +8,7 @@
 
 #include "fatal.h"
 #include "reason.h"
-#include "sched.h"
+#include "wait.h"
 
 struct baton_attr {
 	size_t stack_size;
@@ -77,7 +77,10 @@ static void fiber_end(struct baton_worker *w, struct baton_fiber *f)
 		else
 			baton_proc_fiber_put(rt, w->proc, f);
 	} else if (joiner != JOIN_NONE) {
-		baton_sched_ready(rt, w, joiner);
+		if (likely(waiter_win(&joiner->waiter, f)))
+			baton_sched_ready(rt, w, joiner);
+		else	/* it is in join_withdraw(), and frees @f after this */
+			smp_store_release(&f->joiner, JOIN_LEFT);
 	}
 }
 
@@ -109,6 +112,11 @@ NO_SANITIZE static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 void baton_fiber_init(struct baton_fiber *f)
 {
 	f->permit = PERMIT_NONE;
+	f->waiter.blocked = WAITER_OVER;
+	f->waiter.fiber = f;
+	f->canceled = 0;
+	f->masked = 0;
+	f->deadline = TIMER_NEVER;
 	f->pin = NULL;
 	f->locks = 0;
 	f->cxx = (struct cxx){ 0 };
@@ -197,34 +205,79 @@ static struct baton_fiber *handle_use(struct baton_fiber *f,
 	return old;
 }
 
-int baton_join(struct baton_fiber *fiber, void **result)
+/*
+ * The wait of @self for the end of @f is over, but not by that. True: @f has
+ * not ended, and its handle is as good as before. False: it has ended all the
+ * same, and nobody but @self looks at it any more.
+ */
+static bool join_withdraw(struct baton_fiber *f, struct baton_fiber *self)
+{
+	struct baton_fiber *old = self;
+	struct backoff b = { 0 };
+
+	if (try_cmpxchg_acq_rel(&f->joiner, &old, JOIN_NONE))
+		return true;
+	/* It has yet to find out that we were not to be won. */
+	while (smp_load_acquire(&f->joiner) != JOIN_LEFT)
+		baton_backoff(&b);
+	WRITE_ONCE(f->joiner, JOIN_FREED);
+	return false;
+}
+
+/* @f has not ended: wait for that. 0: it has, or does so just now. */
+static int join_wait(struct wait *t, struct baton_fiber *f, int64_t deadline)
+{
+	struct baton_fiber *self = t->w->fiber, *was;
+	int err;
+
+	wait_arm(t);
+	was = handle_use(f, self);
+	if (unlikely(was != JOIN_NONE)) {
+		baton_wait_disarm(t);
+		return was == JOIN_DONE ? 0 : -EINVAL;
+	}
+	err = wait_block(t, deadline);
+	if (likely(!err) || join_withdraw(f, self))
+		return err;
+	/* It was not the cancel, either, that ended this wait. */
+	if (err == -ECANCELED)
+		WRITE_ONCE(self->canceled, 1);
+	return 0;
+}
+
+int baton_join_until(struct baton_fiber *fiber, void **result, int64_t deadline)
 {
 	struct baton_fiber *was;
-	struct baton_worker *w;
+	struct wait t;
 	int err = 0;
 
 	if (!fiber)
 		return -EINVAL;
-	w = sched_enter();
-	if (!w)
+	wait_enter(&t);
+	if (!t.w)
 		return -EPERM;
-	if (fiber == w->fiber) {
+	if (fiber == t.w->fiber) {
 		err = -EDEADLK;
 		goto out;
 	}
-	was = handle_use(fiber, w->fiber);
-	if (was == JOIN_NONE) {
-		w = sched_block(w);
-	} else if (unlikely(was != JOIN_DONE)) {
+	was = READ_ONCE(fiber->joiner);
+	if (was == JOIN_NONE)
+		err = join_wait(&t, fiber, deadline);
+	else if (was != JOIN_DONE || handle_use(fiber, NULL) != JOIN_DONE)
 		err = -EINVAL;
+	if (unlikely(err))
 		goto out;
-	}
 	if (result)
 		*result = fiber->result;
-	fiber_free(w->rt, w->proc, fiber);
+	fiber_free(t.w->rt, t.w->proc, fiber);
 out:
-	sched_exit(w);
+	wait_leave(&t);
 	return err;
+}
+
+int baton_join(struct baton_fiber *fiber, void **result)
+{
+	return baton_join_until(fiber, result, BATON_NEVER);
 }
 
 int baton_detach(struct baton_fiber *fiber)
@@ -257,22 +310,32 @@ int baton_yield(void)
 	return 0;
 }
 
-int baton_park(void)
+int baton_park_until(int64_t deadline)
 {
-	struct baton_worker *w = sched_enter();
-	struct baton_fiber *f;
 	uint32_t permit = PERMIT_NONE;
+	struct baton_fiber *f;
+	struct wait t;
+	int err = 0;
 
-	if (unlikely(!w))
+	wait_enter(&t);
+	if (unlikely(!t.w))
 		return -EPERM;
-	f = w->fiber;
+	f = t.w->fiber;
+	f->waiter.by = NULL;
 	/* Acquire: what came before the baton_ready() whose permit it is. */
-	if (try_cmpxchg_acq_rel(&f->permit, &permit, PERMIT_WAITED))
-		w = sched_block(w);
+	if (try_cmpxchg_acq_rel(&f->permit, &permit,
+				unlikely(f->masked) ? PERMIT_MASKED :
+						      PERMIT_WAITED))
+		err = wait_block(&t, deadline);
 	else	/* acquires from a second baton_ready(), too */
 		xchg_acq_rel(&f->permit, PERMIT_NONE);
-	sched_exit(w);
-	return 0;
+	wait_leave(&t);
+	return err;
+}
+
+int baton_park(void)
+{
+	return baton_park_until(BATON_NEVER);
 }
 
 int baton_ready(struct baton_fiber *fiber)
@@ -295,10 +358,10 @@ int baton_ready(struct baton_fiber *fiber)
 	/* Release: what the caller wrote. Acquire: the fiber's context. */
 	old = READ_ONCE(fiber->permit);
 	while (!try_cmpxchg_acq_rel(&fiber->permit, &old,
-				    old == PERMIT_WAITED ? PERMIT_NONE :
+				    old >= PERMIT_WAITED ? PERMIT_NONE :
 							   PERMIT_GIVEN))
 		;
-	if (old == PERMIT_WAITED)
+	if (old >= PERMIT_WAITED)
 		baton_sched_ready(rt, w, fiber);
 out:
 	if (likely(w))

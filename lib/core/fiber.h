@@ -21,6 +21,7 @@
 #include "cxx.h"
 #include "shadow.h"
 #include "sanitize.h"
+#include "waiter.h"
 
 struct baton_worker;
 
@@ -29,6 +30,7 @@ enum {
 	PERMIT_NONE	= 0,
 	PERMIT_GIVEN	= 1,	/* baton_ready() came first */
 	PERMIT_WAITED	= 2,	/* the fiber is parked */
+	PERMIT_MASKED	= 3,	/* the same, but a cancel may not end it */
 };
 
 /* baton_fiber.joiner: one of these, or the fiber that waits in join */
@@ -36,10 +38,15 @@ enum {
 #define JOIN_DETACHED	((struct baton_fiber *)1)
 #define JOIN_DONE	((struct baton_fiber *)2)
 #define JOIN_FREED	((struct baton_fiber *)3)	/* its handle is void */
+#define JOIN_LEFT	((struct baton_fiber *)4)	/* see join_withdraw() */
 
 struct baton_fiber {
 	struct baton_ctx ctx;		/* O; on_stack: A */
 	uint32_t permit;		/* A */
+	struct waiter waiter;		/* see waiter.h */
+	uint32_t canceled;		/* A: a cancel is due, see cancel.c */
+	uint32_t masked;		/* O: sections that none may end */
+	int64_t deadline;		/* O: of the innermost scope */
 	struct baton_worker *worker;	/* O: where it runs or ran last */
 	struct baton_worker *pin;	/* O: it may run there alone */
 	unsigned int locks;		/* O: baton_thread_lock() */
@@ -58,7 +65,7 @@ struct baton_fiber {
 	unsigned int id;		/* valgrind's, of the stack */
 	uintptr_t shadow;		/* token of its empty shadow stack;
 					 * 0: none. Constant, as base */
-	struct san san; /* O */
+	struct san san;			/* O */
 };
 
 static inline struct baton_fiber *fiber_of(struct baton_ctx *ctx)

@@ -29,6 +29,7 @@ struct baton_fiber;
 struct baton_proc;
 struct baton_worker;
 struct tier_ops;
+struct timers;
 
 struct baton_rt {
 	struct baton_header *hdr;	/* C */
@@ -44,6 +45,7 @@ struct baton_rt {
 	char why[192];			/* C: why no better tier */
 
 	struct baton_proc *procs;	/* C */
+	struct timers *timers;		/* C: by processor */
 	struct baton_worker **workers;	/* C: by slot; entries L, and A */
 	unsigned int nworkers;		/* L; read by the watcher: A */
 	unsigned int nworkers_max;	/* L */

@@ -45,6 +45,7 @@
 #include "reason.h"
 #include "sched.h"
 #include "threads.h"
+#include "timer.h"
 
 static int tier_open(struct baton_rt *rt, enum baton_tier tier)
 {
@@ -100,6 +101,8 @@ static int start(struct baton_rt *rt, const struct baton_config *cfg,
 		return err;
 	}
 	err = baton_procs_create(rt);
+	if (!err)
+		err = baton_timers_create(rt);
 	if (err)
 		return baton_error(err, "no memory");
 	return first_fiber(rt, fn, arg);
@@ -126,6 +129,7 @@ static void end(struct baton_rt *rt)
 {
 	baton_threads_free(rt);
 	baton_adopted_free(rt);
+	baton_timers_destroy(rt);
 	baton_procs_destroy(rt);
 	baton_stack_pool_uninit(&rt->stacks);
 	rt_put(rt);

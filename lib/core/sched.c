@@ -28,10 +28,9 @@
 #include "sched.h"
 
 #include <errno.h>
-#include <sched.h>
-#include <time.h>
 
 #include "../tier/tier.h"
+#include "lock.h"
 
 /* Rounds over all processors before a worker parks: 1 to 2 us. */
 #define SPINS		20u
@@ -121,28 +120,13 @@ void baton_sched_rescue(struct baton_rt *rt)
 		rt->tier->wake(rt, p, (unsigned int)index);
 }
 
-/*
- * The other worker is a few instructions away from leaving, unless it was
- * preempted. It may be so by this very thread, if that is of a real-time class:
- * sched_yield() would not let a lower one run, a sleep does.
- */
+/* The other worker is a few instructions away from leaving. */
 void baton_await_stack(struct baton_fiber *f)
 {
-	struct timespec pause = { .tv_nsec = 20000 };
-	unsigned int spins = 0;
+	struct backoff b = { 0 };
 
-	while (smp_load_acquire(&f->ctx.on_stack)) {
-		baton_cpu_relax();
-		if (++spins % 128)
-			continue;
-		if (spins <= 128 * 4) {
-			sched_yield();
-			continue;
-		}
-		nanosleep(&pause, NULL);
-		if (pause.tv_nsec < 1000000)
-			pause.tv_nsec *= 2;
-	}
+	while (smp_load_acquire(&f->ctx.on_stack))
+		baton_backoff(&b);
 }
 
 /* --- giving up the worker ---------------------------------------------- */

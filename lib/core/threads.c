@@ -22,6 +22,7 @@
 #include "proc.h"
 #include "reason.h"
 #include "sched.h"
+#include "watcher.h"
 #include "worker.h"
 
 /* --- the life of a worker ------------------------------------------------ */
@@ -182,7 +183,7 @@ static void *watcher(void *arg)
 			retry = !retry		    ? RETRY_MIN :
 				retry < RETRY_MAX / 2 ? 2 * retry :
 							RETRY_MAX;
-	} while (baton_watch_wait(rt, retry));
+	} while (baton_watcher_wait(rt, retry));
 	return NULL;
 }
 

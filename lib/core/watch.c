@@ -1,29 +1,26 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-/* watch.c - the one wait of the watcher. */
+/* watch.c - the one wait of the watcher, and how it is ended. */
 #include "watch.h"
 
 #include <errno.h>
 #include <linux/futex.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "../tier/tier.h"
-#include "claim.h"
-#include "clock.h"
 #include "fatal.h"
 #include "reason.h"
-#include "rt.h"
-
-/* Between two looks at the queues when membarrier() is forbidden. */
-#define RECHECK_NS	10000000L
+#include "timer.h"
 
 int baton_watch_open(struct watch *t, int fd)
 {
-	*t = (struct watch){ .event = -1, .fd = fd };
+	*t = (struct watch){
+		.event = -1,
+		.fd = fd,
+		.until = TIMER_NEVER,
+	};
 	if (fd < 0)
 		return 0;
 	t->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -54,6 +51,13 @@ void baton_watch_kick(struct watch *t)
 	errno = saved;
 }
 
+void baton_watch_rouse(struct watch *t)
+{
+	/* One of those who queue at once is enough. */
+	if (xchg(&t->asleep, 0))
+		baton_watch_kick(t);
+}
+
 void baton_watch_want(struct watch *t)
 {
 	smp_store_mb(t->wanted, 1);
@@ -64,15 +68,16 @@ void baton_watch_want(struct watch *t)
 static void check_open(const struct pollfd *fds)
 {
 	if ((fds[0].revents | fds[1].revents) & POLLNVAL)
-		baton_fatal("the program has closed a descriptor of the library's");
+		baton_fatal(
+			"the program has closed a descriptor of the library's");
 }
 
 /* The tier's descriptor or a kick; at most @ns, or, if negative, for ever. */
 static void wait_fds(struct watch *t, const struct timespec *limit)
 {
 	struct pollfd fds[] = {
-		{ .fd = t->fd, .events = POLLIN },
-		{ .fd = t->event, .events = POLLIN },
+		{.fd = t->fd, .events = POLLIN},
+		{.fd = t->event, .events = POLLIN},
 	};
 	uint64_t n;
 
@@ -82,65 +87,16 @@ static void wait_fds(struct watch *t, const struct timespec *limit)
 	if (fds[0].revents && read(t->fd, &n, sizeof(n)) == sizeof(n))
 		WRITE_ONCE(t->wanted, 1);
 	if (fds[1].revents && read(t->event, &n, sizeof(n)) < 0)
-		return;		/* another's read came first: there is none */
+		return; /* another's read came first: there is none */
 }
 
-static void wait_for(struct watch *t, uint32_t kicks, long ns)
+void baton_watch_sleep(struct watch *t, uint32_t kicks, long ns)
 {
-	struct timespec limit = { ns / 1000000000, ns % 1000000000 };
+	struct timespec limit = {ns / 1000000000, ns % 1000000000};
 
 	if (t->event >= 0)
 		wait_fds(t, ns < 0 ? NULL : &limit);
 	else
 		syscall(SYS_futex, &t->kicks, FUTEX_WAIT_PRIVATE, kicks,
 			ns < 0 ? NULL : &limit, NULL, 0);
-}
-
-/*
- * Nothing to look at until a fiber waits. The watcher stores asleep, makes
- * every running thread pass a fence, and looks at the queues; whoever queues a
- * fiber stores into a queue and then loads asleep (watch_work()): one of the
- * two sees the other's store.
- */
-static void wait_for_work(struct baton_rt *rt, uint32_t kicks)
-{
-	struct watch *t = &rt->watch;
-	bool passed;
-
-	smp_store_mb(t->asleep, 1);
-	passed = membarrier_all();
-	/* Without the fence a kick may be missing: look again by oneself. */
-	if (!rt_has_work(rt) && !READ_ONCE(t->wanted) && !rt_stopping(rt))
-		wait_for(t, kicks, passed ? -1 : RECHECK_NS);
-	WRITE_ONCE(t->asleep, 0);
-}
-
-bool baton_watch_wait(struct baton_rt *rt, long retry)
-{
-	struct watch *t = &rt->watch;
-	int64_t left = 0, end = retry ? now_ns() + retry : 0;
-	bool fresh = true;
-
-	while (!rt_stopping(rt)) {
-		/* Before all that a kick is to tell about. */
-		uint32_t kicks = smp_load_acquire(&t->kicks);
-		long ns = rt->tier->tick ? rt->tier->tick(rt, fresh) :
-					   TICK_NEVER;
-
-		fresh = false;
-		if (end)
-			left = end - now_ns();
-		if (xchg(&t->wanted, 0) || left < 0)
-			return true;
-		if (end) {
-			wait_for(t, kicks,
-				 ns < 0 || ns > left ? (long)left : ns);
-		} else if (ns == TICK_IDLE) {
-			wait_for_work(rt, kicks);
-			fresh = true;
-		} else {
-			wait_for(t, kicks, ns);
-		}
-	}
-	return false;
 }

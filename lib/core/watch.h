@@ -21,21 +21,21 @@
 
 #include "base.h"
 
-struct baton_rt;
-
 /**
  * struct watch - the watcher's wait
  * @kicks:  how often it was kicked; the futex it waits on, where the tier has
  *          no descriptor
  * @event:  otherwise, an eventfd; -1: none
  * @wanted: one more worker would be of use
- * @asleep: it waits without a time limit until it is kicked
+ * @asleep: it looks at no worker until a fiber waits
+ * @until:  when it wakes for timers' sake, see timer.h
  * @fd:     the tier's descriptor, or -1
  */
 struct watch {
 	uint32_t kicks;
 	uint32_t wanted;
 	uint32_t asleep;
+	int64_t until;
 	int event;
 	int fd;
 };
@@ -48,21 +48,34 @@ void baton_watch_close(struct watch *t);
 /* Its wait ends, and the tier's tick runs. Any thread; async-signal-safe. */
 void baton_watch_kick(struct watch *t);
 
+/* If it sleeps until a fiber waits, its wait ends. Any thread. */
+void baton_watch_rouse(struct watch *t);
+
 /* One more worker would be of use. Any thread. */
 void baton_watch_want(struct watch *t);
 
 /*
- * The watcher waits until one more worker would be of use: true; or until the
- * scheduler stops: false. @retry, unless 0: nanoseconds after which the answer
- * is true in any case, because the last wish could not be met.
+ * The watcher waits for the tier's descriptor, or a kick since @kicks was read,
+ * at most @ns nanoseconds or, if negative, for ever.
  */
-bool baton_watch_wait(struct baton_rt *rt, long retry);
+void baton_watch_sleep(struct watch *t, uint32_t kicks, long ns);
+
+/*
+ * A wheel has to be looked at at time @ns, earlier than was said before: full
+ * barrier, that store before until; the watcher has it the other way round.
+ */
+static inline void watch_timer(struct watch *t, int64_t ns)
+{
+	smp_mb();
+	if (ns < READ_ONCE(t->until))
+		baton_watch_kick(t);
+}
 
 /* A fiber was queued, and no processor is idle. */
 static inline void watch_work(struct watch *t)
 {
 	if (unlikely(READ_ONCE(t->asleep)))
-		baton_watch_kick(t);
+		baton_watch_rouse(t);
 }
 
 #endif /* BATON_CORE_WATCH_H */

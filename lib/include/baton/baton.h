@@ -5,6 +5,8 @@
 
 #include <baton/runtime.h>
 #include <baton/fiber.h>
+#include <baton/sync.h>
+#include <baton/time.h>
 #include <baton/panic.h>
 #include <baton/call.h>
 

@@ -12,6 +12,7 @@
 #define BATON_FIBER_H
 
 #include <baton/runtime.h>
+#include <baton/time.h>
 
 #pragma GCC visibility push(default)
 #ifdef __cplusplus
@@ -63,14 +64,23 @@ int baton_spawn(struct baton_fiber **fiber, const struct baton_attr *attr,
  * @result: where to put what its function returned, or NULL
  *
  * Return: 0; -EDEADLK for the caller itself; -EINVAL NULL, detached or joined
- * already; -EPERM not from a fiber. Blocks the fiber. What the fiber wrote is
- * visible to the caller afterwards.
+ * already; -EPERM not from a fiber; -ECANCELED, and the handle is as good as
+ * before. Blocks the fiber. What the fiber wrote is visible to the caller
+ * afterwards.
  *
  * An invalid handle is refused until its memory serves another fiber, whose
  * handle it then is; that of a fiber with a stack size of its own must not be
  * used at all: its memory is unmapped.
  */
 int baton_join(struct baton_fiber *fiber, void **result);
+
+/**
+ * baton_join_until() - the same, until @deadline
+ *
+ * Return: as baton_join(); -ETIMEDOUT, and the handle is as good as before.
+ */
+int baton_join_until(struct baton_fiber *fiber, void **result,
+		     int64_t deadline);
 
 /**
  * baton_detach() - nobody will join it; it is freed when it ends
@@ -96,10 +106,18 @@ int baton_yield(void);
  * permit may be left over from an earlier ready: test what you wait for in a
  * loop.
  *
- * Return: 0; -EPERM not from a fiber. Blocks the fiber. What was written
- * before the matching baton_ready() is visible afterwards.
+ * Return: 0; -EPERM not from a fiber; -ECANCELED, and no permit was taken.
+ * Blocks the fiber. What was written before the matching baton_ready() is
+ * visible afterwards.
  */
 int baton_park(void);
+
+/**
+ * baton_park_until() - the same, until @deadline
+ *
+ * Return: as baton_park(); -ETIMEDOUT, and no permit was taken.
+ */
+int baton_park_until(int64_t deadline);
 
 /**
  * baton_ready() - give a fiber its permit, and let it run if it waits for one
@@ -133,6 +151,48 @@ int baton_thread_lock(void);
  * Blocks neither.
  */
 int baton_thread_unlock(void);
+
+/**
+ * baton_cancel() - end the wait that a fiber is in, or its next one
+ * @fiber: a fiber whose handle is still valid, as for baton_ready()
+ *
+ * That wait returns -ECANCELED, whatever it is for: a join, a sleep, a lock, a
+ * channel. What it waited for is neither had nor lost. One cancel ends one
+ * wait; those that come before one has done so are one. A fiber that never waits
+ * again does not hear of it. After Java's Thread.interrupt().
+ *
+ * Return: 0; -EINVAL NULL, or no valid handle as far as can be seen; -ESRCH no
+ * scheduler runs. Any thread of the process; not async-signal-safe. Blocks
+ * neither.
+ */
+int baton_cancel(struct baton_fiber *fiber);
+
+/**
+ * baton_canceled() - has the calling fiber been canceled, and not heard of it?
+ *
+ * It is not told of it by this call: its next wait still is.
+ *
+ * Return: 1, 0; -EPERM not from a fiber. Blocks neither.
+ */
+int baton_canceled(void);
+
+/**
+ * baton_cancel_mask() - no wait ends by a cancel until baton_cancel_unmask()
+ *
+ * For a section that must not be interrupted. A cancel that comes meanwhile
+ * ends the first wait after it. Nests.
+ *
+ * Return: 0; -EPERM not from a fiber. Blocks neither.
+ */
+int baton_cancel_mask(void);
+
+/**
+ * baton_cancel_unmask() - undo one baton_cancel_mask()
+ *
+ * Return: 0; -EINVAL there is none to undo; -EPERM not from a fiber. Blocks
+ * neither.
+ */
+int baton_cancel_unmask(void);
 
 /** baton_self() - the calling fiber; NULL when not on a fiber. */
 struct baton_fiber *baton_self(void);

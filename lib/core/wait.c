@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* wait.c - a wait with a deadline, one that is canceled, a thread's. */
+#include "wait.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "claim.h"
+#include "clock.h"
+
+int baton_wait_result(const struct baton_fiber *f)
+{
+	return f->waiter.by == WAITER_TIMEOUT  ? -ETIMEDOUT :
+	       f->waiter.by == WAITER_CANCELED ? -ECANCELED :
+						 0;
+}
+
+/*
+ * End the wait that @f is in, if it is in one: true, and the caller has to
+ * resume it. @cancel: not one that is masked.
+ */
+static bool interrupt(struct baton_fiber *f, const void *by, bool cancel)
+{
+	struct waiter *waiter = &f->waiter;
+	uint32_t old;
+
+	/* It is in one of two kinds of wait at most. */
+	old = READ_ONCE(waiter->blocked);
+	if (old != WAITER_OVER && !(cancel && old == WAITER_MASKED) &&
+	    try_cmpxchg_acq_rel(&waiter->blocked, &old, WAITER_OVER)) {
+		waiter->by = by;
+		return true;
+	}
+	old = READ_ONCE(f->permit);
+	if (old >= PERMIT_WAITED && !(cancel && old == PERMIT_MASKED) &&
+	    try_cmpxchg_acq_rel(&f->permit, &old, PERMIT_NONE)) {
+		waiter->by = by;
+		return true;
+	}
+	return false;
+}
+
+static bool waits_unmasked(const struct baton_fiber *f)
+{
+	return READ_ONCE(f->waiter.blocked) == WAITER_BLOCKED ||
+	       READ_ONCE(f->permit) == PERMIT_WAITED;
+}
+
+bool baton_wait_cancel(struct baton_fiber *f)
+{
+	while (waits_unmasked(f)) {
+		/* It is the only one that may end a wait in its name. */
+		if (!xchg(&f->canceled, 0))
+			return false;
+		if (interrupt(f, WAITER_CANCELED, true))
+			return true;
+		/* That wait has ended otherwise. The next one may have begun
+		 * before it is seen again: look once more. */
+		smp_store_mb(f->canceled, 1);
+		membarrier_all();
+	}
+	return false;
+}
+
+/* --- deadlines --------------------------------------------------------------- */
+
+struct timeout {
+	struct timer timer;
+	struct baton_fiber *fiber;
+};
+
+static struct waiter *timed_out(struct timer *timer)
+{
+	struct timeout *t = container_of(timer, struct timeout, timer);
+	struct baton_fiber *f = t->fiber;
+
+	if (!interrupt(f, WAITER_TIMEOUT, false))
+		return NULL;
+	f->waiter.next = NULL;
+	return &f->waiter;
+}
+
+/* The wait of the current fiber is over already, or will be by @deadline. */
+static int block_until(struct wait *t, int64_t deadline)
+{
+	struct baton_fiber *f = t->w->fiber;
+	struct timeout timeout = {
+		.timer.fire = timed_out,
+		.fiber = f,
+	};
+
+	baton_timer_start(t->w->rt, t->w->proc->index, &timeout.timer,
+			  deadline);
+	t->w = sched_block(t->w);
+	if (f->waiter.by != WAITER_TIMEOUT)
+		baton_timer_stop(&timeout.timer);
+	return baton_wait_result(f);
+}
+
+/* --- threads ----------------------------------------------------------------- */
+
+/* Never inline: its errno is the thread's, and others here switch. */
+static int __attribute__((noinline))
+block_thread(struct waiter *own, int64_t deadline)
+{
+	struct timespec ts;
+	bool timed_out = false;
+	int saved = errno;
+
+	if (deadline < 0)
+		deadline = 0;
+	ts.tv_sec = (time_t)(deadline / BATON_SEC);
+	ts.tv_nsec = (long)(deadline % BATON_SEC);
+	/* Acquire: what the winner did before it resumed this thread. */
+	while (!smp_load_acquire(&own->go) && !timed_out) {
+		if (syscall(SYS_futex, &own->go, FUTEX_WAIT_BITSET_PRIVATE, 0,
+			    deadline == TIMER_NEVER ? NULL : &ts, NULL,
+			    FUTEX_BITSET_MATCH_ANY) < 0 &&
+		    errno == ETIMEDOUT) {
+			/* Whoever has won it meanwhile is about to resume. */
+			timed_out = waiter_win(own, WAITER_TIMEOUT);
+			deadline = TIMER_NEVER;
+		}
+	}
+	errno = saved;
+	return timed_out ? -ETIMEDOUT : 0;
+}
+
+void baton_waiter_resume(struct waiter *waiter)
+{
+	struct baton_rt *rt;
+	int saved = errno;
+
+	if (waiter->fiber) {
+		rt = baton_rt_hold();
+		/* Otherwise its scheduler has ended, and it with that. */
+		if (rt) {
+			baton_sched_ready(rt, NULL, waiter->fiber);
+			baton_rt_release();
+		}
+		return;
+	}
+	/* From here on the waiter may be gone: the kernel only compares the
+	 * address with those that threads wait at, and one that waits there
+	 * for something else looks again. */
+	smp_store_release(&waiter->go, 1u);
+	syscall(SYS_futex, &waiter->go, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	errno = saved;
+}
+
+/* --- all that is rare -------------------------------------------------------- */
+
+int baton_wait_slow(struct wait *t, int64_t deadline)
+{
+	struct baton_fiber *f;
+
+	if (!t->w)
+		return block_thread(t->waiter, deadline);
+	f = t->w->fiber;
+	if (f->deadline < deadline)
+		deadline = f->deadline;
+	if (READ_ONCE(t->w->fence))
+		smp_mb(); /* blocked before canceled */
+	if (READ_ONCE(f->canceled) && baton_wait_cancel(f))
+		return -ECANCELED;
+	if (deadline == TIMER_NEVER) {
+		t->w = sched_block(t->w);
+		return baton_wait_result(f);
+	}
+	if (deadline <= now_ns() && interrupt(f, WAITER_TIMEOUT, false))
+		return -ETIMEDOUT;
+	return block_until(t, deadline);
+}
+
+void baton_wait_disarm(struct wait *t)
+{
+	if (likely(waiter_win(t->waiter, NULL)))
+		return;
+	/* Who has won it resumes it. A cancel is for the next wait, then. */
+	if (!t->w) {
+		block_thread(t->waiter, TIMER_NEVER);
+		return;
+	}
+	t->w = sched_block(t->w);
+}

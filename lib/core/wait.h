@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * wait.h - one waiter for one of several things, a deadline, or being canceled.
+ *
+ * The waiter is a fiber, or an ordinary thread: also the thread of a fiber in a
+ * foreign call. It lists itself with each object that it waits for, and then
+ * blocks. An object that has something for it first has to win the waiter: of
+ * all objects, the deadline and the cancel, one does. So whoever waits does
+ *
+ *	struct wait wait;
+ *
+ *	wait_enter(&wait);
+ *	lock_take(&object->lock);
+ *	...				not to be had at once
+ *	wait_arm(&wait);		may be won from here on
+ *	waitq_add(&object->waiters, &entry, wait.waiter);
+ *	lock_drop(&object->lock);
+ *	err = wait_block(&wait, deadline);
+ *	if (err) {			the object has not won
+ *		lock_take(&object->lock);
+ *		waitq_del(&object->waiters, &entry);
+ *		lock_drop(&object->lock);
+ *	}
+ *	wait_leave(&wait);
+ *
+ * and whoever has something for it
+ *
+ *	wait_enter(&wait);
+ *	lock_take(&object->lock);
+ *	waiter = waitq_win(&object->waiters);	off the list, and won
+ *	lock_drop(&object->lock);
+ *	if (waiter)
+ *		wait_resume(&wait, waiter);
+ *	wait_leave(&wait);
+ *
+ * Lifetime: an entry, and a thread's waiter, lie on the stack of who waits. An
+ * object looks at them with its lock held, and one that has won until it has
+ * resumed them; one that has lost is taken off under that lock before the wait
+ * is over. Who has won resumes, always.
+ */
+#ifndef BATON_CORE_WAIT_H
+#define BATON_CORE_WAIT_H
+
+#include <baton/sync.h>
+
+#include "lock.h"
+#include "sched.h"
+#include "timer.h"
+#include "waiter.h"
+
+/**
+ * struct wait - one call that may wait
+ * @w:      the fiber's worker, in scheduler code; NULL: an ordinary thread
+ * @waiter: the fiber's, or @own
+ * @own:    a thread's
+ */
+struct wait {
+	struct baton_worker *w;
+	struct waiter *waiter;
+	struct waiter own;
+};
+
+/* A waiter's place on the list of one object; often part of something larger. */
+struct baton_wait_entry {
+	struct baton_wait_entry *next;
+	struct baton_wait_entry *prev;
+	struct waiter *waiter;
+};
+
+#define container_of(ptr, type, member) \
+	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+/* --- the caller ------------------------------------------------------------ */
+
+static inline void wait_enter(struct wait *t)
+{
+	t->w = sched_enter();
+	if (likely(t->w)) {
+		t->waiter = &t->w->fiber->waiter;
+	} else {
+		t->own = (struct waiter){ 0 };
+		t->waiter = &t->own;
+	}
+}
+
+static inline void wait_leave(struct wait *t)
+{
+	if (likely(t->w))
+		sched_exit(t->w);
+}
+
+/*
+ * From here on the waiter may be won, and wait_block() or baton_wait_disarm()
+ * has to follow. The fiber is not to be on any list before.
+ */
+static inline void wait_arm(struct wait *t)
+{
+	bool masked = t->w && t->w->fiber->masked;
+
+	t->waiter->next = NULL;
+	/* Release: pairs with waiter_win(). */
+	smp_store_release(&t->waiter->blocked,
+			  masked ? WAITER_MASKED : WAITER_BLOCKED);
+}
+
+/* Nothing is to be waited for after all. What may have won is waited for. */
+void baton_wait_disarm(struct wait *t);
+
+/* What wait_block() leaves over: a thread, a deadline, a cancel, a fence. */
+int baton_wait_slow(struct wait *t, int64_t deadline);
+
+/*
+ * A cancel is due, f->canceled: end the wait that @f is in, if it is in one and
+ * that is not masked. True: it has ended this one, and the caller has to resume
+ * @f. The caller knows that @f does not end meanwhile.
+ */
+bool baton_wait_cancel(struct baton_fiber *f);
+
+/* How the wait of @f, which is over, ended: 0, -ECANCELED, -ETIMEDOUT. */
+int baton_wait_result(const struct baton_fiber *f);
+
+/*
+ * Wait until won. 0: by an object, whose entry is waiter.by; -ETIMEDOUT: it is
+ * @deadline, or that of a baton_deadline_push(); -ECANCELED. Blocks the fiber,
+ * or the thread. Without locks.
+ */
+static inline int wait_block(struct wait *t, int64_t deadline)
+{
+	struct baton_fiber *f;
+
+	if (unlikely(!t->w))
+		return baton_wait_slow(t, deadline);
+	f = t->w->fiber;
+	/* The canceler makes up for the fence between blocked and canceled. */
+	barrier();
+	if (unlikely(READ_ONCE(f->canceled) | READ_ONCE(t->w->fence) |
+		     (deadline != TIMER_NEVER) | (f->deadline != TIMER_NEVER)))
+		return baton_wait_slow(t, deadline);
+	t->w = sched_block(t->w);
+	if (unlikely((uintptr_t)f->waiter.by <= WAITER_LAST))
+		return baton_wait_result(f);
+	return 0;
+}
+
+/* --- an object's list; with its lock --------------------------------------- */
+
+static inline bool waitq_empty(const struct baton_waitq *q)
+{
+	return !q->first;
+}
+
+static inline void waitq_add(struct baton_waitq *q, struct baton_wait_entry *e,
+			     struct waiter *waiter)
+{
+	e->waiter = waiter;
+	e->next = NULL;
+	e->prev = q->last;
+	if (q->last)
+		q->last->next = e;
+	else
+		q->first = e;
+	q->last = e;
+}
+
+/* Take @e off, if nobody has. */
+static inline void waitq_del(struct baton_waitq *q, struct baton_wait_entry *e)
+{
+	if (!e->waiter)
+		return;
+	if (e->prev)
+		e->prev->next = e->next;
+	else
+		q->first = e->next;
+	if (e->next)
+		e->next->prev = e->prev;
+	else
+		q->last = e->prev;
+	e->waiter = NULL;
+}
+
+/*
+ * The first waiter that can be won, off the list with all before it; or NULL.
+ * The caller resumes it; its waiter.by says which entry it was.
+ */
+static inline struct waiter *waitq_win(struct baton_waitq *q)
+{
+	struct baton_wait_entry *e;
+
+	while ((e = q->first)) {
+		struct waiter *waiter = e->waiter;
+
+		waitq_del(q, e);
+		if (likely(waiter_win(waiter, e)))
+			return waiter;
+	}
+	return NULL;
+}
+
+/* All of them, as a list for wait_resume_all(). */
+static inline struct waiter *waitq_win_all(struct baton_waitq *q)
+{
+	struct waiter *all = NULL, **last = &all;
+
+	while ((*last = waitq_win(q)))
+		last = &(*last)->next;
+	return all;
+}
+
+/* --- who has won ----------------------------------------------------------- */
+
+/* A thread, or a fiber of whichever scheduler by a thread without processor. */
+void baton_waiter_resume(struct waiter *waiter);
+
+/*
+ * Let it run. It may be gone when this returns. @w: the caller's worker, in
+ * scheduler code, or NULL on any other thread. Blocks neither.
+ */
+static inline void waiter_resume(struct baton_worker *w, struct waiter *waiter)
+{
+	if (likely(w && waiter->fiber))
+		baton_sched_ready(w->rt, w, waiter->fiber);
+	else
+		baton_waiter_resume(waiter);
+}
+
+static inline void wait_resume(struct wait *t, struct waiter *waiter)
+{
+	waiter_resume(t->w, waiter);
+}
+
+/* A list of them, linked by next. */
+static inline void wait_resume_all(struct baton_worker *w, struct waiter *all)
+{
+	while (all) {
+		struct waiter *waiter = all;
+
+		all = waiter->next;
+		waiter_resume(w, waiter);
+	}
+}
+
+#endif /* BATON_CORE_WAIT_H */

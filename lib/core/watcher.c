@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* watcher.c - what the watcher looks at between two sleeps. */
+#include "watcher.h"
+
+#include <limits.h>
+
+#include "../tier/tier.h"
+#include "claim.h"
+#include "clock.h"
+#include "timer.h"
+#include "wait.h"
+
+/* Between two looks at the queues when membarrier() is forbidden. */
+#define RECHECK_NS 10000000L
+
+/* Of two times to wait, of which a negative one is for ever. */
+static long sooner(long a, long b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+/*
+ * Nothing to look at for @ns, or for ever, until a fiber waits. The watcher
+ * stores asleep, makes every running thread pass a fence, and looks at the
+ * queues; whoever queues a fiber stores into a queue and then loads asleep
+ * (watch_work()): one of the two sees the other's store. True: a fiber waits, or
+ * did.
+ */
+static bool wait_for_work(struct baton_rt *rt, uint32_t kicks, long ns)
+{
+	struct watch *t = &rt->watch;
+	bool passed;
+
+	smp_store_mb(t->asleep, 1);
+	passed = membarrier_all();
+	/* Without the fence a kick may be missing: look again by oneself. */
+	if (!passed)
+		ns = sooner(ns, RECHECK_NS);
+	if (!rt_has_work(rt) && !READ_ONCE(t->wanted) && !rt_stopping(rt))
+		baton_watch_sleep(t, kicks, ns);
+	return !xchg(&t->asleep, 0) || rt_has_work(rt);
+}
+
+/*
+ * What is due fires; nanoseconds until more is, or -1. Full barrier: until
+ * before the wheels; pairs with watch_timer(), so that one of the two sees the
+ * other's store.
+ */
+static long run_timers(struct baton_rt *rt)
+{
+	struct watch *t = &rt->watch;
+	int64_t now, next = baton_timers_next(rt);
+
+	do {
+		if (next == TIMER_NEVER) {
+			now = 0;
+		} else {
+			now = now_ns();
+			if (next <= now)
+				wait_resume_all(NULL,
+						baton_timers_expire(rt, now));
+			next = baton_timers_next(rt);
+		}
+		smp_store_mb(t->until, next);
+	} while (baton_timers_next(rt) < next || next <= now);
+	if (next == TIMER_NEVER)
+		return -1;
+	return next - now > LONG_MAX ? LONG_MAX : (long)(next - now);
+}
+
+bool baton_watcher_wait(struct baton_rt *rt, long retry)
+{
+	struct watch *t = &rt->watch;
+	int64_t end = retry ? now_ns() + retry : 0;
+	long left = -1, tick = 0;
+	bool fresh = true;
+
+	while (!rt_stopping(rt)) {
+		/* Before all that a kick is to tell about. */
+		uint32_t kicks = smp_load_acquire(&t->kicks);
+		long ns = run_timers(rt);
+
+		if (!rt->tier->tick)
+			tick = TICK_NEVER;
+		else if (tick != TICK_IDLE || fresh)
+			tick = rt->tier->tick(rt, fresh);
+		fresh = false;
+		if (end)
+			left = (long)(end - now_ns());
+		if (xchg(&t->wanted, 0) || (end && left < 0))
+			return true;
+		if (end)
+			ns = sooner(ns, left);
+		if (!end && tick == TICK_IDLE) {
+			fresh = wait_for_work(rt, kicks, ns);
+		} else {
+			baton_watch_sleep(t, kicks, sooner(ns, tick));
+		}
+	}
+	return false;
+}
