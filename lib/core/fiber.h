@@ -85,7 +85,7 @@ struct baton_fiber *baton_fiber_create(struct baton_rt *rt,
 				       struct baton_proc *p, size_t stack_size,
 				       baton_fn fn, void *arg);
 
-/* What baton_fiber_create() does to memory of stack.c, but for what it will run. */
+/* What baton_fiber_create() does to memory of stack.c, without a function. */
 void baton_fiber_init(struct baton_fiber *f);
 
 /* Where the stack of @f begins, aligned as for a call. */
