@@ -83,6 +83,7 @@ static void *worker_thread(void *arg)
 	/* The watcher's own slack is the monitor's affair: foreign code, and
 	 * what it executes, is to have that of the process. */
 	prctl(PR_SET_TIMERSLACK, w->rt->slack, 0UL, 0UL, 0UL);
+	prctl(PR_SET_NAME, "baton-worker", 0UL, 0UL, 0UL);
 	err = baton_worker_attach(w);
 	b->err = err;
 	sem_post(&b->born);	/* the last touch of @b */
@@ -224,6 +225,7 @@ static void *watcher(void *arg)
 	struct baton_rt *rt = arg;
 	long retry = 0;
 
+	prctl(PR_SET_NAME, "baton-watch", 0UL, 0UL, 0UL);
 	/* The default slack of 50 us would be most of a tick. */
 	if (rt->tier->tick)
 		prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
