@@ -23,6 +23,19 @@ static void destroy(struct baton_worker *w)
 	free(w);
 }
 
+/*
+ * Is the last slot that is free for a worker of the library's own? While there
+ * is none of these, which may be so for a moment after one was retired, nobody
+ * but adopted threads could go on, and they may never call back. All workers
+ * but those threads, one user each, are the library's.
+ */
+static bool reserved_locked(const struct baton_rt *rt)
+{
+	baton_rt_assert_locked();
+	return rt->nworkers + 1 == rt->users &&
+	       rt->nworkers + 1 == rt->max_workers;
+}
+
 static int adopt_locked(struct baton_rt *rt, struct baton_worker **worker)
 {
 	struct baton_worker *w = baton_worker_create(rt);
@@ -74,6 +87,10 @@ int baton_adopted_create(struct baton_worker **worker)
 	else if (!baton_shadow_on() != !rt->stacks.foreign)
 		err = baton_error(-EINVAL,
 				  "only some threads have shadow stacks");
+	else if (reserved_locked(rt))
+		err = baton_error(-EAGAIN,
+				  "the last of %u workers is to be the library's",
+				  rt->max_workers);
 	else
 		err = adopt_locked(rt, worker);
 	baton_rt_unlock();

@@ -97,10 +97,10 @@ NO_SANITIZE static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 	if (unlikely(!w || w->depth))
 		baton_fatal(
 			"a fiber ended within a foreign call or callback: longjmp()?");
-	if (unlikely(f->locks)) {
-		f->locks = 0;
-		sched_unpin(w, f);
-	}
+	/* The thread is as the fiber has left it, and serves no other one:
+	 * @w stays pinned. sched_due() is true of it, and it ends. */
+	if (unlikely(f->locks))
+		WRITE_ONCE(w->retired, true);
 	fiber_end(w, f);
 	if (likely(f != w->rt->main && !sched_due(w)))
 		next = runq_pop(&w->proc->runq);

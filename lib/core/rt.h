@@ -51,6 +51,7 @@ struct baton_rt {
 	unsigned int nworkers_max;	/* L */
 	struct baton_worker *first;	/* C: the thread of baton_run() */
 	struct baton_worker *started;	/* W: list of the library's threads */
+	struct baton_worker *spare;	/* W: list of those that are gone */
 	sigset_t sigmask;		/* C: the workers' */
 	unsigned long slack;		/* C: their timer slack, ns */
 
@@ -64,7 +65,7 @@ struct baton_rt {
 	unsigned int users;		/* L: baton_run(), adopted threads */
 	struct baton_worker *forgotten;	/* L: list, freed once drained */
 	bool drained;			/* L: fibers are nobody's any more */
-	struct baton_stats gone;	/* L: of adopted workers no more */
+	struct baton_stats gone;	/* L: of workers no more */
 	int stopping;			/* A */
 	bool forked;			/* this is the child of a fork() */
 };

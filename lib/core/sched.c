@@ -354,6 +354,29 @@ static void wait_pinned(struct baton_worker *w)
 	baton_worker_park(w, TIER_PINNED);
 }
 
+/*
+ * The fiber of @w ended while it was locked to it. Whatever that fiber has made
+ * of the thread, no other is to find: it leaves. PARKED, and on no list of
+ * standbys, it is given nothing on its way out.
+ */
+static void retire(struct baton_worker *w)
+{
+	debug_assert_system(w);
+	debug_assert_processor(w);
+	baton_sched_release(w);
+	slot_set_state(w->slot, BATON_PARKED);
+}
+
+/* @w runs no fiber any more: back to baton_asm_start(). */
+NO_SANITIZE static _Noreturn void finish(struct baton_worker *w)
+{
+	san_dropped(&w->san, w->base_sp);
+	/* Our own has the frames that are gone to. */
+	if (w->adopted)
+		baton_shadow_resume(&w->fiber->ctx);
+	baton_asm_finish(w->base_sp);
+}
+
 NO_SANITIZE _Noreturn void baton_sched_loop(void *arg)
 {
 	struct baton_worker *w = arg;
@@ -362,14 +385,13 @@ NO_SANITIZE _Noreturn void baton_sched_loop(void *arg)
 
 	san_arrive(&w->san);
 	for (;;) {
-		if (rt_stopping(rt)) {
-			san_dropped(&w->san, w->base_sp);
-			/* Our own has the frames that are gone to. */
-			if (w->adopted)
-				baton_shadow_resume(&w->fiber->ctx);
-			baton_asm_finish(w->base_sp);
-		}
+		if (rt_stopping(rt))
+			finish(w);
 		if (w->pinned) {
+			if (unlikely(w->retired)) {
+				retire(w);
+				finish(w);
+			}
 			wait_pinned(w);
 			f = w->pinned;
 			if (!w->proc)

@@ -21,7 +21,7 @@
 /* The global queue, and stopping, get a look at least every so often. */
 #define SCHED_FAIRNESS	64
 
-/* The scheduler, on the system stack of worker @arg. Ends the worker. */
+/* The scheduler, on the system stack of worker @arg, which ends by it. */
 _Noreturn void baton_sched_loop(void *arg);
 
 /*

@@ -6,6 +6,12 @@
  * its way, so that one is always ahead of need. A thread that cannot be made is
  * no reason to give up: the watcher tries again after a while, for as long as
  * one is of use.
+ *
+ * A worker whose fiber has ended while locked to it is retired: its thread may
+ * be like no other any more, and ends. It gives its slot back first, and wants
+ * another worker in its place; the watcher joins the thread when it next comes
+ * by. Only the thread of baton_run() cannot end: it gives its slot back as the
+ * others, and from then on waits for the end of the scheduler.
  */
 #include "threads.h"
 
@@ -37,9 +43,10 @@ NO_SANITIZE static void first_frame(void *arg)
 	baton_sched_loop(w);
 }
 
-/* Run fibers until the scheduler stops; then detach. */
+/* Run fibers until the scheduler stops, or @w is retired; then detach. */
 static void worker_run(struct baton_worker *w)
 {
+	struct baton_rt *rt = w->rt;
 	struct baton_ctx control;
 	struct cxx cxx = { 0 };
 
@@ -54,6 +61,9 @@ static void worker_run(struct baton_worker *w)
 		*w->cxx = cxx;
 	baton_control_load(&control);
 	baton_worker_detach(w);
+	/* After that: its slot may be the only one. */
+	if (w->retired)
+		baton_watch_want(&rt->watch);
 }
 
 /* What a new thread tells its starter. */
@@ -74,6 +84,7 @@ static void *worker_thread(void *arg)
 	/* The watcher's own slack is the monitor's affair: foreign code, and
 	 * what it executes, is to have that of the process. */
 	prctl(PR_SET_TIMERSLACK, w->rt->slack, 0UL, 0UL, 0UL);
+	prctl(PR_SET_NAME, "baton-worker", 0UL, 0UL, 0UL);
 	err = baton_worker_attach(w);
 	b->err = err;
 	sem_post(&b->born);	/* the last touch of @b */
@@ -82,10 +93,31 @@ static void *worker_thread(void *arg)
 	return NULL;
 }
 
+/*
+ * A worker for one more thread. Those whose thread is gone are used again, and
+ * not freed: fibers may lead to them still; see baton_debug_arrive().
+ */
+static struct baton_worker *worker_get(struct baton_rt *rt)
+{
+	struct baton_worker *w = rt->spare;
+
+	if (!w)
+		return baton_worker_create(rt);
+	rt->spare = w->next;
+	baton_worker_init(w, rt);
+	return w;
+}
+
+static void worker_put(struct baton_rt *rt, struct baton_worker *w)
+{
+	w->next = rt->spare;
+	rt->spare = w;
+}
+
 /* One more thread, which parks until it is needed. By the watcher. 0, -errno. */
 static int worker_start(struct baton_rt *rt)
 {
-	struct birth b = { .w = baton_worker_create(rt) };
+	struct birth b = { .w = worker_get(rt) };
 	int err;
 
 	if (!b.w)
@@ -101,7 +133,7 @@ static int worker_start(struct baton_rt *rt)
 	}
 	sem_destroy(&b.born);
 	if (err) {
-		free(b.w);
+		worker_put(rt, b.w);
 	} else {
 		b.w->next = rt->started;
 		rt->started = b.w;
@@ -109,11 +141,31 @@ static int worker_start(struct baton_rt *rt)
 	return err;
 }
 
+/*
+ * Join those retired threads that are gone. One that is on its way is let be:
+ * destructors of the program's may run there, for as long as they like.
+ */
+static void reap(struct baton_rt *rt)
+{
+	struct baton_worker **link = &rt->started, *w;
+
+	while ((w = *link)) {
+		if (!READ_ONCE(w->retired) ||
+		    pthread_tryjoin_np(w->thread, NULL)) {
+			link = &w->next;
+			continue;
+		}
+		*link = w->next;
+		worker_put(rt, w);
+	}
+}
+
 /* --- how many are enough ------------------------------------------------- */
 
 /*
  * @w cannot be counted on: it has lost its processor, or may do so any moment,
- * and runs nothing else; or it serves one fiber only.
+ * and runs nothing else; or it serves one fiber only, or, retired, none: then
+ * its slot may be another's by now, but it is pinned whatever that one says.
  */
 static bool stuck(const struct baton_worker *w)
 {
@@ -158,6 +210,7 @@ static bool provide(struct baton_rt *rt)
 {
 	bool made;
 
+	reap(rt);
 	if (suffice(rt))
 		return true;
 	made = READ_ONCE(rt->nworkers) < rt->max_workers && !worker_start(rt);
@@ -173,6 +226,7 @@ static void *watcher(void *arg)
 	struct baton_rt *rt = arg;
 	long retry = 0;
 
+	prctl(PR_SET_NAME, "baton-watch", 0UL, 0UL, 0UL);
 	/* The default slack of 50 us would be most of a tick. */
 	if (rt->tier->tick)
 		prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
@@ -228,13 +282,19 @@ int baton_threads_run(struct baton_rt *rt)
 	return 0;
 }
 
+static void free_list(struct baton_worker *w)
+{
+	while (w) {
+		struct baton_worker *next = w->next;
+
+		free(w);
+		w = next;
+	}
+}
+
 void baton_threads_free(struct baton_rt *rt)
 {
-	struct baton_worker *w;
-
 	free(rt->first);
-	while ((w = rt->started)) {
-		rt->started = w->next;
-		free(w);
-	}
+	free_list(rt->started);
+	free_list(rt->spare);
 }

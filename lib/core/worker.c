@@ -14,13 +14,18 @@
 #include "shadow.h"
 #include "stats.h"
 
+void baton_worker_init(struct baton_worker *w, struct baton_rt *rt)
+{
+	*w = (struct baton_worker){ .rt = rt, .fence = rt->fence };
+}
+
 struct baton_worker *baton_worker_create(struct baton_rt *rt)
 {
 	struct baton_worker *w;
 
 	w = aligned_alloc(_Alignof(struct baton_worker), sizeof(*w));
 	if (w)
-		*w = (struct baton_worker){ .rt = rt, .fence = rt->fence };
+		baton_worker_init(w, rt);
 	return w;
 }
 

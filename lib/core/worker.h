@@ -33,6 +33,9 @@
  *           would lie below this one's on the system stack, and be overwritten
  *           when it returns. And while its fiber is locked to it. The watcher
  *           has a look at whether there is one.
+ * @retired: its fiber has ended while locked to it: the thread runs no other,
+ *           and leaves. It stays pinned, to a fiber that is no more. Written
+ *           once; the watcher looks, too.
  * @chunks:  memory for the calls in progress, see call/alloc.c
  * @depth:   callbacks in progress; anybody may read it
  * @adopted: the thread is not the library's; see adopted.h
@@ -57,6 +60,7 @@ struct baton_worker {
 	unsigned int index;
 	uint32_t fence;
 	bool adopted;
+	bool retired;
 	struct cxx *cxx;
 	void (*exits)(struct baton_worker *w);
 	struct baton_worker *next;	/* of a list in rt.h */
@@ -74,6 +78,9 @@ struct baton_worker {
 
 /* A worker for @rt, of no thread yet. Freed by free(). NULL: no memory. */
 struct baton_worker *baton_worker_create(struct baton_rt *rt);
+
+/* @w, whose thread is gone, is like a new one. */
+void baton_worker_init(struct baton_worker *w, struct baton_rt *rt);
 
 /*
  * The calling thread is @w from now on, and has a slot. 0; -EAGAIN all slots

@@ -116,6 +116,51 @@ START_TEST(no_memory_for_a_while)
 }
 END_TEST
 
+/*
+ * The only worker that there may be is retired, and another one cannot be made
+ * for a while: nobody else gets its slot meanwhile.
+ */
+static int rests;
+
+static void *calls_in_vain(void *arg)
+{
+	int n = 0;
+
+	while (load(&rests)) {
+		expect_eq(baton_callback(no_call, &n), -EAGAIN);
+		expect(*baton_reason());
+	}
+	return arg;
+}
+
+static void *end_locked(void *arg)
+{
+	expect_eq(baton_thread_lock(), 0);
+	store(&threads.left, 6);
+	return arg;
+}
+
+static void *only_slot(void *arg)
+{
+	pthread_t t;
+
+	store(&rests, 1);
+	expect_eq(__real_pthread_create(&t, NULL, calls_in_vain, NULL), 0);
+	join(spawn(end_locked, arg));
+	expect_eq(load(&threads.left), 0);
+	store(&rests, 0);
+	expect_eq(pthread_join(t, NULL), 0);
+	return arg;
+}
+
+START_TEST(no_thread_after_retired)
+{
+	int x;
+
+	expect(run_with(1, 1, only_slot, &x) == &x);
+}
+END_TEST
+
 /* --- no thread, or no memory, to begin with -------------------------------- */
 
 static void run_fails(int want)
@@ -326,6 +371,7 @@ int main(void)
 
 	tcase_add_test(tc, no_thread_for_a_while);
 	tcase_add_test(tc, no_memory_for_a_while);
+	tcase_add_test(tc, no_thread_after_retired);
 	tcase_add_test(tc, no_watcher);
 	tcase_add_loop_test(tc, no_memory, 0, 2);
 	tcase_add_test(tc, no_key);

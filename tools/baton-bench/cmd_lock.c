@@ -53,6 +53,8 @@ static void *locked_fiber(void *arg)
 
 	t->wrong += baton_thread_lock() != 0;
 	fibers_play(t, 1);
+	/* Or its thread would end with it. */
+	t->wrong += baton_thread_unlock() != 0;
 	return NULL;
 }
 

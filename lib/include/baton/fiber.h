@@ -137,8 +137,14 @@ int baton_ready(struct baton_fiber *fiber);
  *
  * For foreign code that keeps state per thread: from now on the fiber resumes
  * on its present worker alone, and this worker runs no other fiber. Nests:
- * ends with as many calls of baton_thread_unlock(), or with the fiber. After
- * Go's LockOSThread.
+ * ends with as many calls of baton_thread_unlock(). After Go's LockOSThread.
+ *
+ * A fiber that ends while locked takes its thread with it, so that no other
+ * fiber finds what it has changed there, by unshare() or prctl(), say: the
+ * thread ends, and another is started if need be. The thread of baton_run()
+ * cannot end: it waits, as it was left, until baton_run() returns on it. On a
+ * thread that was adopted (baton_callback()) the lock ends with the outermost
+ * callback, and the thread goes on.
  *
  * Return: 0; -EPERM not from a fiber. Blocks neither.
  */
