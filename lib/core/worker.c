@@ -126,6 +126,7 @@ void __baton_worker_detach(struct baton_worker *w)
 	pthread_setspecific(exit_key, NULL);
 	baton_worker_set_self(NULL);
 	baton_fault_stack_destroy(w);
+	baton_san_thread_uninit(&w->san);
 	rt->tier->detach(w);
 }
 
