@@ -119,25 +119,47 @@ static int cut_off(const struct visit *v)
 			   "the scheduler ended during the callback");
 }
 
+/* Also when a C++ exception passes. */
+static void first_end(const int *saved)
+{
+	struct baton_worker *w = baton_worker_self();
+
+	if (w && baton_thread_ending())
+		baton_adopted_forget(w);
+	errno = *saved;
+}
+
+/*
+ * The first callback of the calling thread in a scheduler, @w being its worker in
+ * an ended one, or NULL. A thread that is ending stays a worker for the callback
+ * alone.
+ */
+static int __attribute__((noinline, cold))
+first_callback(struct baton_worker *w, void (*fn)(void *), void *arg)
+{
+	int saved __attribute__((unused, cleanup(first_end))) = errno;
+	int err;
+
+	if (w)
+		baton_adopted_forget(w);
+	err = baton_adopted_create(&w);
+	return err ? err : baton_adopted_callback(w, fn, arg);
+}
+
 int baton_adopted_callback(struct baton_worker *w, void (*fn)(void *),
 			   void *arg)
 {
 	struct visit v;
-	int *errnop = w ? w->errnop : &errno;	/* the thread stays the same */
-	int saved = *errnop, err = 0;
+	int *errnop, saved, err = 0;
 
 	if (unlikely(w && (!w->adopted ||
 			   slot_state(w->slot) != BATON_PARKED)))
 		return baton_error(-EPERM,
 				   "a callback, but not from foreign code");
-	if (unlikely(w && rt_stopping(w->rt))) {
-		baton_adopted_forget(w);
-		w = NULL;
-	}
-	if (unlikely(!w))
-		err = baton_adopted_create(&w);
-	if (unlikely(err))
-		goto out;
+	if (unlikely(!w || rt_stopping(w->rt)))
+		return first_callback(w, fn, arg);
+	errnop = w->errnop;	/* the thread stays the same */
+	saved = *errnop;
 	v.fn = fn;
 	v.arg = arg;
 	v.done = false;

@@ -17,7 +17,9 @@
  * its own innermost one.
  *
  * C++ lets nothing leave a function that is noexcept: when the unwinder comes
- * to one, std::terminate() is called, and baton_try() never returns. No message
+ * to one, std::terminate() is called, and baton_try() never returns. The same
+ * happens in a destructor that an exception in progress has called, and where a
+ * catch (...) that handles another one comes to handle the panic. No message
  * comes from that which names the panic, so we have one: from a terminate
  * handler before the program's own if this process has a C++ library, and
  * otherwise, or for other languages with such a rule, when SIGABRT is raised.
@@ -42,9 +44,15 @@
  * @sp:     of its baton_asm_start()
  * @depth:  the callbacks in progress when it began
  * @sys_sp: the system stack then; the same worker's only if in a callback
+ * @cxx:    the C++ exceptions in progress then, of the others none is any more
+ *          when it has landed; only where there is C++
  * @landed: a panic has ended it
  * @panics: a panic to here is under way
  * @panic:  that
+ * @thrown: what the unwinder knows of it. A C++ runtime that has come to handle
+ *          it, as clang's code does before it calls std::terminate(), may look
+ *          for the type in front of it, where its own exceptions have one: a
+ *          terminate handler that finds NULL knows that there is none
  */
 struct try {
 	struct try *outer;
@@ -54,10 +62,14 @@ struct try {
 	void *sp;
 	unsigned int depth;
 	void *sys_sp;
+	struct cxx cxx;
 	bool landed;
 	bool panics;
 	struct baton_unwinding panic;
-	struct _Unwind_Exception exc;
+	struct {
+		void *cxx[16];
+		struct _Unwind_Exception exc;
+	} thrown;
 };
 
 /* Vendor and language: an integer, or letters, as the platform has it. */
@@ -76,6 +88,10 @@ static void land(struct try *t)
 		callback_over(w, t->fiber, t->depth,
 			      t->depth ? t->sys_sp : w->base_sp,
 			      t->fiber->ctx.sp);
+	/* Handlers may have been dropped; and a catch (...) that passed the
+	 * panic on has counted it as one more exception that is uncaught. */
+	if (w->cxx)
+		*w->cxx = t->cxx;
 	if (slot_state(w->slot) == BATON_FIBER)
 		return;
 	if (w->chunks && !w->depth)
@@ -113,6 +129,8 @@ int baton_try(void (*fn)(void *), void *arg, void **value)
 	t.arg = arg;
 	t.depth = w->depth;
 	t.sys_sp = w->sys_sp;
+	if (w->cxx)
+		t.cxx = *w->cxx;
 	t.landed = false;
 	t.panics = false;
 	t.fiber->tries = &t;
@@ -228,12 +246,13 @@ _Noreturn void baton_panic(void *value, const char *why)
 	if (!t)
 		baton_fatal("panic: %s (%p)", why ? why : "?", value);
 	t->panic = (struct baton_unwinding){ .why = why, .value = value };
+	t->panic.cxx = w->cxx && (w->cxx->caught || w->cxx->uncaught);
 	t->panics = true;
 	watch_terminate();
-	memset(&t->exc, 0, sizeof(t->exc));
-	memcpy(&t->exc.exception_class, exception_class,
+	memset(&t->thrown, 0, sizeof(t->thrown));
+	memcpy(&t->thrown.exc.exception_class, exception_class,
 	       sizeof(exception_class));
-	t->exc.exception_cleanup = swallowed;
-	_Unwind_ForcedUnwind(&t->exc, stop, t);
+	t->thrown.exc.exception_cleanup = swallowed;
+	_Unwind_ForcedUnwind(&t->thrown.exc, stop, t);
 	finish(t);	/* cannot even begin */
 }

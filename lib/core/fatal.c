@@ -325,7 +325,10 @@ static void report_unwinding(void *arg)
 	put(&l, u->why ? u->why : "?");
 	put(&l, " (");
 	put_hex(&l, (uintptr_t)u->value);
-	put(&l, "): it cannot leave a function that is noexcept, as destructors are:");
+	put(&l, "): it cannot leave a function that is noexcept, as destructors are");
+	if (u->cxx)
+		put(&l, ", nor end a C++ exception in progress, as there was one");
+	put(&l, ":");
 	put_code(&l, u->at, 1);
 	put(&l, "\n");
 	flush(&l);

@@ -22,12 +22,14 @@ _Noreturn void baton_fatal(const char *fmt, ...)
  * @why:   as baton_panic() was given it; may be NULL
  * @value: likewise
  * @at:    the code address in the frame that it has come to
+ * @cxx:   a C++ exception was in progress when it began
  * @said:  it has been reported already that it ended there
  */
 struct baton_unwinding {
 	const char *why;
 	void *value;
 	uintptr_t at;
+	bool cxx;
 	bool said;
 };
 

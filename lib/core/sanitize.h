@@ -8,6 +8,11 @@
  * foreign call is part of the fiber that makes it, a callback of the call, and
  * only the scheduler, and an adopted thread outside of callbacks, are the
  * thread's own.
+ *
+ * LeakSanitizer, a part of AddressSanitizer or alone, looks for pointers on the
+ * stack that a thread is on, and would take what a waiting fiber holds for a
+ * leak, if the process exits meanwhile: so all stacks of fibers are made roots.
+ * The library needs no instrumentation for that, only the program does.
  */
 #ifndef BATON_CORE_SANITIZE_H
 #define BATON_CORE_SANITIZE_H
@@ -240,6 +245,29 @@ static inline void san_stack_deregister(unsigned int id)
 #endif
 }
 
+/* Of LeakSanitizer; NULL in a process that has none. */
+extern void __lsan_register_root_region(const void *p, size_t bytes)
+	__attribute__((weak));
+extern void __lsan_unregister_root_region(const void *p, size_t bytes)
+	__attribute__((weak));
+
+static inline bool san_leaks(void)
+{
+	return __lsan_register_root_region;
+}
+
+/* Pointers lie in [@p, @p + @bytes). All that is mapped of it must be readable. */
+static inline void san_root(const void *p, size_t bytes)
+{
+	__lsan_register_root_region(p, bytes);
+}
+
+/* No more: what was told by san_root(). */
+static inline void san_unroot(const void *p, size_t bytes)
+{
+	__lsan_unregister_root_region(p, bytes);
+}
+
 /* Does any tool want to be told? */
 static inline bool san_watch(void)
 {
@@ -288,7 +316,8 @@ static inline void san_fiber_uninit(struct san *t)
 #endif
 }
 
-/* The calling thread. */
+/* The calling thread; and before it is a worker no more. */
 void baton_san_thread_init(struct san *t);
+void baton_san_thread_uninit(struct san *t);
 
 #endif /* BATON_CORE_SANITIZE_H */

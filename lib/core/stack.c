@@ -37,6 +37,7 @@ struct stack_slab {
 	size_t bytes;
 	size_t size;		/* of each stack */
 	unsigned int n;		/* stacks */
+	bool marked;		/* there are guards that are markers */
 	uintptr_t shadows;	/* mapping of their shadow stacks; 0: none */
 	size_t shadow_bytes;
 };
@@ -68,11 +69,31 @@ static struct baton_fiber *fiber_at(char *base, size_t size, unsigned int n)
 	return (struct baton_fiber *)top;
 }
 
-static int guard(char *addr, size_t page)
+/* Sets *@marked if it is a marker. */
+static int guard(char *addr, size_t page, bool *marked)
 {
-	if (!madvise(addr, page, MADV_GUARD_INSTALL))
+	if (!madvise(addr, page, MADV_GUARD_INSTALL)) {
+		*marked = true;
 		return 0;
+	}
 	return mprotect(addr, page, PROT_NONE);	/* an older kernel */
+}
+
+/*
+ * LeakSanitizer skips what the process may not read, but cannot know of markers,
+ * and would die of the first: then each stack is told to it. Otherwise all of
+ * the slab at once, because for each region it reads the list of all mappings.
+ */
+static void slab_roots(struct stack_slab *slab,
+		       void (*tell)(const void *p, size_t bytes))
+{
+	size_t page = page_size();
+	char *base = (char *)slab + 2 * page;
+
+	if (!slab->marked)
+		tell(slab, slab->bytes);
+	for (unsigned int i = 0; slab->marked && i < slab->n; i++)
+		tell(base + i * (slab->size + page), slab->size);
 }
 
 /* What a thread that nobody chose the stack of may use of one. */
@@ -129,7 +150,7 @@ static struct baton_fiber *slab_map(struct stack_pool *pool, size_t size,
 		char *base = (char *)slab + page + i * step;
 		struct baton_fiber *f = fiber_at(base + page, size, i);
 
-		if (guard(base, page)) {
+		if (guard(base, page, &slab->marked)) {
 			munmap(slab, bytes);
 			chain = NULL;
 			goto out;
@@ -153,6 +174,8 @@ static struct baton_fiber *slab_map(struct stack_pool *pool, size_t size,
 	if (slab->next)
 		slab->next->pprev = &slab->next;
 	pool->slabs = slab;
+	if (san_leaks())
+		slab_roots(slab, san_root);
 out:
 	errno = saved;
 	return chain;
@@ -173,6 +196,8 @@ static void slab_unmap(struct stack_slab *slab)
 		san_fiber_uninit(&f->san);
 		base += slab->size + page_size();
 	}
+	if (san_leaks())
+		slab_roots(slab, san_unroot);
 	if (slab->shadows)
 		baton_shadow_unmap(slab->shadows, slab->shadow_bytes);
 	munmap(slab, slab->bytes);

@@ -36,12 +36,22 @@ extern __thread struct baton_worker *baton_tls_worker
 /* --- the end of a thread ------------------------------------------------ */
 
 static pthread_key_t exit_key;
+static __thread bool ending;
 
-/* A thread ends while it is a worker. */
+bool baton_thread_ending(void)
+{
+	return ending;
+}
+
+/*
+ * A thread ends while it is a worker. There are several rounds of destructors:
+ * others', after this one, may call back and make it a worker again.
+ */
 static void thread_exits(void *arg)
 {
 	struct baton_worker *w = arg;
 
+	ending = true;
 	if (!w->exits || w->depth)
 		baton_fatal("a thread ended in a foreign call or callback: pthread_exit()?");
 	w->exits(w);
@@ -131,6 +141,7 @@ void __baton_worker_detach(struct baton_worker *w)
 	pthread_setspecific(exit_key, NULL);
 	baton_worker_set_self(NULL);
 	baton_fault_stack_destroy(w);
+	baton_san_thread_uninit(&w->san);
 	rt->tier->detach(w);
 }
 

@@ -93,6 +93,13 @@ void baton_worker_detach(struct baton_worker *w);
 void __baton_worker_detach(struct baton_worker *w);
 
 /*
+ * The calling thread is about to end, and was a worker when that began. If it
+ * becomes one again, nobody may notice its end: there is a last round of
+ * destructors of thread-specific data, after which ours is not called.
+ */
+bool baton_thread_ending(void);
+
+/*
  * In the child of fork(), whose only thread was a worker of the parent
  * and is none here.
  */

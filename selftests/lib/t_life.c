@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * t_life.c - what outlives what: handles that were used up, a library that is
- * unloaded, counters at their ends.
+ * unloaded, counters at their ends, threads that end.
  */
 #include "ends.h"
 
@@ -367,6 +367,78 @@ START_TEST(run_in_child)
 }
 END_TEST
 
+/* --- a thread that calls back while it ends -------------------------------- */
+
+/*
+ * Destructors of thread-specific data call back, in each round of them, before
+ * and after the library's own. None of the threads is a worker afterwards, or
+ * there would soon be no room for the next.
+ */
+static struct {
+	pthread_key_t keys[4];
+	int before;		/* the thread has called back before it ends */
+	int n;
+} late;
+
+static void late_back(void *arg)
+{
+	expect_eq(baton_yield(), 0);
+	add((int *)arg, 1);
+}
+
+static void late_callback(void *key)
+{
+	errno = ERANGE;
+	expect_eq(baton_callback(late_back, &late.n), 0);
+	expect_eq(errno, ERANGE);
+	pthread_setspecific(*(pthread_key_t *)key, key);
+}
+
+static void *late_thread(void *arg)
+{
+	if (late.before)
+		expect_eq(baton_callback(late_back, &late.n), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(late.keys); i++)
+		pthread_setspecific(late.keys[i], &late.keys[i]);
+	return arg;
+}
+
+static void late_keys(size_t first, size_t n)
+{
+	for (size_t i = first; i < first + n; i++)
+		expect_eq(pthread_key_create(&late.keys[i], late_callback), 0);
+}
+
+static void late_run(void *arg)
+{
+	pthread_t t;
+
+	expect_eq(pthread_create(&t, NULL, late_thread, arg), 0);
+	expect_eq(pthread_join(t, NULL), 0);
+}
+
+static void *late_main(void *arg)
+{
+	late_keys(2, 2);
+	for (int i = 0; i < 20; i++) {
+		late.before = i % 2;
+		late.n = 0;
+		expect(baton_call(late_run, NULL) >= 0);
+		expect_eq(late.n, late.before + PTHREAD_DESTRUCTOR_ITERATIONS *
+						      ARRAY_SIZE(late.keys));
+	}
+	return arg;
+}
+
+START_TEST(late_callbacks)
+{
+	/* The last round comes after its own farewell to the thread. */
+	NOT_UNDER_TSAN("late_callbacks");
+	late_keys(0, 2);
+	run_with(1, 8, late_main, NULL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("life");
@@ -379,5 +451,6 @@ int main(void)
 	tcase_add_loop_test(tc, fork_ends_clearly, 0, ARRAY_SIZE(forked));
 	tcase_add_test(tc, fork_and_exit);
 	tcase_add_test(tc, run_in_child);
+	tcase_add_test(tc, late_callbacks);
 	return suite_main(s);
 }

@@ -102,6 +102,7 @@ static void rethrown(void)
 {
 	report(baton_try(rethrow_body, &passed, nullptr) == 1 && passed == 1,
 	       "catch (...) sees it and passes it on");
+	report(!std::uncaught_exceptions(), "and does not count it for ever");
 	report(whole(), "calls and callbacks afterwards");
 }
 
@@ -179,11 +180,30 @@ static void exceptions(void)
 	       "a panic afterwards finds the right one");
 }
 
+/* A panic may begin in a handler, which it ends, and leave it. */
+static void handling(void)
+{
+	auto fn = [](void *arg) {
+		try {
+			throw_back(arg);
+		} catch (const std::runtime_error &) {
+			panic_body(nullptr);
+		}
+	};
+	char text[] = "handled";
+
+	report(baton_try(fn, text, nullptr) == 1 && !std::current_exception() &&
+	       !std::uncaught_exceptions(), "a panic in a handler ends that");
+	report(caught(throw_call, "again"), "an exception afterwards");
+	report(whole(), "calls and callbacks afterwards");
+}
+
 static void *main_fiber(void *arg)
 {
 	destructors();
 	rethrown();
 	exceptions();
+	handling();
 	return arg;
 }
 
@@ -255,6 +275,42 @@ static void *destructor_main(void *arg)
 	return arg;
 }
 
+/* Called for an exception, which has a handler further out. */
+static volatile bool panics = true;
+
+struct may_panic {
+	~may_panic() noexcept(false)
+	{
+		if (panics)
+			baton_panic(nullptr, "while one passes");
+	}
+};
+
+static void *passing_main(void *arg)
+{
+	baton_try([](void *) {
+		try {
+			may_panic p;
+
+			throw std::runtime_error("passes");
+		} catch (const std::exception &) {
+		}
+	}, nullptr, nullptr);
+	return arg;
+}
+
+static void *handling_main(void *arg)
+{
+	baton_try([](void *) {
+		try {
+			throw std::runtime_error("handled");
+		} catch (const std::exception &) {
+			rethrow_body(nullptr);
+		}
+	}, nullptr, nullptr);
+	return arg;
+}
+
 static void *own_terminate_main(void *arg)
 {
 	std::set_terminate([] { raise(SIGABRT); });
@@ -278,6 +334,12 @@ int main()
 	     "so does one that meets a destructor");
 	dies(own_terminate_main, "baton: panic: out of noexcept (0x0): it cannot",
 	     "so does one with a terminate handler of the program's");
+	dies(passing_main, "it cannot leave a function that is noexcept, as "
+	     "destructors are, nor end a C++ exception in progress",
+	     "so does one in a destructor while an exception passes");
+	dies(handling_main, "(0x0): it cannot leave a function that is noexcept, "
+	     "as destructors are, nor end a C++ exception in progress",
+	     "so does one in catch (...) while another is handled");
 	dies(uncaught_main, "nobody", "an exception that leaves a fiber does");
 	std::printf("1..%d\n", number);
 	return failed;
