@@ -20,6 +20,7 @@
 
 #include "base.h"
 #include "cxx.h"
+#include "deadlock.h"
 #include "global.h"
 #include "region.h"
 #include "stack.h"
@@ -55,6 +56,7 @@ struct baton_rt {
 	struct global_queue global;
 	struct stack_pool stacks;
 	struct watch watch;
+	struct deadlock deadlock;
 
 	struct baton_fiber *main;	/* C: its end is the end */
 	uint64_t spawns;		/* A: by threads without a processor */

@@ -14,12 +14,13 @@
 #include "../tier/tier.h"
 #include "claim.h"
 #include "clock.h"
+#include "deadlock.h"
 #include "fatal.h"
 #include "reason.h"
 #include "rt.h"
 
 /* Between two looks at the queues when membarrier() is forbidden. */
-#define RECHECK_NS	10000000L
+#define RECHECK_NS	10000000
 
 int baton_watch_open(struct watch *t, int fd)
 {
@@ -85,9 +86,17 @@ static void wait_fds(struct watch *t, const struct timespec *limit)
 		return;		/* another's read came first: there is none */
 }
 
-static void wait_for(struct watch *t, uint32_t kicks, long ns)
+/* The shorter of two times; a negative one is for ever. */
+static int64_t sooner(int64_t a, int64_t b)
 {
-	struct timespec limit = { ns / 1000000000, ns % 1000000000 };
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+static void wait_for(struct watch *t, uint32_t kicks, int64_t ns)
+{
+	struct timespec limit = {
+		(time_t)(ns / 1000000000), (long)(ns % 1000000000),
+	};
 
 	if (t->event >= 0)
 		wait_fds(t, ns < 0 ? NULL : &limit);
@@ -101,17 +110,28 @@ static void wait_for(struct watch *t, uint32_t kicks, long ns)
  * every running thread pass a fence, and looks at the queues; whoever queues a
  * fiber stores into a queue and then loads asleep (watch_work()): one of the
  * two sees the other's store.
+ *
+ * A doubt whether all fibers are asleep is no end of this rest. Should a kick
+ * for work be taken for one, the next comes with the next fiber that is queued.
  */
-static void wait_for_work(struct baton_rt *rt, uint32_t kicks)
+static void wait_for_work(struct baton_rt *rt)
 {
 	struct watch *t = &rt->watch;
+	uint32_t kicks;
+	int64_t ns;
 	bool passed;
 
 	smp_store_mb(t->asleep, 1);
 	passed = membarrier_all();
-	/* Without the fence a kick may be missing: look again by oneself. */
-	if (!rt_has_work(rt) && !READ_ONCE(t->wanted) && !rt_stopping(rt))
-		wait_for(t, kicks, passed ? -1 : RECHECK_NS);
+	do {
+		kicks = smp_load_acquire(&t->kicks);
+		if (rt_has_work(rt) || READ_ONCE(t->wanted) || rt_stopping(rt))
+			break;
+		ns = baton_deadlock_look(rt);
+		/* Without the fence a kick may be missing: look again by
+		 * oneself. */
+		wait_for(t, kicks, passed ? ns : sooner(ns, RECHECK_NS));
+	} while (READ_ONCE(t->kicks) == kicks || deadlock_told(&rt->deadlock));
 	WRITE_ONCE(t->asleep, 0);
 }
 
@@ -132,14 +152,12 @@ bool baton_watch_wait(struct baton_rt *rt, long retry)
 			left = end - now_ns();
 		if (xchg(&t->wanted, 0) || left < 0)
 			return true;
-		if (end) {
-			wait_for(t, kicks,
-				 ns < 0 || ns > left ? (long)left : ns);
-		} else if (ns == TICK_IDLE) {
-			wait_for_work(rt, kicks);
+		if (ns == TICK_IDLE && !end) {
+			wait_for_work(rt);
 			fresh = true;
 		} else {
-			wait_for(t, kicks, ns);
+			wait_for(t, kicks, sooner(sooner(ns, end ? left : -1),
+						  baton_deadlock_look(rt)));
 		}
 	}
 	return false;
