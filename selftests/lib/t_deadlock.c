@@ -247,6 +247,9 @@ static bool not_alone(const char *name)
 static const char *const alone[] = {ASLEEP, "+0, the first: baton_park()\n",
 				    WHERE, NULL};
 
+static const char *const bound[] = {ASLEEP, ", the first, on worker ", WHERE,
+				    NULL};
+
 static const char *const ways[] = {
 	ASLEEP,
 	", all_ways+0, the first: baton_park()\n",
@@ -271,6 +274,7 @@ static const struct said {
 } saids[] = {
 	{all_ways, ways},
 	{first_alone, alone},
+	{locked, bound},
 	{computes_before, alone},
 	{others_end, alone},
 };
