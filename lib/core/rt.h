@@ -56,7 +56,6 @@ struct baton_rt {
 	struct global_queue global;
 	struct stack_pool stacks;
 	struct watch watch;
-	struct deadlock deadlock;
 
 	struct baton_fiber *main;	/* C: its end is the end */
 	uint64_t spawns;		/* A: by threads without a processor */
@@ -67,6 +66,7 @@ struct baton_rt {
 	struct baton_stats gone;	/* L: of adopted workers no more */
 	int stopping;			/* A */
 	bool forked;			/* this is the child of a fork() */
+	struct deadlock deadlock;
 };
 
 /* The running scheduler, or NULL. Release store, after all of it was made. */
