@@ -69,6 +69,7 @@ LIB_SRC :=			\
 	lib/core/config.c	\
 	lib/core/cpus.c	\
 	lib/core/cxx.c		\
+	lib/core/deadlock.c	\
 	lib/core/debug.c	\
 	lib/core/fatal.c	\
 	lib/core/fiber.c	\

@@ -30,6 +30,9 @@ struct baton_ctx {
 /* Of the stack pointer, in bytes, at a call. */
 #define BATON_STACK_ALIGN	16
 
+/* From a suspended fiber's sp to where its chain of frame pointers begins. */
+#define BATON_CTX_FRAME		0
+
 #define BATON_CTX_OFFSETS(X)				\
 	X(CTX_SP, struct baton_ctx, sp);		\
 	X(CTX_ENTRY, struct baton_ctx, entry);		\

@@ -35,6 +35,13 @@ struct baton_ctx {
 /* Of the stack pointer, in bytes, at a call. */
 #define BATON_STACK_ALIGN	16
 
+/* From a suspended fiber's sp to where its chain of frame pointers begins. */
+#ifdef __x86_64__
+#define BATON_CTX_FRAME		40
+#else
+#define BATON_CTX_FRAME		12
+#endif
+
 #define BATON_CTX_OFFSETS(X)				\
 	X(CTX_SP, struct baton_ctx, sp);		\
 	X(CTX_ENTRY, struct baton_ctx, entry);		\

@@ -116,6 +116,10 @@ void baton_adopted_forget(struct baton_worker *w)
 		rt->forgotten = w;
 	}
 	last = __baton_rt_put(rt);
+	/* It may have been the last that could wake a fiber. Its callbacks
+	 * have told nobody of the processors that they left idle. */
+	if (!last && !rt_stopping(rt))
+		baton_sched_idled(rt);
 	baton_rt_unlock();
 	if (!cut_off)
 		destroy(w);

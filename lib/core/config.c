@@ -121,6 +121,26 @@ static int env_tier(struct baton_config *cfg)
 	return env_check(-EINVAL, "BATON_TIER", "not auto, poll or kmod");
 }
 
+static int env_deadlock(struct baton_config *cfg)
+{
+	static const char *const names[] = {
+		[DEADLOCK_REPORT] = "report",
+		[DEADLOCK_ABORT] = "abort",
+		[DEADLOCK_OFF] = "off",
+	};
+	const char *text = secure_getenv("BATON_DEADLOCK");
+
+	if (!text || !*text)
+		return 0;
+	for (unsigned int m = 0; m <= DEADLOCK_OFF; m++)
+		if (!strcmp(text, names[m])) {
+			cfg->deadlock = (enum deadlock_mode)m;
+			return 0;
+		}
+	return env_check(-EINVAL, "BATON_DEADLOCK",
+			 "not report, abort or off");
+}
+
 /* The environment over what the program has set. */
 static int config_env(struct baton_config *cfg)
 {
@@ -140,7 +160,9 @@ static int config_env(struct baton_config *cfg)
 	cfg->max_workers = (unsigned int)workers;
 	err = env_check(baton_config_set_stack_size(cfg, (size_t)stack),
 			"BATON_STACK_SIZE", "less than 16 KiB");
-	return err ? err : env_tier(cfg);
+	if (!err)
+		err = env_tier(cfg);
+	return err ? err : env_deadlock(cfg);
 }
 
 static void config_defaults(struct baton_config *cfg)

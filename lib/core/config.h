@@ -6,18 +6,22 @@
 #include <baton/runtime.h>
 #include <stddef.h>
 
+#include "deadlock.h"
+
 /**
  * struct baton_config - what baton_run() is to do
  * @nprocs:      processors; 0: as many as the CPUs that the process may use
  * @max_workers: most threads; 0: the default
  * @stack_size:  of a fiber's stack, in bytes; 0: the default
  * @tier:        how blocking is to be found out
+ * @deadlock:    what is to be done when all fibers are asleep
  */
 struct baton_config {
 	unsigned int nprocs;
 	unsigned int max_workers;
 	size_t stack_size;
 	enum baton_tier tier;
+	enum deadlock_mode deadlock;
 };
 
 /*

@@ -119,18 +119,6 @@ static void put_code(struct line *l, uintptr_t addr, unsigned int back)
 
 /* --- where ----------------------------------------------------------------- */
 
-/* The address of the code of a function that a pointer leads to. */
-static uintptr_t code_of(uintptr_t fn)
-{
-#if defined(__powerpc64__) && (!defined(_CALL_ELF) || _CALL_ELF < 2)
-	return *(const uintptr_t *)fn;	/* that is to a descriptor */
-#elif defined(__arm__)
-	return fn & ~(uintptr_t)1;	/* that is Thumb's mark */
-#else
-	return fn;
-#endif
-}
-
 static void say_where(void)
 {
 	const struct baton_worker *w = baton_worker_self();
@@ -152,7 +140,7 @@ static void say_where(void)
 	put(&l, " callbacks deep");
 	if (state == BATON_FOREIGN && w->slot->fn) {
 		put(&l, "; called was");
-		put_code(&l, code_of((uintptr_t)w->slot->fn), 0);
+		put_code(&l, symbol_code((uintptr_t)w->slot->fn), 0);
 	}
 	put(&l, "\n");
 	flush(&l);

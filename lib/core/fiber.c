@@ -114,6 +114,7 @@ void baton_fiber_init(struct baton_fiber *f)
 	f->permit = PERMIT_NONE;
 	f->waiter.blocked = WAITER_OVER;
 	f->waiter.fiber = f;
+	f->waiter.joined = NULL;
 	f->canceled = 0;
 	f->masked = 0;
 	f->deadline = TIMER_NEVER;
@@ -230,13 +231,16 @@ static int join_wait(struct wait *t, struct baton_fiber *f, int64_t deadline)
 	struct baton_fiber *self = t->w->fiber, *was;
 	int err;
 
+	WRITE_ONCE(self->waiter.joined, f);
 	wait_arm(t);
 	was = handle_use(f, self);
 	if (unlikely(was != JOIN_NONE)) {
+		WRITE_ONCE(self->waiter.joined, NULL);
 		baton_wait_disarm(t);
 		return was == JOIN_DONE ? 0 : -EINVAL;
 	}
 	err = wait_block(t, deadline);
+	WRITE_ONCE(self->waiter.joined, NULL);
 	if (likely(!err) || join_withdraw(f, self))
 		return err;
 	/* It was not the cancel, either, that ended this wait. */

@@ -84,6 +84,17 @@ static inline bool idle_any(struct baton_header *h, unsigned int nprocs)
 	return false;
 }
 
+static inline bool idle_all(struct baton_header *h, unsigned int nprocs)
+{
+	for (unsigned int i = 0; i < nprocs; i += 64) {
+		unsigned int n = nprocs - i < 64 ? nprocs - i : 64;
+
+		if (READ_ONCE(h->idle[i / 64]) != ~UINT64_C(0) >> (64 - n))
+			return false;
+	}
+	return true;
+}
+
 /*
  * Which queues are worth a look: hdr->queued, see <linux/baton.h>. Both are for
  * the holder of processor @p alone. queued_set() comes after a push and a full

@@ -20,6 +20,7 @@
 
 #include "base.h"
 #include "cxx.h"
+#include "deadlock.h"
 #include "global.h"
 #include "region.h"
 #include "stack.h"
@@ -68,6 +69,7 @@ struct baton_rt {
 	struct baton_stats gone;	/* L: of workers no more */
 	int stopping;			/* A */
 	bool forked;			/* this is the child of a fork() */
+	struct deadlock deadlock;
 };
 
 /* The running scheduler, or NULL. Release store, after all of it was made. */

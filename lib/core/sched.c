@@ -209,6 +209,18 @@ void baton_sched_stop(struct baton_rt *rt)
 	baton_watch_kick(&rt->watch);
 }
 
+void baton_sched_idled(struct baton_rt *rt)
+{
+	uint32_t none = DOUBT_NONE;
+
+	/* Idle bits, which are full barriers, before doubt; pairs with
+	 * baton_deadlock_look(). */
+	if (READ_ONCE(rt->deadlock.doubt) == DOUBT_NONE &&
+	    idle_all(rt->hdr, rt->nprocs) &&
+	    try_cmpxchg(&rt->deadlock.doubt, &none, DOUBT_TOLD))
+		baton_watch_kick(&rt->watch);
+}
+
 /* --- the loop ---------------------------------------------------------- */
 
 static struct baton_fiber *steal(struct baton_rt *rt, struct baton_proc *p)
@@ -349,8 +361,10 @@ static void wait_pinned(struct baton_worker *w)
 		baton_worker_swap(w, w->proc->index, TIER_ANY, TIER_PINNED);
 		return;
 	}
-	if (w->proc)
+	if (w->proc) {
 		baton_sched_release(w);
+		baton_sched_idled(rt);
+	}
 	baton_worker_park(w, TIER_PINNED);
 }
 
@@ -409,6 +423,7 @@ NO_SANITIZE _Noreturn void baton_sched_loop(void *arg)
 			if (rt->nprocs > 1)
 				queued_clear(rt->hdr, p);
 			idle_set(rt->hdr, p);
+			baton_sched_idled(rt);
 		} else if (f->pin) {
 			unsigned int p = w->proc->index;
 

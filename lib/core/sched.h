@@ -54,6 +54,13 @@ bool baton_sched_queue_here(struct baton_worker *w);
 /* @w lets go of its processor, for others. */
 void baton_sched_release(struct baton_worker *w);
 
+/*
+ * The idle bit of a processor was set, and nobody will look at it again: if it
+ * was the last one that was busy, the watcher is to find out whether all fibers
+ * are asleep. See deadlock.h.
+ */
+void baton_sched_idled(struct baton_rt *rt);
+
 /* Stop: the first fiber has ended, or will never run. */
 void baton_sched_stop(struct baton_rt *rt);
 

@@ -158,6 +158,7 @@ static struct baton_fiber *slab_map(struct stack_pool *pool, size_t size,
 		f->base = base + page;
 		f->id = san_stack_register(f->base, f);
 		f->size = pooled ? 0 : (uint32_t)(size / page);
+		f->joiner = JOIN_FREED;	/* it is no fiber yet */
 		f->next = chain;
 		chain = f;
 	}
@@ -297,5 +298,23 @@ void baton_stack_bury(struct stack_pool *pool, struct baton_fiber *f)
 	pthread_mutex_lock(&pool->lock);
 	f->next = pool->buried;
 	pool->buried = f;
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void baton_stack_pool_each(struct stack_pool *pool,
+			   void (*fn)(struct baton_fiber *f, void *arg),
+			   void *arg)
+{
+	size_t page = page_size();
+
+	pthread_mutex_lock(&pool->lock);
+	for (struct stack_slab *slab = pool->slabs; slab; slab = slab->next) {
+		char *base = (char *)slab + 2 * page;
+
+		for (unsigned int i = 0; i < slab->n; i++) {
+			fn(fiber_at(base, slab->size, i), arg);
+			base += slab->size + page;
+		}
+	}
 	pthread_mutex_unlock(&pool->lock);
 }

@@ -55,6 +55,14 @@ void baton_stack_unmap(struct stack_pool *pool, struct baton_fiber *f);
 /* baton_stack_unmap(), later: the caller is on that stack. */
 void baton_stack_bury(struct stack_pool *pool, struct baton_fiber *f);
 
+/*
+ * @fn(fiber, @arg) for the fiber of each stack, which is one that nobody uses
+ * if its handle is void (JOIN_FREED). Under the lock: @fn may not use @pool.
+ */
+void baton_stack_pool_each(struct stack_pool *pool,
+			   void (*fn)(struct baton_fiber *f, void *arg),
+			   void *arg);
+
 /* @bytes in whole pages, or 0 when out of bounds. */
 size_t baton_stack_size_check(size_t bytes);
 

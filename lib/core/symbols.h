@@ -17,6 +17,18 @@ struct symbol {
 	uintptr_t offset;
 };
 
+/* The address of the code of a function that a pointer leads to. */
+static inline uintptr_t symbol_code(uintptr_t fn)
+{
+#if defined(__powerpc64__) && (!defined(_CALL_ELF) || _CALL_ELF < 2)
+	return *(const uintptr_t *)fn;	/* that is to a descriptor */
+#elif defined(__arm__)
+	return fn & ~(uintptr_t)1;	/* that is Thumb's mark */
+#else
+	return fn;
+#endif
+}
+
 /*
  * False if nothing is mapped there, or not from a file. Async-signal-safe: it
  * makes system calls, and takes no lock, not even the loader's.

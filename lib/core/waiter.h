@@ -29,6 +29,7 @@ enum {
  * @fiber:   NULL: a thread
  * @by:      who has won it; written before it is resumed
  * @next:    of a list of those that were won; the winner's
+ * @joined:  the fiber for whose end it waits, or NULL; for reports
  */
 struct waiter {
 	uint32_t blocked;
@@ -36,6 +37,7 @@ struct waiter {
 	struct baton_fiber *fiber;
 	const void *by;
 	struct waiter *next;
+	struct baton_fiber *joined;
 };
 
 /*

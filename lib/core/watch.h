@@ -58,7 +58,7 @@ void baton_watch_want(struct watch *t);
  * The watcher waits for the tier's descriptor, or a kick since @kicks was read,
  * at most @ns nanoseconds or, if negative, for ever.
  */
-void baton_watch_sleep(struct watch *t, uint32_t kicks, long ns);
+void baton_watch_sleep(struct watch *t, uint32_t kicks, int64_t ns);
 
 /*
  * A wheel has to be looked at at time @ns, earlier than was said before: full

@@ -2,11 +2,10 @@
 /* watcher.c - what the watcher looks at between two sleeps. */
 #include "watcher.h"
 
-#include <limits.h>
-
 #include "../tier/tier.h"
 #include "claim.h"
 #include "clock.h"
+#include "deadlock.h"
 #include "timer.h"
 #include "wait.h"
 
@@ -14,7 +13,7 @@
 #define RECHECK_NS 10000000L
 
 /* Of two times to wait, of which a negative one is for ever. */
-static long sooner(long a, long b)
+static int64_t sooner(int64_t a, int64_t b)
 {
 	return a < 0 || (b >= 0 && b < a) ? b : a;
 }
@@ -24,9 +23,9 @@ static long sooner(long a, long b)
  * stores asleep, makes every running thread pass a fence, and looks at the
  * queues; whoever queues a fiber stores into a queue and then loads asleep
  * (watch_work()): one of the two sees the other's store. True: a fiber waits, or
- * did.
+ * did; a kick for a timer, or a doubt whether all fibers are asleep, is none.
  */
-static bool wait_for_work(struct baton_rt *rt, uint32_t kicks, long ns)
+static bool wait_for_work(struct baton_rt *rt, uint32_t kicks, int64_t ns)
 {
 	struct watch *t = &rt->watch;
 	bool passed;
@@ -46,39 +45,35 @@ static bool wait_for_work(struct baton_rt *rt, uint32_t kicks, long ns)
  * before the wheels; pairs with watch_timer(), so that one of the two sees the
  * other's store.
  */
-static long run_timers(struct baton_rt *rt)
+static int64_t run_timers(struct baton_rt *rt)
 {
 	struct watch *t = &rt->watch;
-	int64_t now, next = baton_timers_next(rt);
+	int64_t now, next;
 
 	do {
-		if (next == TIMER_NEVER) {
-			now = 0;
-		} else {
-			now = now_ns();
-			if (next <= now)
-				wait_resume_all(NULL,
-						baton_timers_expire(rt, now));
+		next = baton_timers_next(rt);
+		now = next == TIMER_NEVER ? 0 : now_ns();
+		if (next <= now) {
+			wait_resume_all(NULL, baton_timers_expire(rt, now));
 			next = baton_timers_next(rt);
 		}
 		smp_store_mb(t->until, next);
 	} while (baton_timers_next(rt) < next || next <= now);
-	if (next == TIMER_NEVER)
-		return -1;
-	return next - now > LONG_MAX ? LONG_MAX : (long)(next - now);
+	return next == TIMER_NEVER ? -1 : next - now;
 }
 
 bool baton_watcher_wait(struct baton_rt *rt, long retry)
 {
 	struct watch *t = &rt->watch;
 	int64_t end = retry ? now_ns() + retry : 0;
-	long left = -1, tick = 0;
+	int64_t left = -1;
+	long tick = 0;
 	bool fresh = true;
 
 	while (!rt_stopping(rt)) {
 		/* Before all that a kick is to tell about. */
 		uint32_t kicks = smp_load_acquire(&t->kicks);
-		long ns = run_timers(rt);
+		int64_t ns = sooner(run_timers(rt), baton_deadlock_look(rt));
 
 		if (!rt->tier->tick)
 			tick = TICK_NEVER;
@@ -86,16 +81,15 @@ bool baton_watcher_wait(struct baton_rt *rt, long retry)
 			tick = rt->tier->tick(rt, fresh);
 		fresh = false;
 		if (end)
-			left = (long)(end - now_ns());
+			left = end - now_ns();
 		if (xchg(&t->wanted, 0) || (end && left < 0))
 			return true;
 		if (end)
 			ns = sooner(ns, left);
-		if (!end && tick == TICK_IDLE) {
+		if (!end && tick == TICK_IDLE)
 			fresh = wait_for_work(rt, kicks, ns);
-		} else {
+		else
 			baton_watch_sleep(t, kicks, sooner(ns, tick));
-		}
 	}
 	return false;
 }

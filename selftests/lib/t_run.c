@@ -176,6 +176,8 @@ static const struct { const char *name, *text; } env_wrong[] = {
 	{ "BATON_TIER", "kernel" },
 	{ "BATON_TIER", "POLL" },
 	{ "BATON_TIER", "3" },
+	{ "BATON_DEADLOCK", "warn" },
+	{ "BATON_DEADLOCK", "1" },
 };
 
 START_TEST(env_bad)
