@@ -218,7 +218,7 @@ static void say_fiber(struct list *l, const struct baton_fiber *f,
 	else if (READ_ONCE(f->permit) >= PERMIT_WAITED)
 		say(": baton_park()\n");
 	else
-		say(":\n");
+		say(": waits\n");
 	say_calls(f);
 }
 

@@ -61,6 +61,14 @@ NAMED void *locked(void *arg)
 	return arg;
 }
 
+/* What is not told apart. */
+NAMED void *sleeps_for_ever(void *arg)
+{
+	baton_sleep(BATON_NEVER);
+	NOT_LAST();
+	return arg;
+}
+
 NAMED void *own_size(void *arg)
 {
 	parks_here();
@@ -84,6 +92,7 @@ NAMED void *all_ways(void *arg)
 	spawn(in_callback, arg);
 	spawn(locked, arg);
 	spawn(joiner, f);
+	spawn(sleeps_for_ever, arg);
 	spawn(ends, arg);		/* nobody joins it */
 	join(spawn(ends, arg));
 	expect_eq(baton_spawn(NULL, NULL, ends, arg), 0);
@@ -258,6 +267,7 @@ static const char *const ways[] = {
 	", in_callback+0, on worker ",
 	", locked+0, on worker ",
 	", own_size+0: baton_park()\n",
+	", sleeps_for_ever+0: waits\n",
 #ifdef FRAMES
 	"    parks_here+0x",
 	"    joiner+0x",
@@ -436,8 +446,22 @@ static void *often(void *arg)
 	return arg;
 }
 
+/* All fibers wait, one of them for a time. */
+static void *sleeps(void *arg)
+{
+	expect_eq(baton_sleep(700 * BATON_MSEC), 0);
+	return arg;
+}
+
+static void *timer_set(void *arg)
+{
+	join(spawn(sleeps, arg));
+	return arg;
+}
+
 static const baton_fn awake[] = {
-	call_in_progress, code_blocks, other_thread, adopted_thread, often,
+	call_in_progress, code_blocks, other_thread,
+	adopted_thread,	  often,       timer_set,
 };
 
 START_TEST(not_said)
