@@ -60,7 +60,7 @@ void baton_deadlock_init(struct deadlock *d, enum deadlock_mode mode)
 	};
 }
 
-/* --- is it one? ---------------------------------------------------------- */
+/* --- is it one? ----------------------------------------------------------- */
 
 static bool at_rest(const struct baton_rt *rt)
 {
@@ -247,7 +247,7 @@ static void report(struct baton_rt *rt)
 		abort();
 }
 
-/* --- when to look ----------------------------------------------------------- */
+/* --- when to look --------------------------------------------------------- */
 
 static int64_t look_after(struct deadlock *d, int64_t pause)
 {

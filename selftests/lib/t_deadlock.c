@@ -16,7 +16,7 @@
 #define NAMED static __attribute__((noinline))
 #define NOT_LAST() __asm__ volatile("")
 
-/* --- who waits, in each way there is ----------------------------------------- */
+/* --- who waits, in each way there is -------------------------------------- */
 
 NAMED void parks_here(void)
 {
@@ -143,7 +143,7 @@ static void *others_end(void *arg)
 	return arg;
 }
 
-/* --- a process of its own ------------------------------------------------------ */
+/* --- a process of its own ------------------------------------------------- */
 
 struct child {
 	pid_t pid;
@@ -239,7 +239,7 @@ static bool not_alone(const char *name)
 #endif
 }
 
-/* --- said ------------------------------------------------------------------------ */
+/* --- said ----------------------------------------------------------------- */
 
 /* Where frames are chained by pointers, they are listed. */
 #if defined(__x86_64__) || defined(__i386__) || defined(__aarch64__) ||	\
@@ -342,7 +342,7 @@ START_TEST(many)
 }
 END_TEST
 
-/* --- not said ---------------------------------------------------------------------- */
+/* --- not said ------------------------------------------------------------- */
 
 START_TEST(off)
 {
