@@ -449,6 +449,46 @@ START_TEST(destructors)
 }
 END_TEST
 
+static void unlock_it(void *arg)
+{
+	expect_eq(baton_thread_unlock(), -EINVAL);
+	*(pid_t *)arg = gettid();
+}
+
+/* For pthread_create(): its lock ends with the callback, and it goes on. */
+static void *adopted_thread(void *arg)
+{
+	pid_t first, second;
+
+	for (int i = 0; i < 3; i++) {
+		expect_eq(baton_callback(lock_it, &first), 0);
+		expect_eq(baton_callback(unlock_it, &second), 0);
+		expect_eq(first, gettid());
+		expect_eq(second, gettid());
+	}
+	return arg;
+}
+
+static void make_thread(void *arg)
+{
+	pthread_t t;
+
+	expect_eq(pthread_create(&t, NULL, adopted_thread, arg), 0);
+	expect_eq(pthread_join(t, NULL), 0);
+}
+
+static void *adopted_main(void *arg)
+{
+	expect(baton_call(make_thread, arg) >= 0);
+	return arg;
+}
+
+START_TEST(adopted)
+{
+	run_on(nprocs_list[_i], adopted_main, NULL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("retire");
@@ -462,5 +502,6 @@ int main(void)
 	tcase_add_loop_test(tc, main_ends, 0, n);
 	tcase_add_loop_test(tc, company, 0, 4);
 	tcase_add_loop_test(tc, destructors, 0, ARRAY_SIZE(nprocs_list));
+	tcase_add_loop_test(tc, adopted, 0, ARRAY_SIZE(nprocs_list));
 	return suite_main(s);
 }
