@@ -10,17 +10,6 @@
 
 static int inner_runs;
 
-/* libgcc's unwinder of a gcc for glibc asks for it, and can do without. */
-#ifndef __GLIBC__
-int _dl_find_object(void *pc, void *result);
-int _dl_find_object(void *pc, void *result)
-{
-	(void)pc;
-	(void)result;
-	return -1;
-}
-#endif
-
 static void inner(void *arg)
 {
 	(void)arg;
