@@ -8,6 +8,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 num=0 failed=0
 top=$PWD/build/flags
+more=
 
 # flags CC FLAGS...: builds, runs, tells
 flags()
@@ -23,7 +24,7 @@ flags()
 		CFLAGS="-g $*" "build/flags/$num/libbaton.a" >"$out/log" 2>&1 &&
 	   $cc -std=gnu11 -D_GNU_SOURCE -fexceptions -funwind-tables -g "$@" \
 		-Ilib/include -o "$out/smoke" selftests/lib/flags/smoke.c \
-		"$out/libbaton.a" -pthread >>"$out/log" 2>&1 &&
+		$more "$out/libbaton.a" -pthread >>"$out/log" 2>&1 &&
 	   (cd "$out" && BATON_TIER=poll timeout 60 ./smoke) >>"$out/log" 2>&1
 	then
 		echo "ok $num - $what"
@@ -45,5 +46,13 @@ flags gcc -O2 -fstack-protector-all -fstack-clash-protection \
 	-D_FORTIFY_SOURCE=2 -fcf-protection=full
 flags gcc -O3 -flto=auto -ffat-lto-objects
 flags clang -O1 -fsanitize=address
+# The kernel's headers are not among musl's, and musl-gcc asks the linker for no
+# table that the unwinder finds frames by
+more="selftests/lib/flags/musl/find.c -Wl,--eh-frame-hdr"
+kernel="-idirafter /usr/include -idirafter /usr/include/$(gcc -print-multiarch)"
+# shellcheck disable=SC2086 # words
+for flag in -O2 "-O2 -static"; do
+	flags musl-gcc $flag $kernel
+done
 echo "1..$num"
 exit $failed
