@@ -82,7 +82,7 @@ static void ready_pinned(struct baton_rt *rt, struct baton_fiber *f)
 	}
 	/* From here on the fiber may be found, run and freed: it is not looked
 	 * at any more. */
-	baton_global_push(rt, &f, 1);
+	baton_global_push_pinned(rt, f);
 	smp_mb(); /* as in wake_one() */
 	if (idle_any(rt->hdr, rt->nprocs))
 		baton_sched_rescue(rt);
