@@ -57,6 +57,8 @@ struct baton_fiber {
 	struct baton_fiber *joiner;	/* A */
 	bool queued;			/* Q: on the global queue's list */
 	uint32_t ticket;		/* Q: its place there, see global.h */
+	uint32_t place;			/* O: in the run queue of its spawner's
+					 * processor, if it is there still */
 	baton_fn fn;			/* O */
 	void *arg;			/* O */
 	void *result;			/* O; after JOIN_DONE the joiner's */

@@ -19,6 +19,10 @@
  * they can be taken out of turn. A worker that pops another's pinned fiber
  * gives it its processor: tier->swap().
  *
+ * Fibers run first in first out, with one exception: who is joined before it
+ * has run is run at once, and who has joined it goes on when it ends. See
+ * sched_direct(), and HACKING.md, "Decisions", for what else was tried.
+ *
  * REJECTED: a saved context for the scheduler. Callbacks nest; see above.
  * REJECTED: one global queue, or a mutex per queue: a locked instruction per
  * switch is a third of its price.
@@ -30,6 +34,7 @@
 #include <errno.h>
 
 #include "../tier/tier.h"
+#include "clock.h"
 #include "lock.h"
 
 /* Rounds over all processors before a worker parks: 1 to 2 us. */
@@ -130,6 +135,31 @@ void baton_await_stack(struct baton_fiber *f)
 }
 
 /* --- giving up the worker ---------------------------------------------- */
+
+/*
+ * Fibers that spawn and join for ever must not keep out those that wait in the
+ * queues. They have a time slice together, to the kernel's next tick; then it is
+ * the turn of the first in the processor's own queue, and after the next slice
+ * that of the others' queues, at which find() looks when there is no budget.
+ */
+bool baton_sched_direct_slow(struct baton_worker *w)
+{
+	struct baton_proc *p = w->proc;
+	int64_t now;
+
+	if (w->pinned)
+		return false;
+	now = tick_ns();
+	if (p->slice != now) {
+		p->slice = now;
+		p->own_turn = !p->own_turn;
+		if (p->own_turn)
+			p->budget = SCHED_FAIRNESS;
+		return false;
+	}
+	p->budget = SCHED_FAIRNESS;
+	return true;
+}
 
 struct baton_worker *baton_sched_leave(struct baton_worker *w,
 				       struct baton_fiber *f)
