@@ -107,8 +107,10 @@ NO_SANITIZE static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 		sched_unpin(w, f);
 	}
 	next = fiber_end(w, f);
-	if (!next && likely(f != w->rt->main && !sched_due(w)))
+	if (!next && likely(f != w->rt->main && !sched_due(w))) {
+		runq_prefetch(&w->proc->runq);
 		next = runq_pop(&w->proc->runq);
+	}
 	if (unlikely(!next))
 		baton_sched_leave(w, f); /* does not return */
 	return switch_ended(w, f, next);

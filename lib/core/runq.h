@@ -97,6 +97,25 @@ static inline struct baton_fiber *runq_pop(struct runq *q)
 }
 
 /*
+ * By the holder, before a pop: a fiber that has waited for long is cold, and so
+ * is the end of its stack below it. That of the one after next is fetched while
+ * the others run.
+ */
+#define RUNQ_AHEAD	2u
+
+static inline void runq_prefetch(const struct runq *q)
+{
+	__u32 at = READ_ONCE(q->rec->head) + RUNQ_AHEAD;
+	uintptr_t f = (uintptr_t)READ_ONCE(q->ring[at % RUNQ_SIZE]);
+
+	/* What is not in the queue any more, others may be using. */
+	if (q->rec->tail - at - 1 >= RUNQ_SIZE)
+		return;
+	for (uintptr_t line = f - 64; line != f + 192; line += 64)
+		__builtin_prefetch((void *)line, 1);
+}
+
+/*
  * By the holder: the current fiber @f goes to the end, and the first one comes
  * off. The push comes before the pop: between the two the queue would look empty
  * to a worker that is about to sleep, and nobody would wake one for @f.

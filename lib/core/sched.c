@@ -63,21 +63,20 @@ static void wake_one(struct baton_rt *rt, const struct baton_proc *queue)
 		watch_work(&rt->watch);
 }
 
-static void ready_local(struct baton_rt *rt, struct baton_proc *p,
-			struct baton_fiber *f)
+/* The run queue of @p is full: half of it, and @f, to where all find them. */
+static __attribute__((noinline)) void
+overflow(struct baton_rt *rt, struct baton_proc *p, struct baton_fiber *f)
 {
 	struct baton_fiber *batch[RUNQ_SIZE / 2 + 1];
-	unsigned int n;
+	unsigned int n = baton_runq_pop_half(&p->runq, batch);
 
-	if (likely(runq_push(&p->runq, f)))
-		return;
-	n = baton_runq_pop_half(&p->runq, batch);
 	batch[n++] = f;
 	baton_global_push(rt, batch, n);
 }
 
 /* Either a processor for its worker, or the queue. */
-static void ready_pinned(struct baton_rt *rt, struct baton_fiber *f)
+static __attribute__((noinline)) void ready_pinned(struct baton_rt *rt,
+						   struct baton_fiber *f)
 {
 	int p = idle_claim_any(rt->hdr, rt->nprocs);
 
@@ -95,25 +94,34 @@ static void ready_pinned(struct baton_rt *rt, struct baton_fiber *f)
 		watch_work(&rt->watch);
 }
 
+/* The caller has no processor. */
+static __attribute__((noinline)) void ready_global(struct baton_rt *rt,
+						   struct baton_fiber *f)
+{
+	baton_global_push(rt, &f, 1);
+	wake_one(rt, NULL);
+}
+
 void baton_sched_ready(struct baton_rt *rt, struct baton_worker *w,
 		       struct baton_fiber *f)
 {
+	/* What is rare stays out of here, with all that it needs on the stack. */
 	if (unlikely(f->pin)) {
 		ready_pinned(rt, f);
 		return;
 	}
-	if (likely(w)) {
-		debug_assert_processor(w);
-		ready_local(rt, w->proc, f);
-		/* The only processor is the caller's: none can be idle. */
-		if (rt->nprocs > 1)
-			wake_one(rt, w->proc);
-		else
-			watch_work(&rt->watch);
+	if (unlikely(!w)) {
+		ready_global(rt, f);
 		return;
 	}
-	baton_global_push(rt, &f, 1);
-	wake_one(rt, NULL);
+	debug_assert_processor(w);
+	if (unlikely(!runq_push(&w->proc->runq, f)))
+		overflow(rt, w->proc, f);
+	/* The only processor is the caller's: none can be idle. */
+	if (rt->nprocs > 1)
+		wake_one(rt, w->proc);
+	else
+		watch_work(&rt->watch);
 }
 
 void baton_sched_rescue(struct baton_rt *rt)

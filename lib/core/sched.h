@@ -158,8 +158,10 @@ static inline struct baton_worker *sched_join(struct baton_worker *w,
 	debug_assert_processor(w);
 	if (unlikely(!sched_direct(w)))
 		return baton_sched_leave(w, w->fiber);
-	if (!baton_runq_remove(q, f, READ_ONCE(f->place)))
+	if (!baton_runq_remove(q, f, READ_ONCE(f->place))) {
+		runq_prefetch(q);
 		f = runq_pop(q);
+	}
 	return likely(f) ? switch_to(w, w->fiber, f) :
 			   baton_sched_leave(w, w->fiber);
 }
