@@ -2,10 +2,32 @@
 /* runq.c - a processor's run queue: the rarer half of it. */
 #include "runq.h"
 
+#include <time.h>
+
+#include "arch.h"
+
 /* Acquire and release: what the last one in did to tail and the entries. */
 static bool try_lock(struct runq *q)
 {
 	return !READ_ONCE(q->lock) && !xchg_acquire(&q->lock, 1);
+}
+
+/*
+ * By a thief. Who has it is a few instructions away from letting go, unless it
+ * was preempted, perhaps by this very thread: then a sleep lets it run, also if
+ * it is of a lower class. To look for work elsewhere, park, and find that there
+ * is some, would take all of a time slice.
+ */
+static void lock(struct runq *q)
+{
+	static const struct timespec pause = { .tv_nsec = 20000 };
+	unsigned int spins = 0;
+
+	while (!try_lock(q)) {
+		baton_cpu_relax();
+		if (++spins % 128 == 0)
+			nanosleep(&pause, NULL);
+	}
 }
 
 static void unlock(struct runq *q)
@@ -84,8 +106,7 @@ struct baton_fiber *baton_runq_take(struct runq *q)
 	struct baton_fiber *f = NULL;
 	__u32 head;
 
-	if (!try_lock(q))
-		return NULL;
+	lock(q);
 	/* head first: a tail that is older than it would look like more. */
 	head = smp_load_acquire(&q->rec->head);
 	/* Acquire: the entry; pairs with runq_push(). */
@@ -107,8 +128,10 @@ struct baton_fiber *baton_runq_steal(struct runq *q, struct runq *victim)
 	struct baton_fiber *batch[RUNQ_SIZE / 2];
 	unsigned int n;
 
-	if (!try_lock(victim))
+	/* A look is as good as an empty queue, and keeps nobody off. */
+	if (READ_ONCE(victim->rec->head) == READ_ONCE(victim->rec->tail))
 		return NULL;
+	lock(victim);
 	n = baton_runq_pop_half(victim, batch);
 	unlock(victim);
 	if (!n)

@@ -12,8 +12,8 @@
  * last entry is never a gap, or the queue would look as if it had work: with it
  * go all gaps before it, and tail moves back. No thief may have read tail, or
  * copied the entry, before that: so thieves and the holder who does this
- * exclude each other, by a lock for which neither waits. Who finds it taken
- * does without. The holder's push and pop need no lock.
+ * exclude each other, by a lock. The holder does not wait for it, but does
+ * without what he wanted. His push and pop need no lock.
  *
  * REJECTED: to move the last entry into the gap. It would overtake others.
  * REJECTED: head and tail in one word, to swap both at once. The entries may
@@ -159,12 +159,12 @@ bool baton_runq_remove(struct runq *q, struct baton_fiber *f, __u32 place);
 /* By the holder. Up to half of the entries, at least one if there is any. */
 unsigned int baton_runq_pop_half(struct runq *q, struct baton_fiber **out);
 
-/* By anybody: the first. NULL when empty, or somebody else is at work. */
+/* By anybody: the first. NULL when empty. */
 struct baton_fiber *baton_runq_take(struct runq *q);
 
 /*
  * By the holder of @q, which is empty: half of @victim's fibers. Returns one,
- * the others are in @q; NULL when there was none, or somebody else is at work.
+ * the others are in @q; NULL when there was none.
  */
 struct baton_fiber *baton_runq_steal(struct runq *q, struct runq *victim);
 
