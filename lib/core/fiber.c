@@ -53,8 +53,8 @@ static void fiber_free(struct baton_rt *rt, struct baton_proc *p,
 		baton_stack_pool_put(&rt->stacks, f, f);
 }
 
-/* Tell whoever waits that @f has ended. */
-static void fiber_end(struct baton_worker *w, struct baton_fiber *f)
+/* Tell whoever waits that @f has ended. Returns whom to go on with, or NULL. */
+static struct baton_fiber *fiber_end(struct baton_worker *w, struct baton_fiber *f)
 {
 	struct baton_rt *rt = w->rt;
 	struct baton_fiber *joiner = READ_ONCE(f->joiner);
@@ -77,17 +77,22 @@ static void fiber_end(struct baton_worker *w, struct baton_fiber *f)
 		else
 			baton_proc_fiber_put(rt, w->proc, f);
 	} else if (joiner != JOIN_NONE) {
-		if (likely(waiter_win(&joiner->waiter, f)))
-			baton_sched_ready(rt, w, joiner);
-		else	/* it is in join_withdraw(), and frees @f after this */
+		/* Who has not won is in join_withdraw(), and frees @f after this. */
+		if (unlikely(!waiter_win(&joiner->waiter, f))) {
 			smp_store_release(&f->joiner, JOIN_LEFT);
+			return NULL;
+		}
+		if (likely(f != rt->main && sched_direct(w) && !joiner->pin))
+			return joiner;
+		baton_sched_ready(rt, w, joiner);
 	}
+	return NULL;
 }
 
 /* All of a fiber's life. Returns whom to go on with; see baton_asm_entry. */
 NO_SANITIZE static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 {
-	struct baton_fiber *f = fiber_of(ctx), *next = NULL;
+	struct baton_fiber *f = fiber_of(ctx), *next;
 	struct baton_worker *w;
 
 	san_arrive(&f->san);
@@ -101,9 +106,11 @@ NO_SANITIZE static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 	 * @w stays pinned. sched_due() is true of it, and it ends. */
 	if (unlikely(f->locks))
 		WRITE_ONCE(w->retired, true);
-	fiber_end(w, f);
-	if (likely(f != w->rt->main && !sched_due(w)))
+	next = fiber_end(w, f);
+	if (!next && likely(f != w->rt->main && !sched_due(w))) {
+		runq_prefetch(&w->proc->runq);
 		next = runq_pop(&w->proc->runq);
+	}
 	if (unlikely(!next))
 		baton_sched_leave(w, f); /* does not return */
 	return switch_ended(w, f, next);
@@ -174,10 +181,12 @@ int baton_spawn(struct baton_fiber **fiber, const struct baton_attr *attr,
 		*fiber = f;
 	else
 		f->joiner = JOIN_DETACHED;
-	if (likely(w))
+	if (likely(w)) {
+		f->place = w->proc->runq.rec->tail;
 		count(&w->proc->spawns);
-	else
+	} else {
 		atomic_fetch_add_relaxed(&rt->spawns, 1);
+	}
 	baton_sched_ready(rt, w, f);
 out:
 	if (likely(w))
@@ -239,6 +248,7 @@ static int join_wait(struct wait *t, struct baton_fiber *f, int64_t deadline)
 		baton_wait_disarm(t);
 		return was == JOIN_DONE ? 0 : -EINVAL;
 	}
+	t->first = f;
 	err = wait_block(t, deadline);
 	WRITE_ONCE(self->waiter.joined, NULL);
 	if (likely(!err) || join_withdraw(f, self))

@@ -53,9 +53,12 @@ struct baton_fiber {
 	struct cxx cxx;			/* O: while it is not running */
 	struct try *tries;		/* O: the innermost, see panic.c */
 	struct baton_fiber *next;	/* Q; free lists */
-	struct baton_fiber *prev;	/* Q: global queue */
+	struct baton_fiber *prev;	/* Q: global queue's list */
 	struct baton_fiber *joiner;	/* A */
-	bool queued;			/* Q: on the global queue */
+	bool queued;			/* Q: on the global queue's list */
+	uint32_t ticket;		/* Q: its place there, see global.h */
+	uint32_t place;			/* O: in the run queue of its spawner's
+					 * processor, if it is there still */
 	baton_fn fn;			/* O */
 	void *arg;			/* O */
 	void *result;			/* O; after JOIN_DONE the joiner's */

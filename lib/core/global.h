@@ -3,34 +3,68 @@
  * global.h - the global queue: runnable fibers that no processor has, and all
  * runnable fibers that are pinned, for only from here can one be taken out of
  * turn. First in, first out.
+ *
+ * It has two parts. Pointers to fibers that any worker may run are in blocks: a
+ * fiber that waits for long is cold, and is not touched while the lock is held,
+ * neither when half a run queue comes nor when one goes. Those that may have to
+ * be taken out of turn are on a list through the fibers. Each of these has a
+ * ticket, which says how many of the others came before it, so that the order
+ * is that of one queue.
+ *
+ *	blocks:  f0 f1 f2 f3 f4		popped = 0, pushed = 5
+ *	list:    g (ticket 2), h (5)	so the order is f0 f1 g f2 f3 f4 h
+ *
+ * REJECTED: the list alone, as it was. A million fibers are a million cache
+ * misses under the lock, each of which has to wait for the last one.
  */
 #ifndef BATON_CORE_GLOBAL_H
 #define BATON_CORE_GLOBAL_H
 
 #include <pthread.h>
+#include <stdint.h>
 
 struct baton_fiber;
 struct baton_proc;
 struct baton_rt;
+struct queue_block;
+struct queue_chunk;
 
 /**
  * struct global_queue - the queue
- * @lock: protects the list, its links in the fibers, and writes of hdr->nglobal
- * @head: the fiber that was queued first
- * @tail: the one that was queued last; how many there are is hdr->nglobal
+ * @lock:   protects all below, the list's links in the fibers, and writes of
+ *          hdr->nglobal, which is how many there are
+ * @first:  the block that the next pointer is taken from, at @begin
+ * @last:   the block that the next pointer goes to, at @end
+ * @pushed: pointers that were ever put into blocks; runs on and wraps
+ * @popped: of these, those that were taken out again
+ * @head:   the fiber that was put on the list first
+ * @tail:   the one that was put there last
+ * @spare:  blocks to fill, through next
+ * @chunks: mappings of blocks, to undo at the end
  */
 struct global_queue {
 	pthread_mutex_t lock;
+	struct queue_block *first;
+	struct queue_block *last;
+	unsigned int begin;
+	unsigned int end;
+	uint32_t pushed;
+	uint32_t popped;
 	struct baton_fiber *head;
 	struct baton_fiber *tail;
+	struct queue_block *spare;
+	struct queue_chunk *chunks;
 };
 
 void baton_global_init(struct global_queue *g);
 void baton_global_uninit(struct global_queue *g);
 
-/* The @n fibers in @f, in this order, to the end. */
+/* The @n fibers in @f, none of which is pinned, in this order, to the end. */
 void baton_global_push(struct baton_rt *rt, struct baton_fiber **f,
 		       unsigned int n);
+
+/* The pinned fiber @f to the end. */
+void baton_global_push_pinned(struct baton_rt *rt, struct baton_fiber *f);
 
 /*
  * The first fiber, or NULL; and up to @share - 1 of those behind it go to the
@@ -43,7 +77,7 @@ struct baton_fiber *baton_global_pop(struct baton_rt *rt, struct baton_proc *p,
  * otherwise. */
 int baton_global_pop_pinned(struct baton_rt *rt);
 
-/* Take @f off, if it is on the queue. */
+/* Take the pinned fiber @f off, if it is on the queue. */
 void baton_global_remove(struct baton_rt *rt, struct baton_fiber *f);
 
 /*

@@ -20,6 +20,8 @@ struct baton_proc {
 	struct runq runq;
 	unsigned int index;
 	int budget; /* decisions without baton_sched_loop() */
+	int64_t slice;			/* see baton_sched_direct_slow() */
+	bool own_turn;			/* the same */
 	uint32_t random;		/* whom to steal from first */
 	unsigned int ncached;
 	struct baton_fiber *cached;

@@ -19,6 +19,10 @@
  * they can be taken out of turn. A worker that pops another's pinned fiber
  * gives it its processor: tier->swap().
  *
+ * Fibers run first in first out, with one exception: who is joined before it
+ * has run is run at once, and who has joined it goes on when it ends. See
+ * sched_direct(), and HACKING.md, "Decisions", for what else was tried.
+ *
  * REJECTED: a saved context for the scheduler. Callbacks nest; see above.
  * REJECTED: one global queue, or a mutex per queue: a locked instruction per
  * switch is a third of its price.
@@ -30,6 +34,7 @@
 #include <errno.h>
 
 #include "../tier/tier.h"
+#include "clock.h"
 #include "lock.h"
 
 /* Rounds over all processors before a worker parks: 1 to 2 us. */
@@ -58,21 +63,20 @@ static void wake_one(struct baton_rt *rt, const struct baton_proc *queue)
 		watch_work(&rt->watch);
 }
 
-static void ready_local(struct baton_rt *rt, struct baton_proc *p,
-			struct baton_fiber *f)
+/* The run queue of @p is full: half of it, and @f, to where all find them. */
+static __attribute__((noinline)) void
+overflow(struct baton_rt *rt, struct baton_proc *p, struct baton_fiber *f)
 {
 	struct baton_fiber *batch[RUNQ_SIZE / 2 + 1];
-	unsigned int n;
+	unsigned int n = baton_runq_pop_half(&p->runq, batch);
 
-	if (likely(runq_push(&p->runq, f)))
-		return;
-	n = baton_runq_pop_half(&p->runq, batch);
 	batch[n++] = f;
 	baton_global_push(rt, batch, n);
 }
 
 /* Either a processor for its worker, or the queue. */
-static void ready_pinned(struct baton_rt *rt, struct baton_fiber *f)
+static __attribute__((noinline)) void ready_pinned(struct baton_rt *rt,
+						   struct baton_fiber *f)
 {
 	int p = idle_claim_any(rt->hdr, rt->nprocs);
 
@@ -82,7 +86,7 @@ static void ready_pinned(struct baton_rt *rt, struct baton_fiber *f)
 	}
 	/* From here on the fiber may be found, run and freed: it is not looked
 	 * at any more. */
-	baton_global_push(rt, &f, 1);
+	baton_global_push_pinned(rt, f);
 	smp_mb(); /* as in wake_one() */
 	if (idle_any(rt->hdr, rt->nprocs))
 		baton_sched_rescue(rt);
@@ -90,25 +94,34 @@ static void ready_pinned(struct baton_rt *rt, struct baton_fiber *f)
 		watch_work(&rt->watch);
 }
 
+/* The caller has no processor. */
+static __attribute__((noinline)) void ready_global(struct baton_rt *rt,
+						   struct baton_fiber *f)
+{
+	baton_global_push(rt, &f, 1);
+	wake_one(rt, NULL);
+}
+
 void baton_sched_ready(struct baton_rt *rt, struct baton_worker *w,
 		       struct baton_fiber *f)
 {
+	/* What is rare stays out of here, with all that it needs on the stack. */
 	if (unlikely(f->pin)) {
 		ready_pinned(rt, f);
 		return;
 	}
-	if (likely(w)) {
-		debug_assert_processor(w);
-		ready_local(rt, w->proc, f);
-		/* The only processor is the caller's: none can be idle. */
-		if (rt->nprocs > 1)
-			wake_one(rt, w->proc);
-		else
-			watch_work(&rt->watch);
+	if (unlikely(!w)) {
+		ready_global(rt, f);
 		return;
 	}
-	baton_global_push(rt, &f, 1);
-	wake_one(rt, NULL);
+	debug_assert_processor(w);
+	if (unlikely(!runq_push(&w->proc->runq, f)))
+		overflow(rt, w->proc, f);
+	/* The only processor is the caller's: none can be idle. */
+	if (rt->nprocs > 1)
+		wake_one(rt, w->proc);
+	else
+		watch_work(&rt->watch);
 }
 
 void baton_sched_rescue(struct baton_rt *rt)
@@ -130,6 +143,31 @@ void baton_await_stack(struct baton_fiber *f)
 }
 
 /* --- giving up the worker ---------------------------------------------- */
+
+/*
+ * Fibers that spawn and join for ever must not keep out those that wait in the
+ * queues. They have a time slice together, to the kernel's next tick; then it is
+ * the turn of the first in the processor's own queue, and after the next slice
+ * that of the others' queues, at which find() looks when there is no budget.
+ */
+bool baton_sched_direct_slow(struct baton_worker *w)
+{
+	struct baton_proc *p = w->proc;
+	int64_t now;
+
+	if (w->pinned)
+		return false;
+	now = tick_ns();
+	if (p->slice != now) {
+		p->slice = now;
+		p->own_turn = !p->own_turn;
+		if (p->own_turn)
+			p->budget = SCHED_FAIRNESS;
+		return false;
+	}
+	p->budget = SCHED_FAIRNESS;
+	return true;
+}
 
 struct baton_worker *baton_sched_leave(struct baton_worker *w,
 				       struct baton_fiber *f)

@@ -128,6 +128,19 @@ static inline bool sched_due(struct baton_worker *w)
 	return unlikely(w->pinned || --w->proc->budget <= 0);
 }
 
+/* What sched_direct() leaves over. */
+bool baton_sched_direct_slow(struct baton_worker *w);
+
+/*
+ * May the current fiber's turn go to a fiber of its own choice? That is the one
+ * it waits for, or the one that has waited for its end: together they are as one
+ * fiber that calls a function.
+ */
+static inline bool sched_direct(struct baton_worker *w)
+{
+	return likely(!sched_due(w)) || baton_sched_direct_slow(w);
+}
+
 /* The current fiber, published to whoever resumes it, waits for that. */
 static inline struct baton_worker *sched_block(struct baton_worker *w)
 {
@@ -137,6 +150,27 @@ static inline struct baton_worker *sched_block(struct baton_worker *w)
 	next = sched_due(w) ? NULL : runq_pop(&w->proc->runq);
 	return likely(next) ? switch_to(w, f, next) :
 			      baton_sched_leave(w, f);
+}
+
+/*
+ * The same for the end of @f. If it was spawned here and has not run yet, it is
+ * run at once: its stack is warm, and fibers that spawn and join in a tree go
+ * down to a leaf before the next branch begins, so that few live at a time.
+ */
+static inline struct baton_worker *sched_join(struct baton_worker *w,
+					      struct baton_fiber *f)
+{
+	struct runq *q = &w->proc->runq;
+
+	debug_assert_processor(w);
+	if (unlikely(!sched_direct(w)))
+		return baton_sched_leave(w, w->fiber);
+	if (!baton_runq_remove(q, f, READ_ONCE(f->place))) {
+		runq_prefetch(q);
+		f = runq_pop(q);
+	}
+	return likely(f) ? switch_to(w, w->fiber, f) :
+			   baton_sched_leave(w, w->fiber);
 }
 
 /* The current fiber lets the others go first. */

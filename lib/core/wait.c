@@ -95,7 +95,7 @@ static int block_until(struct wait *t, int64_t deadline)
 
 	baton_timer_start(t->w->rt, t->w->proc->index, &timeout.timer,
 			  deadline);
-	t->w = sched_block(t->w);
+	wait_switch(t);
 	if (f->waiter.by != WAITER_TIMEOUT)
 		baton_timer_stop(&timeout.timer);
 	return baton_wait_result(f);
@@ -168,7 +168,7 @@ int baton_wait_slow(struct wait *t, int64_t deadline)
 	if (READ_ONCE(f->canceled) && baton_wait_cancel(f))
 		return -ECANCELED;
 	if (deadline == TIMER_NEVER) {
-		t->w = sched_block(t->w);
+		wait_switch(t);
 		return baton_wait_result(f);
 	}
 	if (deadline <= now_ns() && interrupt(f, WAITER_TIMEOUT, false))

@@ -53,10 +53,12 @@
  * @w:      the fiber's worker, in scheduler code; NULL: an ordinary thread
  * @waiter: the fiber's, or @own
  * @own:    a thread's
+ * @first:  a fiber to go on with if it waits for its first run here; or NULL
  */
 struct wait {
 	struct baton_worker *w;
 	struct waiter *waiter;
+	struct baton_fiber *first;
 	struct waiter own;
 };
 
@@ -74,6 +76,7 @@ struct baton_wait_entry {
 
 static inline void wait_enter(struct wait *t)
 {
+	t->first = NULL;
 	t->w = sched_enter();
 	if (likely(t->w)) {
 		t->waiter = &t->w->fiber->waiter;
@@ -106,6 +109,12 @@ static inline void wait_arm(struct wait *t)
 /* Nothing is to be waited for after all. What may have won is waited for. */
 void baton_wait_disarm(struct wait *t);
 
+/* The fiber, which has been armed, leaves the worker to others. */
+static inline void wait_switch(struct wait *t)
+{
+	t->w = t->first ? sched_join(t->w, t->first) : sched_block(t->w);
+}
+
 /* What wait_block() leaves over: a thread, a deadline, a cancel, a fence. */
 int baton_wait_slow(struct wait *t, int64_t deadline);
 
@@ -136,7 +145,7 @@ static inline int wait_block(struct wait *t, int64_t deadline)
 	if (unlikely(READ_ONCE(f->canceled) | READ_ONCE(t->w->fence) |
 		     (deadline != TIMER_NEVER) | (f->deadline != TIMER_NEVER)))
 		return baton_wait_slow(t, deadline);
-	t->w = sched_block(t->w);
+	wait_switch(t);
 	if (unlikely((uintptr_t)f->waiter.by <= WAITER_LAST))
 		return baton_wait_result(f);
 	return 0;

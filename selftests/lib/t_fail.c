@@ -12,11 +12,12 @@
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
 /* So many calls that succeed first, and so many that then fail. */
-static struct fail { int spared, left; } threads, memory;
+static struct fail { int spared, left; } threads, memory, maps;
 
 static bool fails(struct fail *f)
 {
@@ -34,6 +35,8 @@ int __real_pthread_create(pthread_t *, const pthread_attr_t *,
 			  void *(*)(void *), void *);
 int __wrap_pthread_create(pthread_t *, const pthread_attr_t *,
 			  void *(*)(void *), void *);
+void *__real_mmap(void *, size_t, int, int, int, off_t);
+void *__wrap_mmap(void *, size_t, int, int, int, off_t);
 void *__real_aligned_alloc(size_t, size_t);
 void *__wrap_aligned_alloc(size_t, size_t);
 
@@ -47,6 +50,15 @@ int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *attr,
 void *__wrap_aligned_alloc(size_t align, size_t size)
 {
 	return fails(&memory) ? NULL : __real_aligned_alloc(align, size);
+}
+
+void *__wrap_mmap(void *addr, size_t size, int prot, int flags, int fd,
+		  off_t offset)
+{
+	if (!fails(&maps))
+		return __real_mmap(addr, size, prot, flags, fd, offset);
+	errno = ENOMEM;
+	return MAP_FAILED;
 }
 
 static void *nothing(void *arg)
@@ -158,6 +170,57 @@ START_TEST(no_thread_after_retired)
 	int x;
 
 	expect(run_with(1, 1, only_slot, &x) == &x);
+}
+END_TEST
+
+/*
+ * More fibers become ready than a processor's queue holds, and there is no
+ * memory for the queue that they go to instead.
+ */
+#define GROUP	200
+#define GROUPS	5
+
+static struct { int parked, woken; } many;
+
+static void *parks(void *arg)
+{
+	add(&many.parked, 1);
+	baton_park();
+	add(&many.woken, 1);
+	return arg;
+}
+
+static void *overflows(void *arg)
+{
+	static struct baton_fiber *f[GROUPS * GROUP];
+
+	/* In groups, none of which is more than the queue holds. */
+	for (int i = 0; i < GROUPS * GROUP; i++) {
+		f[i] = spawn(parks, NULL);
+		if (i % GROUP == GROUP - 1)
+			while (load(&many.parked) <= i)
+				baton_yield();
+	}
+	baton_yield();
+	store(&maps.left, *(const int *)arg);
+	for (int i = 0; i < GROUPS * GROUP; i++)
+		expect_eq(baton_ready(f[i]), 0);
+	/* With the module, one that had blocked has been there before. */
+	if (!tier_is_kmod())
+		expect(load(&maps.left) < *(const int *)arg);
+	store(&maps.left, 0);
+	for (int i = 0; i < GROUPS * GROUP; i++)
+		join(f[i]);
+	expect_eq(load(&many.woken), GROUPS * GROUP);
+	return arg;
+}
+
+/* For some of them, and for all. */
+static const int refused[] = { 50, 1000000 };
+
+START_TEST(no_memory_for_queue)
+{
+	run_on(1, overflows, (void *)&refused[_i]);
 }
 END_TEST
 
@@ -372,6 +435,7 @@ int main(void)
 	tcase_add_test(tc, no_thread_for_a_while);
 	tcase_add_test(tc, no_memory_for_a_while);
 	tcase_add_test(tc, no_thread_after_retired);
+	tcase_add_loop_test(tc, no_memory_for_queue, 0, ARRAY_SIZE(refused));
 	tcase_add_test(tc, no_watcher);
 	tcase_add_loop_test(tc, no_memory, 0, 2);
 	tcase_add_test(tc, no_key);

@@ -21,9 +21,10 @@ static void *order_main(void *arg)
 	for (intptr_t i = 0; i < 10; i++)
 		f[i] = spawn(note, (void *)i);
 	expect_eq(seen.n, 0);
+	baton_yield();
+	expect_eq(seen.n, 10);
 	for (intptr_t i = 10; i-- > 0;)
 		expect_eq((intptr_t)join(f[i]), i);
-	expect_eq(seen.n, 10);
 	for (int i = 0; i < 10; i++)
 		expect_eq(seen.order[i], i);
 	return arg;
@@ -32,6 +33,40 @@ static void *order_main(void *arg)
 START_TEST(order)
 {
 	run_on(1, order_main, NULL);
+}
+END_TEST
+
+/*
+ * Who is joined before it has run is run at once, and the others stay in their
+ * order, whether their queue's first, its last or one in between is gone.
+ */
+static void *joined_first_main(void *arg)
+{
+	static const int order[10] = { 3, 9, 8, 0, 5, 1, 2, 4, 6, 7 };
+	struct baton_fiber *f[10];
+
+	for (intptr_t i = 0; i < 10; i++)
+		f[i] = spawn(note, (void *)i);
+	for (int i = 0; i < 5; i++) {
+		join(f[order[i]]);
+		expect_eq(seen.n, i + 1);
+	}
+	baton_yield();
+	expect_eq(seen.n, 10);
+	for (int i = 0; i < 10; i++)
+		expect_eq(seen.order[i], order[i]);
+	for (int i = 5; i < 10; i++)
+		join(f[order[i]]);
+	/* The same with a queue that none is left in. */
+	join(spawn(note, NULL));
+	baton_yield();
+	expect_eq(seen.n, 11);
+	return arg;
+}
+
+START_TEST(joined_first)
+{
+	run_on(1, joined_first_main, NULL);
 }
 END_TEST
 
@@ -62,6 +97,12 @@ START_TEST(round_robin)
 	run_on(1, round_robin_main, NULL);
 }
 END_TEST
+
+static void *add_one(void *arg)
+{
+	add((int *)arg, 1);
+	return arg;
+}
 
 #define MANY	10000u
 
@@ -129,6 +170,35 @@ static void *overflow_main(void *arg)
 START_TEST(queue_overflow)
 {
 	run_on(nprocs_list[_i], overflow_main, NULL);
+}
+END_TEST
+
+/* Half of a full queue goes elsewhere, with the gaps that joins have left. */
+static void *gaps_main(void *arg)
+{
+	static struct baton_fiber *f[1000];
+	static int ended;
+	unsigned int n = ARRAY_SIZE(f);
+
+	ended = 0;
+	for (unsigned int from = 0; from < 200; from += 50) {
+		for (unsigned int i = 0; i < n; i++) {
+			f[i] = spawn(add_one, &ended);
+			/* All of the first half but for a few, or none. */
+			for (unsigned int j = from; i == 199 && j < 190; j++)
+				join(f[j]);
+		}
+		for (unsigned int i = 0; i < n; i++)
+			if (i < from || i >= 190)
+				join(f[i]);
+		expect_eq(load(&ended), (from / 50 + 1) * n);
+	}
+	return arg;
+}
+
+START_TEST(queue_with_gaps)
+{
+	run_on(nprocs_list[_i], gaps_main, NULL);
 }
 END_TEST
 
@@ -251,6 +321,49 @@ static void *detach_main(void *arg)
 START_TEST(detach)
 {
 	run_on(nprocs_list[_i], detach_main, NULL);
+}
+END_TEST
+
+/*
+ * A tree of fibers, each of which joins its children: it is gone through from
+ * leaf to leaf, though all are spawned before any is joined. So few live at a
+ * time, some ten for each level, and as many again for each time that others
+ * have had their turn.
+ */
+#define CHILDREN	10
+#define LEAVES		10000
+
+static struct { int live, most; } tree;
+
+static void *tree_node(void *arg)
+{
+	intptr_t leaves = (intptr_t)arg, sum = 0;
+	struct baton_fiber *f[CHILDREN];
+
+	if (leaves > 1) {
+		int live = add(&tree.live, CHILDREN);
+
+		if (live > load(&tree.most))
+			store(&tree.most, live);
+		for (int i = 0; i < CHILDREN; i++)
+			f[i] = spawn(tree_node, (void *)(leaves / CHILDREN));
+		for (int i = 0; i < CHILDREN; i++)
+			sum += (intptr_t)join(f[i]);
+		add(&tree.live, -CHILDREN);
+	}
+	return (void *)(leaves > 1 ? sum : 1);
+}
+
+START_TEST(leaf_by_leaf)
+{
+	int most;
+
+	tree.live = tree.most = 0;
+	expect_eq((intptr_t)run_on(nprocs_list[_i], tree_node, (void *)LEAVES),
+		  LEAVES);
+	expect_eq(tree.live, 0);
+	most = tree.most;
+	expect(most < LEAVES / 2);
 }
 END_TEST
 
@@ -560,6 +673,88 @@ START_TEST(global_queue_beside_parking)
 }
 END_TEST
 
+/* Nor do those that spawn and join for ever keep out who waits in any queue. */
+static void *spawn_and_join(void *arg)
+{
+	while (!load(&done))
+		join(spawn(add_one, &(int){ 0 }));
+	return arg;
+}
+
+static void *fair_join_main(void *arg)
+{
+	pthread_t thread;
+
+	/* In our own queue. */
+	expect_eq(baton_spawn(NULL, NULL, set_done, NULL), 0);
+	spawn_and_join(NULL);
+	/* In the global one, while our own is never empty. */
+	store(&done, 0);
+	for (int i = 0; i < 3; i++)
+		expect_eq(baton_spawn(NULL, NULL, spawn_and_join, NULL), 0);
+	expect(!pthread_create(&thread, NULL, spawn_setter, NULL));
+	spawn_and_join(NULL);
+	pthread_join(thread, NULL);
+	return arg;
+}
+
+START_TEST(others_beside_joining)
+{
+	run_on(1, fair_join_main, NULL);
+}
+END_TEST
+
+/*
+ * Fibers that are bound to a thread and others take their turns in the global
+ * queue as they came.
+ */
+static int about_to_park;
+
+static void *park_and_note(void *arg)
+{
+	if ((intptr_t)arg % 3 == 1)
+		expect_eq(baton_thread_lock(), 0);
+	add(&about_to_park, 1);
+	baton_park();
+	return note(arg);
+}
+
+#define MIXED	9
+
+static void *ready_all(void *arg)
+{
+	struct baton_fiber **f = arg;
+
+	for (int i = 0; i < MIXED; i++)
+		expect_eq(baton_ready(f[i]), 0);
+	return arg;
+}
+
+static void *mixed_main(void *arg)
+{
+	struct baton_fiber *f[MIXED];
+	pthread_t thread;
+
+	for (intptr_t i = 0; i < MIXED; i++)
+		f[i] = spawn(park_and_note, (void *)i);
+	while (load(&about_to_park) < MIXED)
+		baton_yield();
+	baton_yield();
+	expect(!pthread_create(&thread, NULL, ready_all, f));
+	pthread_join(thread, NULL);
+	for (int i = 0; i < MIXED; i++)
+		join(f[i]);
+	for (int i = 0; i < MIXED; i++)
+		expect_eq(seen.order[i], i);
+	return arg;
+}
+
+START_TEST(locked_in_their_turn)
+{
+	run_on(1, mixed_main, NULL);
+}
+END_TEST
+
 /* --- anything goes ----------------------------------------------------- */
 
 static struct { int budget; uint64_t work, expected; uint32_t seed; } stress;
@@ -655,18 +850,23 @@ int main(void)
 	int n = ARRAY_SIZE(nprocs_list);
 
 	tcase_add_test(tc, order);
+	tcase_add_test(tc, joined_first);
 	tcase_add_test(tc, round_robin);
 	tcase_add_loop_test(tc, ten_thousand, 0, n);
 	tcase_add_loop_test(tc, queue_overflow, 0, n);
+	tcase_add_loop_test(tc, queue_with_gaps, 0, n);
 	tcase_add_loop_test(tc, join_ended_running, 0, n);
 	tcase_add_test(tc, join_errors);
 	tcase_add_loop_test(tc, detach, 0, n);
+	tcase_add_loop_test(tc, leaf_by_leaf, 0, n);
 	tcase_add_test(tc, permit);
 	tcase_add_loop_test(tc, ping_pong, 0, n);
 	tcase_add_loop_test(tc, plain_thread, 0, n);
 	tcase_add_loop_test(tc, bursts, 0, n);
 	tcase_add_loop_test(tc, global_queue_not_starved, 0, n);
 	tcase_add_test(tc, global_queue_beside_parking);
+	tcase_add_test(tc, others_beside_joining);
+	tcase_add_test(tc, locked_in_their_turn);
 	tcase_add_loop_test(tc, random_operations, 0, n);
 	return suite_main(s);
 }

@@ -68,6 +68,10 @@ int baton_spawn(struct baton_fiber **fiber, const struct baton_attr *attr,
  * before. Blocks the fiber. What the fiber wrote is visible to the caller
  * afterwards.
  *
+ * A fiber that has not run yet, and waits in the queue of the caller's
+ * processor, may run at once, before those that came earlier; and the caller
+ * goes on as soon as it has ended.
+ *
  * An invalid handle is refused until its memory serves another fiber, whose
  * handle it then is; that of a fiber with a stack size of its own must not be
  * used at all: its memory is unmapped.
