@@ -52,15 +52,11 @@ static long run_timers(struct baton_rt *rt)
 	int64_t now, next = baton_timers_next(rt);
 
 	do {
-		if (next == TIMER_NEVER) {
-			now = 0;
-		} else {
-			now = now_ns();
-			if (next <= now)
-				wait_resume_all(NULL,
-						baton_timers_expire(rt, now));
-			next = baton_timers_next(rt);
-		}
+		/* Also if there is none: one may be started meanwhile. */
+		now = now_ns();
+		if (next <= now)
+			wait_resume_all(NULL, baton_timers_expire(rt, now));
+		next = baton_timers_next(rt);
 		smp_store_mb(t->until, next);
 	} while (baton_timers_next(rt) < next || next <= now);
 	if (next == TIMER_NEVER)
