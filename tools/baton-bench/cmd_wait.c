@@ -5,10 +5,10 @@
 
 #include "bench.h"
 
-#define SLEEPERS	100000u
+#define SLEEPERS 100000u
 /* From one to the next; and to the first one, for all to be started. */
-#define APART_NS	10000
-#define START_NS	(2 * BATON_SEC)
+#define APART_NS 50000
+#define START_NS (2 * BATON_SEC)
 
 /**
  * struct waiting - one case while it runs
@@ -58,7 +58,7 @@ static void *answer_fiber(void *arg)
 
 static void trips(struct waiting *w, uint64_t n, int64_t deadline)
 {
-	struct trips t = { .w = w, .n = n, .deadline = deadline };
+	struct trips t = {.w = w, .n = n, .deadline = deadline};
 	struct baton_fiber *other;
 	uint64_t value;
 
@@ -109,10 +109,8 @@ static void *choose_fiber(void *arg)
 	struct choices *s = arg;
 	uint64_t value = 0;
 	struct baton_case cases[2] = {
-		{ .kind = BATON_CASE_RECV, .object = &s->ch[0],
-		  .elem = &value },
-		{ .kind = BATON_CASE_RECV, .object = &s->ch[1],
-		  .elem = &value },
+		{.kind = BATON_CASE_RECV, .object = &s->ch[0], .elem = &value},
+		{.kind = BATON_CASE_RECV, .object = &s->ch[1], .elem = &value},
 	};
 
 	for (uint64_t i = 0; i < s->n; i++) {
@@ -129,7 +127,7 @@ static void *choose_fiber(void *arg)
 static void choices_body(void *ctx, uint64_t n)
 {
 	struct waiting *w = ctx;
-	struct choices s = { .w = w, .n = n };
+	struct choices s = {.w = w, .n = n};
 	uint64_t buffer[2][2], value = 0;
 	struct baton_fiber *other[2];
 
@@ -157,8 +155,7 @@ static void *first_fiber(void *arg)
 	bench_measure(w->loops, w->nloops);
 	for (unsigned int i = 0; i < w->nloops; i++) {
 		bench_row_init(&w->rows[i], w->c, w->loops[i].ops);
-		bench_row_set(&w->rows[i], BENCH_NS_PER_OP,
-			      w->loops[i].median);
+		bench_row_set(&w->rows[i], BENCH_NS_PER_OP, w->loops[i].median);
 	}
 	if (w->nloops > 1) {
 		w->rows[1].tier = "reference";
@@ -188,7 +185,7 @@ static int run_chan(const struct bench_case *c)
 {
 	struct waiting w = {
 		.nloops = 1,
-		.loops = { { .body = trips_body, .per = 1 } },
+		.loops = {{.body = trips_body, .per = 1}},
 	};
 
 	return run(&w, c);
@@ -198,8 +195,7 @@ static int run_select(const struct bench_case *c)
 {
 	struct waiting w = {
 		.nloops = 1,
-		.loops = { { .body = choices_body,
-			     .per = (uintptr_t)c->data } },
+		.loops = {{.body = choices_body, .per = (uintptr_t)c->data}},
 	};
 
 	return run(&w, c);
@@ -209,8 +205,8 @@ static int run_timer(const struct bench_case *c)
 {
 	struct waiting w = {
 		.nloops = 2,
-		.loops = { { .body = deadlines_body, .per = 2 },
-			   { .body = trips_body, .per = 2 } },
+		.loops = {{.body = deadlines_body, .per = 2},
+			  {.body = trips_body, .per = 2}},
 	};
 
 	return run(&w, c);
@@ -263,8 +259,7 @@ static void *sleepers_fiber(void *arg)
 	baton_attr_set_stack_size(attr, 16384);
 	/* As many as the system lets us have. */
 	s->start = baton_now() + START_NS;
-	while (s->n < max &&
-	       !baton_spawn(&fibers[s->n], attr, sleep_fiber, s))
+	while (s->n < max && !baton_spawn(&fibers[s->n], attr, sleep_fiber, s))
 		s->n++;
 	for (unsigned int i = 0; i < s->n; i++)
 		baton_join(fibers[i], NULL);
@@ -276,11 +271,12 @@ static void *sleepers_fiber(void *arg)
 
 static int run_late(const struct bench_case *c)
 {
-	struct sleepers s = { .c = c };
+	struct sleepers s = {.c = c};
 	int ret = -1;
 
 	if (bench_samples_init(&s.samples, bench_opts.trials ?
-				       bench_opts.trials : SLEEPERS))
+						   bench_opts.trials :
+						   SLEEPERS))
 		return bench_fail(c, "out of memory");
 	if (!bench_run(bench_opts.nprocs, sleepers_fiber, &s)) {
 		s.samples.n = s.n;
@@ -298,12 +294,11 @@ static int run_late(const struct bench_case *c)
 }
 
 const struct bench_case bench_wait_cases[] = {
-	{ "chan", "1w", run_chan, (void *)1 },
-	{ "chan", "2w", run_chan, (void *)2 },
-	{ "select", "1w", run_select, (void *)1 },
-	{ "select", "2w", run_select, (void *)2 },
-	{ "timer", "1w", run_timer, (void *)1 },
-	{ "timer", "2w", run_timer, (void *)2 },
-	{ "timer", "late", run_late, NULL },
-	{ .name = NULL }
-};
+	{"chan", "1w", run_chan, (void *)1},
+	{"chan", "2w", run_chan, (void *)2},
+	{"select", "1w", run_select, (void *)1},
+	{"select", "2w", run_select, (void *)2},
+	{"timer", "1w", run_timer, (void *)1},
+	{"timer", "2w", run_timer, (void *)2},
+	{"timer", "late", run_late, NULL},
+	{.name = NULL}};
