@@ -17,7 +17,9 @@
 #include "reason.h"
 #include "stack.h"
 
-#define MAX_WORKERS_DEFAULT	1024u
+#define MAX_WORKERS_DEFAULT 1024u
+#define TIMER_SLACK_DEFAULT 1UL
+#define TIMER_SLACK_MAX 1000000000UL
 
 int baton_config_create(struct baton_config **cfg)
 {
@@ -60,6 +62,16 @@ int baton_config_set_stack_size(struct baton_config *cfg, size_t bytes)
 	return 0;
 }
 
+int baton_config_set_timer_slack(struct baton_config *cfg, unsigned long ns)
+{
+	if (ns > TIMER_SLACK_MAX)
+		return baton_error(-EINVAL,
+				   "timer slack of %lu ns: not 1 to %lu", ns,
+				   TIMER_SLACK_MAX);
+	cfg->timer_slack = ns;
+	return 0;
+}
+
 int baton_config_set_tier(struct baton_config *cfg, enum baton_tier tier)
 {
 	if (tier != BATON_TIER_AUTO && tier != BATON_TIER_POLL &&
@@ -72,7 +84,7 @@ int baton_config_set_tier(struct baton_config *cfg, enum baton_tier tier)
 
 const char *baton_tier_name(enum baton_tier tier)
 {
-	static const char *const names[] = { "auto", "poll", "perf", "kmod" };
+	static const char *const names[] = {"auto", "poll", "perf", "kmod"};
 
 	return tier <= BATON_TIER_KMOD ? names[tier] : NULL;
 }
@@ -125,7 +137,7 @@ static int env_tier(struct baton_config *cfg)
 static int config_env(struct baton_config *cfg)
 {
 	unsigned long long procs = cfg->nprocs, workers = cfg->max_workers;
-	unsigned long long stack = cfg->stack_size;
+	unsigned long long stack = cfg->stack_size, slack = cfg->timer_slack;
 	int err;
 
 	err = env_number("BATON_NPROCS", BATON_PROCS_MAX, &procs);
@@ -134,10 +146,13 @@ static int config_env(struct baton_config *cfg)
 				 &workers);
 	if (!err)
 		err = env_number("BATON_STACK_SIZE", STACK_SIZE_MAX, &stack);
+	if (!err)
+		err = env_number("BATON_TIMER_SLACK", TIMER_SLACK_MAX, &slack);
 	if (err)
 		return err;
 	cfg->nprocs = (unsigned int)procs;
 	cfg->max_workers = (unsigned int)workers;
+	cfg->timer_slack = (unsigned long)slack;
 	err = env_check(baton_config_set_stack_size(cfg, (size_t)stack),
 			"BATON_STACK_SIZE", "less than 16 KiB");
 	return err ? err : env_tier(cfg);
@@ -153,6 +168,8 @@ static void config_defaults(struct baton_config *cfg)
 		cfg->max_workers = MAX_WORKERS_DEFAULT;
 	if (!cfg->stack_size)
 		cfg->stack_size = STACK_SIZE_DEFAULT;
+	if (!cfg->timer_slack)
+		cfg->timer_slack = TIMER_SLACK_DEFAULT;
 }
 
 int baton_config_resolve(struct baton_config *out,
@@ -160,7 +177,7 @@ int baton_config_resolve(struct baton_config *out,
 {
 	int err;
 
-	*out = cfg ? *cfg : (struct baton_config){ 0 };
+	*out = cfg ? *cfg : (struct baton_config){0};
 	err = config_env(out);
 	if (err)
 		return err;
