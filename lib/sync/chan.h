@@ -48,7 +48,7 @@ static inline char *chan_place(const struct baton_chan *ch, size_t i)
 	i += ch->baton_first;
 	if (i >= ch->baton_capacity)
 		i -= ch->baton_capacity;
-	return ch->baton_buffer + i * ch->baton_size;
+	return (char *)ch->baton_buffer + i * ch->baton_size;
 }
 
 static inline void chan_append(struct baton_chan *ch, const void *elem)

@@ -2,21 +2,21 @@
 /*
  * select.c - wait for one of several things.
  *
- * After Go's selectgo(). All objects are locked, in the order of their addresses.
- * With all these locks the cases are looked at in random order, and the first
- * that is ready is done. If none is, the waiter is listed with each object, and
- * only then the locks are dropped: whatever happens to an object from here on
- * finds the waiter there, and wins it or not. waiter.by says which case has won
- * it; whoever has won it did what was to be done. The other cases are then taken
- * off their lists, one after the other.
+ * After Go's selectgo(). All objects are locked, in the order of their
+ * addresses. With all these locks the cases are looked at in random order, and
+ * the first that is ready is done. If none is, the waiter is listed with each
+ * object, and only then the locks are dropped: whatever happens to an object
+ * from here on finds the waiter there, and wins it or not. waiter.by says which
+ * case has won it; whoever has won it did what was to be done. The other cases
+ * are then taken off their lists, one after the other.
  *
  * Two selects that meet on two channels from both sides cannot miss each other:
- * the one that locks second finds the other one on both lists, and wins it by one
- * of them. Nor can one win itself: it is listed nowhere while it looks.
+ * the one that locks second finds the other one on both lists, and wins it by
+ * one of them. Nor can one win itself: it is listed nowhere while it looks.
  *
- * Who has won a timer's case has started that timer anew, and no more: the waiter
- * looks again. So it does at the time of the first timer, which is as good as a
- * deadline.
+ * Who has won a timer's case has started that timer anew, and no more: the
+ * waiter looks again. So it does at the time of the first timer, which is as
+ * good as a deadline.
  */
 #include <limits.h>
 
@@ -45,7 +45,7 @@ struct selecting {
 	bool tick;
 };
 
-/* --- in which order -------------------------------------------------------- */
+/* --- in which order ------------------------------------------------------ */
 
 static uint32_t *lock_of(const struct baton_case *c)
 {
@@ -140,7 +140,7 @@ static void unlock_all(const struct selecting *s)
 	}
 }
 
-/* --- one case, with its lock ----------------------------------------------- */
+/* --- one case, with its lock --------------------------------------------- */
 
 /* 0, -EPIPE: done; -EAGAIN: it is not ready. */
 static int try_locked(struct selecting *s, struct baton_case *c,
@@ -179,7 +179,7 @@ static struct baton_waitq *queue_of(const struct baton_case *c)
 	return NULL;
 }
 
-/* --- all of them ----------------------------------------------------------- */
+/* --- all of them --------------------------------------------------------- */
 
 /* Do the first that is ready: its number; -EAGAIN: none is. */
 static int try_all_locked(struct selecting *s, struct waiter **peer)
@@ -198,7 +198,7 @@ static int try_all_locked(struct selecting *s, struct waiter **peer)
 	return -EAGAIN;
 }
 
-/* Be listed everywhere. Returns the time of the first timer, or the deadline. */
+/* Be listed everywhere. Returns when the first timer is due, or the deadline. */
 static int64_t list_all_locked(struct selecting *s)
 {
 	int64_t until = s->deadline;

@@ -28,7 +28,7 @@ struct waiting {
 	_Atomic uint64_t wrong;
 };
 
-/* --- chan: round trips ------------------------------------------------------ */
+/* --- chan: round trips -------------------------------------------------- */
 
 /**
  * struct trips - two channels, of which each side receives from one
@@ -89,7 +89,7 @@ static void deadlines_body(void *ctx, uint64_t n)
 	trips(ctx, n, baton_now() + 1000 * BATON_SEC);
 }
 
-/* --- select ----------------------------------------------------------------- */
+/* --- select ------------------------------------------------------------- */
 
 /**
  * struct choices - two channels that hold one element together
@@ -146,7 +146,7 @@ static void choices_body(void *ctx, uint64_t n)
 		w->wrong += baton_join(other[i], NULL) != 0;
 }
 
-/* --- all of these ------------------------------------------------------------ */
+/* --- all of these ------------------------------------------------------- */
 
 static void *first_fiber(void *arg)
 {
@@ -212,7 +212,7 @@ static int run_timer(const struct bench_case *c)
 	return run(&w, c);
 }
 
-/* --- timer late: many sleepers ------------------------------------------------ */
+/* --- timer late: many sleepers ------------------------------------------ */
 
 /**
  * struct sleepers - many fibers that sleep at once

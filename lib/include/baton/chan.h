@@ -36,7 +36,7 @@ struct baton_chan {
 	size_t baton_capacity;
 	size_t baton_count;
 	size_t baton_first;
-	char *baton_buffer;
+	void *baton_buffer;
 	struct baton_waitq baton_senders;
 	struct baton_waitq baton_receivers;
 };
