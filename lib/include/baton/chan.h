@@ -49,13 +49,8 @@ struct baton_chan {
  *
  * The same as baton_chan_init(), but nothing is checked.
  */
-#define BATON_CHAN_INIT(size, capacity, buffer)                           \
-	{                                                                 \
-		0, 0, (size), (capacity), 0, 0, (char *)(buffer), {0, 0}, \
-		{                                                         \
-			0, 0                                              \
-		}                                                         \
-	}
+#define BATON_CHAN_INIT(size, capacity, buffer)				\
+	{ 0, 0, (size), (capacity), 0, 0, (buffer), { 0, 0 }, { 0, 0 } }
 
 /**
  * baton_chan_init() - make a channel
