@@ -355,25 +355,36 @@ END_TEST
 /* --- started just as the watcher goes to sleep --------------------------- */
 
 /*
- * One short sleep after the other, of a fiber that is alone: each begins about
- * when the watcher finds that no timer is left.
+ * Short waits of a few fibers: now and then one begins just when the watcher
+ * has found that no timer is left.
  */
 static void *naps(void *arg)
 {
-	uint32_t seed = *(uint32_t *)arg;
-	unsigned int n = scaled(20000);
+	uint32_t seed = (uint32_t)(uintptr_t)arg;
 
-	for (unsigned int i = 0; i < n; i++) {
+	for (unsigned int i = scaled(10000); i; i--) {
 		struct baton_timer timer = {0};
 
 		expect_eq(baton_timer_start(
 				  &timer,
-				  baton_now() + random_next(&seed) % 30000, 0),
+				  baton_now() + random_next(&seed) % 60000, 0),
 			  0);
 		expect_eq(baton_timer_wait(&timer, NULL), 0);
-		for (uint32_t k = random_next(&seed) % 200; k; k--)
+		for (uint32_t k = random_next(&seed) % 50; k; k--)
 			baton_yield();
 	}
+	return NULL;
+}
+
+static void *nappers(void *arg)
+{
+	uint32_t seed = *(uint32_t *)arg;
+	struct baton_fiber *f[3];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(f); i++)
+		f[i] = spawn(naps, (void *)(uintptr_t)random_next(&seed));
+	for (unsigned int i = 0; i < ARRAY_SIZE(f); i++)
+		join(f[i]);
 	return arg;
 }
 
@@ -381,7 +392,7 @@ START_TEST(none_forgotten)
 {
 	uint32_t seed = random_seed();
 
-	run_on(nprocs_list[_i], naps, &seed);
+	run_on(nprocs_list[_i], nappers, &seed);
 }
 END_TEST
 
