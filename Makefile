@@ -92,7 +92,10 @@ LIB_SRC :=			\
 	lib/core/watch.c	\
 	lib/core/watcher.c	\
 	lib/core/worker.c	\
+	lib/sync/chan.c	\
+	lib/sync/select.c	\
 	lib/sync/sleep.c	\
+	lib/sync/tick.c	\
 	lib/tier/bunk.c	\
 	lib/tier/kmod.c	\
 	lib/tier/poll.c	\

@@ -18,6 +18,8 @@
 #include "stack.h"
 
 #define MAX_WORKERS_DEFAULT	1024u
+#define TIMER_SLACK_DEFAULT 1UL
+#define TIMER_SLACK_MAX 1000000000UL
 
 int baton_config_create(struct baton_config **cfg)
 {
@@ -57,6 +59,16 @@ int baton_config_set_stack_size(struct baton_config *cfg, size_t bytes)
 				   "stack of %zu bytes: not 16 KiB to 1 GiB",
 				   bytes);
 	cfg->stack_size = size;
+	return 0;
+}
+
+int baton_config_set_timer_slack(struct baton_config *cfg, unsigned long ns)
+{
+	if (ns > TIMER_SLACK_MAX)
+		return baton_error(-EINVAL,
+				   "timer slack of %lu ns: not 1 to %lu", ns,
+				   TIMER_SLACK_MAX);
+	cfg->timer_slack = ns;
 	return 0;
 }
 
@@ -145,7 +157,7 @@ static int env_deadlock(struct baton_config *cfg)
 static int config_env(struct baton_config *cfg)
 {
 	unsigned long long procs = cfg->nprocs, workers = cfg->max_workers;
-	unsigned long long stack = cfg->stack_size;
+	unsigned long long stack = cfg->stack_size, slack = cfg->timer_slack;
 	int err;
 
 	err = env_number("BATON_NPROCS", BATON_PROCS_MAX, &procs);
@@ -154,10 +166,13 @@ static int config_env(struct baton_config *cfg)
 				 &workers);
 	if (!err)
 		err = env_number("BATON_STACK_SIZE", STACK_SIZE_MAX, &stack);
+	if (!err)
+		err = env_number("BATON_TIMER_SLACK", TIMER_SLACK_MAX, &slack);
 	if (err)
 		return err;
 	cfg->nprocs = (unsigned int)procs;
 	cfg->max_workers = (unsigned int)workers;
+	cfg->timer_slack = (unsigned long)slack;
 	err = env_check(baton_config_set_stack_size(cfg, (size_t)stack),
 			"BATON_STACK_SIZE", "less than 16 KiB");
 	if (!err)
@@ -175,6 +190,8 @@ static void config_defaults(struct baton_config *cfg)
 		cfg->max_workers = MAX_WORKERS_DEFAULT;
 	if (!cfg->stack_size)
 		cfg->stack_size = STACK_SIZE_DEFAULT;
+	if (!cfg->timer_slack)
+		cfg->timer_slack = TIMER_SLACK_DEFAULT;
 }
 
 int baton_config_resolve(struct baton_config *out,

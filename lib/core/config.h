@@ -13,6 +13,7 @@
  * @nprocs:      processors; 0: as many as the CPUs that the process may use
  * @max_workers: most threads; 0: the default
  * @stack_size:  of a fiber's stack, in bytes; 0: the default
+ * @timer_slack: of the thread that serves timers, in ns; 0: the default
  * @tier:        how blocking is to be found out
  * @deadlock:    what is to be done when all fibers are asleep
  */
@@ -20,6 +21,7 @@ struct baton_config {
 	unsigned int nprocs;
 	unsigned int max_workers;
 	size_t stack_size;
+	unsigned long timer_slack;
 	enum baton_tier tier;
 	enum deadlock_mode deadlock;
 };

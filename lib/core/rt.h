@@ -55,6 +55,7 @@ struct baton_rt {
 	struct baton_worker *spare;	/* W: list of those that are gone */
 	sigset_t sigmask;		/* C: the workers' */
 	unsigned long slack;		/* C: their timer slack, ns */
+	unsigned long watch_slack;	/* C: the watcher's */
 
 	struct global_queue global;
 	struct stack_pool stacks;

@@ -227,9 +227,7 @@ static void *watcher(void *arg)
 	long retry = 0;
 
 	prctl(PR_SET_NAME, "baton-watch", 0UL, 0UL, 0UL);
-	/* The default slack of 50 us would be most of a tick. */
-	if (rt->tier->tick)
-		prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+	prctl(PR_SET_TIMERSLACK, rt->watch_slack, 0UL, 0UL, 0UL);
 	do {
 		if (provide(rt))
 			retry = 0;

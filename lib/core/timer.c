@@ -150,7 +150,7 @@ static void catch_up_locked(struct timers *ts)
 
 /* --- all of them ----------------------------------------------------------- */
 
-void baton_timer_start(struct baton_rt *rt, unsigned int p, struct timer *t,
+void baton_timers_start(struct baton_rt *rt, unsigned int p, struct timer *t,
 		       int64_t deadline)
 {
 	struct timers *ts = &rt->timers[p];
@@ -173,12 +173,7 @@ void baton_timer_start(struct baton_rt *rt, unsigned int p, struct timer *t,
 		watch_timer(&rt->watch, (int64_t)(next << TIMER_SHIFT));
 }
 
-void baton_timer_restart_locked(struct timer *t, int64_t deadline)
-{
-	start_locked(t->wheel, t, deadline);
-}
-
-bool baton_timer_stop(struct timer *t)
+bool baton_timers_stop(struct timer *t)
 {
 	struct timers *ts = t->wheel;
 	bool pending;

@@ -43,10 +43,9 @@ struct waiter;
  * @pprev: what points to it there; NULL: it is in no slot; the wheel's lock
  * @wheel: where it was started last; NULL: never. Its user's
  * @when:  in granules, rounded up, so that none comes early
- * @fire:  the time has come; it is in no slot any more, and may start anew by
- *         timer_restart_locked(). With the wheel's lock, by the watcher. What
- *         it returns, unless NULL, is a list of waiters that it has won, to
- *         be resumed after the lock was dropped
+ * @fire:  the time has come; it is in no slot any more. With the wheel's lock,
+ *         by the watcher. What it returns, unless NULL, is a list of waiters
+ *         that it has won, to be resumed after the lock was dropped
  */
 struct timer {
 	struct timer *next;
@@ -81,17 +80,14 @@ void baton_timers_destroy(struct baton_rt *rt);
  * Start @t, which is in no slot and whose fire is set, for time @deadline, in
  * the wheel of processor @p; any will do. A time that is past is due at once.
  */
-void baton_timer_start(struct baton_rt *rt, unsigned int p, struct timer *t,
+void baton_timers_start(struct baton_rt *rt, unsigned int p, struct timer *t,
 		       int64_t deadline);
-
-/* The same, in the wheel where it was, from its fire(). */
-void baton_timer_restart_locked(struct timer *t, int64_t deadline);
 
 /*
  * Stop @t. True: it was still to come. When this returns its fire() is not
  * running, nor will it run.
  */
-bool baton_timer_stop(struct timer *t);
+bool baton_timers_stop(struct timer *t);
 
 /*
  * What is due at time @now fires: a list of waiters that were won, for

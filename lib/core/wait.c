@@ -93,11 +93,11 @@ static int block_until(struct wait *t, int64_t deadline)
 		.fiber = f,
 	};
 
-	baton_timer_start(t->w->rt, t->w->proc->index, &timeout.timer,
+	baton_timers_start(t->w->rt, t->w->proc->index, &timeout.timer,
 			  deadline);
 	wait_switch(t);
 	if (f->waiter.by != WAITER_TIMEOUT)
-		baton_timer_stop(&timeout.timer);
+		baton_timers_stop(&timeout.timer);
 	return baton_wait_result(f);
 }
 

@@ -62,13 +62,6 @@ struct wait {
 	struct waiter own;
 };
 
-/* A waiter's place on the list of one object; often part of something larger. */
-struct baton_wait_entry {
-	struct baton_wait_entry *next;
-	struct baton_wait_entry *prev;
-	struct waiter *waiter;
-};
-
 #define container_of(ptr, type, member) \
 	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
@@ -152,6 +145,8 @@ static inline int wait_block(struct wait *t, int64_t deadline)
 }
 
 /* --- an object's list; with its lock --------------------------------------- */
+
+/* An entry, struct baton_wait_entry, is often part of something larger. */
 
 static inline bool waitq_empty(const struct baton_waitq *q)
 {

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /* t_hdr.c - each public header stands alone, and twice, as C. */
+#include <baton/chan.h>
 #include <baton/call.h>
 #include <baton/call.h>
 #include <baton/fiber.h>
 #include <baton/runtime.h>
 #include <baton/baton.h>
 #include <stdio.h>
+
+int buffer[2];
+struct baton_chan chan = BATON_CHAN_INIT(sizeof(int), 2, buffer);
 
 static void *check(void *arg)
 {

@@ -82,6 +82,9 @@ static std::string joined(const std::string &a, std::string b)
 	return a + b;
 }
 
+static int buffer[2];
+static struct baton_chan chan = BATON_CHAN_INIT(sizeof(int), 2, buffer);
+
 static void any_type(void)
 {
 	int err = -1, n = 1;
@@ -103,6 +106,8 @@ static void any_type(void)
 	report(BATON_CALL_NOERR(half, 1.0) == 0.5, "nobody wants the error");
 	int (*null)(int) = nullptr;
 	report(!BATON_CALL(err, null, 1) && err == -EINVAL, "no function");
+	report(!baton_chan_send(&chan, &n) && baton_chan_cap(&chan) == 2,
+	       "a channel's initialiser");
 }
 
 /* --- other threads ------------------------------------------------------- */

@@ -2,7 +2,9 @@
 /* t_run.c - start and stop, options, environment, what is refused outside. */
 #include "common.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -95,6 +97,71 @@ START_TEST(config_stack_size)
 }
 END_TEST
 
+/* The slack of each thread of the process; how many have @slack. -1: secret. */
+static int count_slack(unsigned long slack)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *d;
+	int count = 0;
+
+	expect(tasks);
+	while ((d = readdir(tasks)) && count >= 0) {
+		char path[sizeof(d->d_name) + 32];
+		unsigned long ns;
+		FILE *f;
+
+		if (*d->d_name == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/timerslack_ns",
+			 d->d_name);
+		f = fopen(path, "r");
+		if (!f || fscanf(f, "%lu", &ns) != 1)
+			count = -1;
+		else
+			count += ns == slack;
+		if (f)
+			fclose(f);
+	}
+	closedir(tasks);
+	return count;
+}
+
+/* The watcher's slack is what was asked for, and no other thread's. */
+static void *await_slack(void *arg)
+{
+	unsigned long slack = *(unsigned long *)arg;
+	int count;
+
+	while (!(count = count_slack(slack)))
+		baton_yield();
+	if (count < 0)
+		skip("timer slack", "/proc does not tell that of other threads");
+	else
+		expect_eq(count, 1);
+	return arg;
+}
+
+START_TEST(config_timer_slack)
+{
+	struct baton_config *cfg = config();
+	unsigned long slack = 777777;
+
+	expect_eq(baton_config_set_timer_slack(cfg, 0), 0);
+	expect_eq(baton_config_set_timer_slack(cfg, 1000000000), 0);
+	refused(baton_config_set_timer_slack(cfg, 1000000001), -EINVAL);
+	refused(baton_config_set_timer_slack(cfg, ULONG_MAX), -EINVAL);
+	expect_eq(baton_config_set_timer_slack(cfg, slack), 0);
+	expect_eq(baton_run(cfg, await_slack, &slack, NULL), 0);
+	slack = 1;
+	expect_eq(baton_config_set_timer_slack(cfg, 0), 0);
+	expect_eq(baton_run(cfg, await_slack, &slack, NULL), 0);
+	setenv("BATON_TIMER_SLACK", "888888", 1);
+	slack = 888888;
+	expect_eq(baton_run(cfg, await_slack, &slack, NULL), 0);
+	baton_config_destroy(cfg);
+}
+END_TEST
+
 START_TEST(config_tier)
 {
 	struct baton_config *cfg = config();
@@ -172,6 +239,9 @@ static const struct { const char *name, *text; } env_wrong[] = {
 	{ "BATON_STACK_SIZE", "64K" },
 	{ "BATON_STACK_SIZE", "1073741825" },
 	{ "BATON_STACK_SIZE", "-65536" },
+	{ "BATON_TIMER_SLACK", "1000000001" },
+	{ "BATON_TIMER_SLACK", "-1" },
+	{ "BATON_TIMER_SLACK", "1us" },
 	{ "BATON_TIER", "perf" },
 	{ "BATON_TIER", "kernel" },
 	{ "BATON_TIER", "POLL" },
@@ -694,6 +764,7 @@ int main(void)
 	tcase_add_test(tc, config_nprocs);
 	tcase_add_test(tc, config_max_workers);
 	tcase_add_test(tc, config_stack_size);
+	tcase_add_test(tc, config_timer_slack);
 	tcase_add_test(tc, config_tier);
 	tcase_add_test(tc, tier_names);
 	tcase_add_test(tc, env_good);

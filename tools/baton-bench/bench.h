@@ -42,6 +42,7 @@ extern const struct bench_case bench_switch_cases[];
 extern const struct bench_case bench_call_cases[];
 extern const struct bench_case bench_lock_cases[];
 extern const struct bench_case bench_handoff_cases[];
+extern const struct bench_case bench_wait_cases[];
 
 /* main.c */
 int bench_run(unsigned int nprocs, baton_fn fn, void *arg);

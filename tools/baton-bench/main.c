@@ -15,6 +15,7 @@ static const struct bench_case *const groups[] = {
 	bench_call_cases,
 	bench_lock_cases,
 	bench_handoff_cases,
+	bench_wait_cases,
 	NULL
 };
 
@@ -25,7 +26,7 @@ static const char usage_text[] =
 "  --tier auto|poll|kmod   insist on a tier\n"
 "  --nprocs N              processors (1); yield and handoff always use one\n"
 "  --case C                only the case of that name\n"
-"  --trials N              trials of each hand-off case\n"
+"  --trials N              trials of each hand-off case; sleepers of timer\n"
 "  --block MS              how long the calls of handoff block\n"
 "  --json                  one JSON object per line instead of a table\n"
 "  --list                  list scenarios and cases\n"

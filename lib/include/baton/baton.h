@@ -7,6 +7,7 @@
 #include <baton/fiber.h>
 #include <baton/sync.h>
 #include <baton/time.h>
+#include <baton/chan.h>
 #include <baton/panic.h>
 #include <baton/call.h>
 

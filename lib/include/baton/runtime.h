@@ -85,6 +85,19 @@ int baton_config_set_max_workers(struct baton_config *cfg, unsigned int n);
 int baton_config_set_stack_size(struct baton_config *cfg, size_t bytes);
 
 /**
+ * baton_config_set_timer_slack() - how late the kernel may be with timers
+ * @cfg: the options
+ * @ns:  up to 1,000,000,000, or 0 for the default of 1: as early as it can.
+ *       With more, wake-ups can be put together, which saves power. It is the
+ *       slack of one thread, which serves all sleeps and deadlines of fibers, and
+ *       with BATON_TIER_POLL is the monitor; that of fibers and foreign code
+ *       stays as it is.
+ *
+ * BATON_TIMER_SLACK overrides it. Return: 0, -EINVAL.
+ */
+int baton_config_set_timer_slack(struct baton_config *cfg, unsigned long ns);
+
+/**
  * baton_config_set_tier() - insist on a tier
  * @cfg:  the options
  * @tier: BATON_TIER_AUTO (the default), or one that baton_run() then either

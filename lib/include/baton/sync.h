@@ -15,20 +15,13 @@
 #define BATON_SYNC_H
 
 #include <baton/time.h>
+#include <baton/waitq.h>
 #include <stddef.h>
 
 #pragma GCC visibility push(default)
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-struct baton_wait_entry;
-
-/** struct baton_waitq - who waits on an object, in order; private */
-struct baton_waitq {
-	struct baton_wait_entry *first;
-	struct baton_wait_entry *last;
-};
 
 #ifdef __cplusplus
 }

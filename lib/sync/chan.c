@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* chan.c - channels: send, receive, close. */
+#include "chan.h"
+
+#include "../core/reason.h"
+
+static int refuse_null(void)
+{
+	return baton_error(-EINVAL, "NULL for a channel or an element");
+}
+
+static int refuse_closed(void)
+{
+	return baton_error(-EPIPE, "the channel is closed");
+}
+
+int baton_chan_init(struct baton_chan *ch, size_t size, size_t capacity,
+		    void *buffer)
+{
+	size_t bytes;
+
+	if (!ch)
+		return refuse_null();
+	if (__builtin_mul_overflow(size, capacity, &bytes) ||
+	    bytes > PTRDIFF_MAX)
+		return baton_error(-EINVAL,
+				   "%zu elements of %zu bytes: too large",
+				   capacity, size);
+	if (bytes && !buffer)
+		return baton_error(-EINVAL, "no buffer of %zu bytes", bytes);
+	*ch = (struct baton_chan)BATON_CHAN_INIT(size, capacity, buffer);
+	return 0;
+}
+
+int baton_chan_destroy(struct baton_chan *ch)
+{
+	struct wait t;
+	int err = 0;
+
+	if (!ch)
+		return refuse_null();
+	wait_enter(&t);
+	lock_take(&ch->baton_lock);
+	if (waitq_empty(&ch->baton_senders) &&
+	    waitq_empty(&ch->baton_receivers)) {
+		ch->baton_closed = 1;
+		WRITE_ONCE(ch->baton_count, 0);
+	} else {
+		err = -EBUSY;
+	}
+	lock_drop(&ch->baton_lock);
+	wait_leave(&t);
+	return err ? baton_error(err, "somebody waits on the channel") : 0;
+}
+
+/*
+ * There was nothing at once: wait in @q of @ch, whose lock this drops, until
+ * somebody has sent or received for us, or has closed the channel.
+ */
+static int wait_on(struct wait *t, struct baton_chan *ch, struct baton_waitq *q,
+		   void *elem, int64_t deadline)
+{
+	struct baton_case c;
+	int err;
+
+	c.elem = elem;
+	c.result = 0;
+	wait_arm(t);
+	waitq_add(q, &c.baton_entry, t->waiter);
+	lock_drop(&ch->baton_lock);
+	err = wait_block(t, deadline);
+	if (likely(!err))
+		return c.result;
+	lock_take(&ch->baton_lock);
+	waitq_del(q, &c.baton_entry);
+	lock_drop(&ch->baton_lock);
+	return err;
+}
+
+/* Is NULL a good element to send? There is nothing in those without size. */
+static inline bool good_elem(const struct baton_chan *ch, const void *elem)
+{
+	return likely(elem) || !ch->baton_size;
+}
+
+int baton_chan_send_until(struct baton_chan *ch, const void *elem,
+			  int64_t deadline)
+{
+	struct waiter *peer;
+	struct wait t;
+	int err;
+
+	if (unlikely(!ch || !good_elem(ch, elem)))
+		return refuse_null();
+	wait_enter(&t);
+	lock_take(&ch->baton_lock);
+	err = chan_send_locked(ch, elem, &peer);
+	if (err == -EAGAIN) {
+		/* A receiver only reads what is there. */
+		err = wait_on(&t, ch, &ch->baton_senders,
+			      (void *)(uintptr_t)elem, deadline);
+	} else {
+		lock_drop(&ch->baton_lock);
+		if (peer)
+			wait_resume(&t, peer);
+	}
+	wait_leave(&t);
+	return unlikely(err == -EPIPE) ? refuse_closed() : err;
+}
+
+int baton_chan_send(struct baton_chan *ch, const void *elem)
+{
+	return baton_chan_send_until(ch, elem, BATON_NEVER);
+}
+
+int baton_chan_try_send(struct baton_chan *ch, const void *elem)
+{
+	struct waiter *peer;
+	struct wait t;
+	int err;
+
+	if (unlikely(!ch || !good_elem(ch, elem)))
+		return refuse_null();
+	wait_enter(&t);
+	lock_take(&ch->baton_lock);
+	err = chan_send_locked(ch, elem, &peer);
+	lock_drop(&ch->baton_lock);
+	if (peer)
+		wait_resume(&t, peer);
+	wait_leave(&t);
+	return unlikely(err == -EPIPE) ? refuse_closed() : err;
+}
+
+int baton_chan_recv_until(struct baton_chan *ch, void *elem, int64_t deadline)
+{
+	struct waiter *peer;
+	struct wait t;
+	int err;
+
+	if (unlikely(!ch))
+		return refuse_null();
+	wait_enter(&t);
+	lock_take(&ch->baton_lock);
+	err = chan_recv_locked(ch, elem, &peer);
+	if (err == -EAGAIN) {
+		err = wait_on(&t, ch, &ch->baton_receivers, elem, deadline);
+	} else {
+		lock_drop(&ch->baton_lock);
+		if (peer)
+			wait_resume(&t, peer);
+	}
+	wait_leave(&t);
+	return err;
+}
+
+int baton_chan_recv(struct baton_chan *ch, void *elem)
+{
+	return baton_chan_recv_until(ch, elem, BATON_NEVER);
+}
+
+int baton_chan_try_recv(struct baton_chan *ch, void *elem)
+{
+	struct waiter *peer;
+	struct wait t;
+	int err;
+
+	if (unlikely(!ch))
+		return refuse_null();
+	wait_enter(&t);
+	lock_take(&ch->baton_lock);
+	err = chan_recv_locked(ch, elem, &peer);
+	lock_drop(&ch->baton_lock);
+	if (peer)
+		wait_resume(&t, peer);
+	wait_leave(&t);
+	return err;
+}
+
+/* All of @q, each told that its channel was closed. */
+static struct waiter *win_closed(struct baton_waitq *q)
+{
+	struct waiter *all = waitq_win_all(q);
+
+	for (struct waiter *waiter = all; waiter; waiter = waiter->next)
+		case_of(waiter)->result = -EPIPE;
+	return all;
+}
+
+int baton_chan_close(struct baton_chan *ch)
+{
+	struct waiter *senders = NULL, *receivers = NULL;
+	struct wait t;
+	bool closed;
+
+	if (!ch)
+		return refuse_null();
+	wait_enter(&t);
+	lock_take(&ch->baton_lock);
+	closed = ch->baton_closed;
+	if (!closed) {
+		ch->baton_closed = 1;
+		senders = win_closed(&ch->baton_senders);
+		receivers = win_closed(&ch->baton_receivers);
+	}
+	lock_drop(&ch->baton_lock);
+	wait_resume_all(t.w, senders);
+	wait_resume_all(t.w, receivers);
+	wait_leave(&t);
+	return closed ? refuse_closed() : 0;
+}
+
+size_t baton_chan_len(const struct baton_chan *ch)
+{
+	return ch ? READ_ONCE(ch->baton_count) : 0;
+}
+
+size_t baton_chan_cap(const struct baton_chan *ch)
+{
+	return ch ? ch->baton_capacity : 0;
+}
