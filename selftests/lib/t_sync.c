@@ -76,7 +76,7 @@ static void threads_create(struct crowd *c)
 static void *crowd_canceler(void *arg)
 {
 	struct crowd *c = arg;
-	uint32_t seed = c->seed;
+	uint32_t seed = load(&c->seed);
 
 	while (load(&c->done) < (int)(2 * EACH)) {
 		uint32_t i = random_next(&seed) % (2 * EACH);
