@@ -14,7 +14,8 @@
 
 #include "order.h"
 
-static int lock_slow(struct baton_mutex *m, uintptr_t self, int64_t deadline)
+static int __attribute__((noinline))
+lock_slow(struct baton_mutex *m, uintptr_t self, int64_t deadline)
 {
 	struct place place = { .self = self };
 	uintptr_t old;
@@ -43,15 +44,17 @@ static int lock_slow(struct baton_mutex *m, uintptr_t self, int64_t deadline)
 static inline int lock(struct baton_mutex *m, int64_t deadline,
 		       const void *site)
 {
-	uintptr_t old = 0, self;
+	uintptr_t old, self;
 	int err = 0;
 
 	if (unlikely(!m))
 		return baton_sync_null("the mutex");
 	self = sync_self();
 	baton_order_before(m, self, site);
-	/* Acquire: what the last owner did. */
-	if (unlikely(!try_cmpxchg_acq_rel(&m->baton_word, &old, self)))
+	/* A swap in vain would cost more than a look. Acquire: what the last
+	 * owner did. */
+	old = READ_ONCE(m->baton_word);
+	if (unlikely(old || !try_cmpxchg_acq_rel(&m->baton_word, &old, self)))
 		err = lock_slow(m, self, deadline);
 	if (likely(!err))
 		baton_order_locked(m, self, site);
@@ -120,7 +123,8 @@ void baton_mutex_give(struct wait *t, struct baton_mutex *m, uintptr_t self)
 		hand_over(t, m);
 }
 
-static int unlock_slow(struct baton_mutex *m, uintptr_t self)
+static int __attribute__((noinline))
+unlock_slow(struct baton_mutex *m, uintptr_t self)
 {
 	int err = baton_mutex_check(m, self);
 	struct wait t;
@@ -140,9 +144,11 @@ int baton_mutex_unlock(struct baton_mutex *m)
 
 	if (unlikely(!m))
 		return baton_sync_null("the mutex");
-	self = old = sync_self();
+	self = sync_self();
+	old = READ_ONCE(m->baton_word);
 	/* Release: what the owner did. */
-	if (unlikely(!try_cmpxchg_acq_rel(&m->baton_word, &old, 0)))
+	if (unlikely(old != self ||
+		     !try_cmpxchg_acq_rel(&m->baton_word, &old, 0)))
 		return unlock_slow(m, self);
 	baton_order_unlocked(m, self);
 	return 0;
