@@ -94,8 +94,8 @@ int baton_mutex_check(const struct baton_mutex *m, uintptr_t self)
 	if (old == WORD_DEAD)
 		return baton_sync_dead("the mutex");
 	return baton_error(-EPERM, word_rest(old) ?
-			   "the mutex is somebody else's" :
-			   "the mutex is not locked");
+					   "the mutex is somebody else's" :
+					   "the mutex is not locked");
 }
 
 /* Somebody waits, or did. */
@@ -178,6 +178,7 @@ int baton_mutex_regain(struct baton_mutex *m, uintptr_t self, const void *site)
 	uintptr_t old = 0;
 	int err = 0;
 
+	baton_order_before(m, self, site);
 	if (!try_cmpxchg_acq_rel(&m->baton_word, &old, self))
 		err = lock_always(m, self);
 	if (!err)

@@ -43,7 +43,7 @@ struct baton_waitq {
 /* Nobody */
 #define BATON_WAITQ_INIT	{ NULL, NULL }
 
-/* --- mutex ------------------------------------------------------------------- */
+/* --- mutex ------------------------------------------------------------ */
 
 /**
  * struct baton_mutex - a lock that belongs to whoever took it: a fiber, in
@@ -84,7 +84,7 @@ int baton_mutex_unlock(struct baton_mutex *mutex);
  */
 int baton_mutex_destroy(struct baton_mutex *mutex);
 
-/* --- rwlock ------------------------------------------------------------------ */
+/* --- rwlock ----------------------------------------------------------- */
 
 /** struct baton_rwlock - many readers, or one writer; private */
 struct baton_rwlock {
@@ -136,7 +136,7 @@ int baton_rwlock_unlock(struct baton_rwlock *rwlock);
 /** baton_rwlock_destroy() - as baton_mutex_destroy(). */
 int baton_rwlock_destroy(struct baton_rwlock *rwlock);
 
-/* --- condition --------------------------------------------------------------- */
+/* --- condition -------------------------------------------------------- */
 
 /** struct baton_cond - wait for what a mutex protects; private */
 struct baton_cond {
@@ -175,7 +175,7 @@ int baton_cond_broadcast(struct baton_cond *cond);
 /** baton_cond_destroy() - as baton_mutex_destroy(). -EBUSY: somebody waits. */
 int baton_cond_destroy(struct baton_cond *cond);
 
-/* --- semaphore --------------------------------------------------------------- */
+/* --- semaphore -------------------------------------------------------- */
 
 /** struct baton_sem - a count that is not negative; private */
 struct baton_sem {
@@ -212,7 +212,7 @@ int baton_sem_post(struct baton_sem *sem);
 /** baton_sem_destroy() - as baton_mutex_destroy(). -EBUSY: somebody waits. */
 int baton_sem_destroy(struct baton_sem *sem);
 
-/* --- wait group -------------------------------------------------------------- */
+/* --- wait group ------------------------------------------------------- */
 
 /** struct baton_wg - a count of things to be done; private */
 struct baton_wg {
@@ -249,7 +249,7 @@ int baton_wg_wait_until(struct baton_wg *wg, int64_t deadline);
 /** baton_wg_destroy() - as baton_mutex_destroy(). -EBUSY: not all is done. */
 int baton_wg_destroy(struct baton_wg *wg);
 
-/* --- once -------------------------------------------------------------------- */
+/* --- once ------------------------------------------------------------- */
 
 /** struct baton_once - has it been done? private */
 struct baton_once {
@@ -275,7 +275,7 @@ int baton_once(struct baton_once *once, void (*fn)(void *arg), void *arg);
 int baton_once_until(struct baton_once *once, void (*fn)(void *arg), void *arg,
 		     int64_t deadline);
 
-/* --- barrier ----------------------------------------------------------------- */
+/* --- barrier ---------------------------------------------------------- */
 
 /** struct baton_barrier - where a number of them meet; private */
 struct baton_barrier {
