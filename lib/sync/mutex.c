@@ -17,7 +17,7 @@
 static int __attribute__((noinline))
 lock_slow(struct baton_mutex *m, uintptr_t self, int64_t deadline)
 {
-	struct place place = { .self = self };
+	struct place place;
 	uintptr_t old;
 	struct wait t;
 	int err = 0;
@@ -31,6 +31,7 @@ lock_slow(struct baton_mutex *m, uintptr_t self, int64_t deadline)
 		word_unlock(&m->baton_word, self, &m->baton_waiters);
 	} else {
 		/* Who unlocks it makes us its owner. */
+		place.self = self;
 		err = baton_word_wait(&t, &m->baton_word, word_rest(old),
 				      &m->baton_waiters, &place, deadline);
 		if (unlikely(err))
