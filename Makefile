@@ -92,10 +92,19 @@ LIB_SRC :=			\
 	lib/core/watch.c	\
 	lib/core/watcher.c	\
 	lib/core/worker.c	\
+	lib/sync/barrier.c	\
 	lib/sync/chan.c	\
+	lib/sync/cond.c		\
+	lib/sync/mutex.c	\
+	lib/sync/once.c		\
+	lib/sync/order.c	\
+	lib/sync/rwlock.c	\
 	lib/sync/select.c	\
+	lib/sync/sem.c		\
 	lib/sync/sleep.c	\
 	lib/sync/tick.c	\
+	lib/sync/wg.c		\
+	lib/sync/word.c		\
 	lib/tier/bunk.c	\
 	lib/tier/kmod.c	\
 	lib/tier/poll.c	\
@@ -131,6 +140,7 @@ $(O)/asm-offsets.h: asm/offsets.c asm/routines.h $(wildcard asm/*/ctx.h)
 # Calls and callbacks put things right when they are unwound. Their speed is that
 # of their branches, which depends on where these lie.
 $(O)/lib/call/%.o: LIBFLAGS += -fexceptions -falign-functions=64
+$(O)/lib/sync/once.o: LIBFLAGS += -fexceptions
 
 $(O)/lib/%.o: lib/%.c $(UAPI) Makefile
 	$(call say,CC,$@)

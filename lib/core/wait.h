@@ -183,21 +183,29 @@ static inline void waitq_del(struct baton_waitq *q, struct baton_wait_entry *e)
 }
 
 /*
+ * The first waiter, which there is, off the list; NULL if it cannot be won any
+ * more.
+ */
+static inline struct waiter *waitq_win_first(struct baton_waitq *q)
+{
+	struct baton_wait_entry *e = q->first;
+	struct waiter *waiter = e->waiter;
+
+	waitq_del(q, e);
+	return likely(waiter_win(waiter, e)) ? waiter : NULL;
+}
+
+/*
  * The first waiter that can be won, off the list with all before it; or NULL.
  * The caller resumes it; its waiter.by says which entry it was.
  */
 static inline struct waiter *waitq_win(struct baton_waitq *q)
 {
-	struct baton_wait_entry *e;
+	struct waiter *waiter = NULL;
 
-	while ((e = q->first)) {
-		struct waiter *waiter = e->waiter;
-
-		waitq_del(q, e);
-		if (likely(waiter_win(waiter, e)))
-			return waiter;
-	}
-	return NULL;
+	while (!waiter && !waitq_empty(q))
+		waiter = waitq_win_first(q);
+	return waiter;
 }
 
 /* All of them, as a list for wait_resume_all(). */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * t_debug.c - what a debug build finds: a thread-local's address that is held
- * across a change of threads, and calls from signal handlers.
+ * across a change of threads, calls from signal handlers, and mutexes that are
+ * locked in both orders.
  */
 #include "ends.h"
 
@@ -297,6 +298,98 @@ START_TEST(after_handler)
 }
 END_TEST
 
+/* --- the order of mutexes ------------------------------------------------------- */
+
+static struct baton_mutex first, second;
+
+static void __attribute__((noinline))
+lock_both(struct baton_mutex *a, struct baton_mutex *b)
+{
+	expect_eq(baton_mutex_lock(a), 0);
+	expect_eq(baton_mutex_lock(b), 0);
+	expect_eq(baton_mutex_unlock(a), 0);
+	expect_eq(baton_mutex_unlock(b), 0);
+}
+
+static void *forwards(void *arg)
+{
+	lock_both(&first, &second);
+	return arg;
+}
+
+/* By two fibers, one after the other: it never hangs. */
+static void *both_orders(void *arg)
+{
+	join(spawn(forwards, NULL));
+	for (int i = 0; i < 3; i++)
+		lock_both(&second, &first);
+	return arg;
+}
+
+static inline void wait_with(struct baton_mutex *outer, struct baton_mutex *m)
+{
+	struct baton_cond cond = BATON_COND_INIT;
+
+	expect_eq(baton_mutex_lock(m), 0);
+	expect_eq(baton_mutex_lock(outer), 0);
+	expect_eq(baton_cond_wait_until(&cond, m, 0), -ETIMEDOUT);
+	expect_eq(baton_mutex_unlock(outer), 0);
+	expect_eq(baton_mutex_unlock(m), 0);
+}
+
+/* Taken again after a wait, while the other one is had. */
+static void *by_condition(void *arg)
+{
+	wait_with(&second, &first);
+	return arg;
+}
+
+static const struct end orders[] = {
+	{ both_orders, "baton: lock order: mutex" },
+	{ by_condition, "baton: lock order: mutex" },
+};
+
+START_TEST(order)
+{
+	char said[8192];
+	const char *once;
+
+	expect_eq(ends_run(&orders[_i], said, sizeof(said)), 0);
+	once = strstr(said, orders[_i].says);
+	if (!once || strstr(once + 1, orders[_i].says) ||
+	    !strstr(said, _i ? "by_condition" : "lock_both"))
+		ck_abort_msg("it said \"%s\"", said);
+}
+END_TEST
+
+static void *in_order(void *arg)
+{
+	for (int i = 0; i < 3; i++) {
+		lock_both(&first, &second);
+	}
+	/* One that does not wait, and others in these places. */
+	expect_eq(baton_mutex_lock(&second), 0);
+	expect_eq(baton_mutex_trylock(&first), 0);
+	expect_eq(baton_mutex_unlock(&second), 0);
+	expect_eq(baton_mutex_unlock(&first), 0);
+	expect_eq(baton_mutex_destroy(&first), 0);
+	first = (struct baton_mutex)BATON_MUTEX_INIT;
+	lock_both(&second, &first);
+	return arg;
+}
+
+static const struct end ordered = { in_order, "" };
+
+START_TEST(no_order)
+{
+	char said[8192];
+
+	expect_eq(ends_run(&ordered, said, sizeof(said)), 0);
+	if (*said)
+		ck_abort_msg("it said \"%s\"", said);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("debug");
@@ -308,5 +401,7 @@ int main(void)
 	tcase_add_test(tc, off);
 	tcase_add_loop_test(tc, in_handler, 0, (int)ARRAY_SIZE(handlers));
 	tcase_add_test(tc, after_handler);
+	tcase_add_loop_test(tc, order, 0, (int)ARRAY_SIZE(orders));
+	tcase_add_test(tc, no_order);
 	return suite_main(s);
 }

@@ -41,6 +41,7 @@ struct bench_case {
 extern const struct bench_case bench_switch_cases[];
 extern const struct bench_case bench_call_cases[];
 extern const struct bench_case bench_lock_cases[];
+extern const struct bench_case bench_mutex_cases[];
 extern const struct bench_case bench_handoff_cases[];
 extern const struct bench_case bench_wait_cases[];
 

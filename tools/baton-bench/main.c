@@ -14,6 +14,7 @@ static const struct bench_case *const groups[] = {
 	bench_switch_cases,
 	bench_call_cases,
 	bench_lock_cases,
+	bench_mutex_cases,
 	bench_handoff_cases,
 	bench_wait_cases,
 	NULL

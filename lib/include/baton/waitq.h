@@ -6,6 +6,8 @@
 #ifndef BATON_WAITQ_H
 #define BATON_WAITQ_H
 
+#include <stddef.h>
+
 /** struct baton_wait_entry - a place on the list of an object; private */
 struct baton_wait_entry {
 	struct baton_wait_entry *next;
@@ -18,5 +20,8 @@ struct baton_waitq {
 	struct baton_wait_entry *first;
 	struct baton_wait_entry *last;
 };
+
+/* Nobody. */
+#define BATON_WAITQ_INIT	{ NULL, NULL }
 
 #endif /* BATON_WAITQ_H */
