@@ -49,16 +49,13 @@ static bool wait_for_work(struct baton_rt *rt, uint32_t kicks, long ns)
 static long run_timers(struct baton_rt *rt)
 {
 	struct watch *t = &rt->watch;
-	int64_t now, next = baton_timers_next(rt);
+	int64_t now, next;
 
 	do {
-		if (next == TIMER_NEVER) {
-			now = 0;
-		} else {
-			now = now_ns();
-			if (next <= now)
-				wait_resume_all(NULL,
-						baton_timers_expire(rt, now));
+		next = baton_timers_next(rt);
+		now = next == TIMER_NEVER ? 0 : now_ns();
+		if (next <= now) {
+			wait_resume_all(NULL, baton_timers_expire(rt, now));
 			next = baton_timers_next(rt);
 		}
 		smp_store_mb(t->until, next);
