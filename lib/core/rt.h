@@ -37,7 +37,7 @@ struct baton_rt {
 	struct baton_slot *slots;	/* C */
 	unsigned int nprocs;		/* C */
 	unsigned int max_workers;	/* C */
-	uint32_t fence;		/* no membarrier(), see claim.h; the
+	uint32_t fence;			/* no membarrier(), see claim.h; the
 					 * watcher sets it, for good */
 	cxx_fn cxx;			/* C: NULL without C++ */
 	const struct tier_ops *tier;	/* C */
@@ -66,6 +66,8 @@ struct baton_rt {
 	bool drained;			/* L: fibers are nobody's any more */
 	struct baton_stats gone;	/* L: of adopted workers no more */
 	int stopping;			/* A */
+	uint32_t interrupts;		/* A: some worker's is WANTED */
+	bool interrupting;		/* W: one is to be looked at again */
 	bool forked;			/* this is the child of a fork() */
 };
 

@@ -7,6 +7,7 @@
 #include "../tier/tier.h"
 #include "claim.h"
 #include "clock.h"
+#include "interrupt.h"
 #include "timer.h"
 #include "wait.h"
 
@@ -75,7 +76,7 @@ bool baton_watcher_wait(struct baton_rt *rt, long retry)
 	while (!rt_stopping(rt)) {
 		/* Before all that a kick is to tell about. */
 		uint32_t kicks = smp_load_acquire(&t->kicks);
-		long ns = run_timers(rt);
+		long ns = sooner(run_timers(rt), baton_interrupt_watch(rt));
 
 		if (!rt->tier->tick)
 			tick = TICK_NEVER;

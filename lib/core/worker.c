@@ -20,7 +20,7 @@ struct baton_worker *baton_worker_create(struct baton_rt *rt)
 
 	w = aligned_alloc(_Alignof(struct baton_worker), sizeof(*w));
 	if (w)
-		*w = (struct baton_worker){ .rt = rt, .fence = rt->fence };
+		*w = (struct baton_worker){ .rt = rt, .rare = rt->fence ? RARE_FENCE : 0 };
 	return w;
 }
 
