@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-/* interrupt.c - a cancel that reaches a foreign call; the header has the how. */
+/* interrupt.c - a cancel that reaches a foreign call; see interrupt.h. */
 #include "interrupt.h"
 
 #include <errno.h>
@@ -16,16 +16,16 @@
 #include "worker.h"
 
 /* Its default action is none. */
-#define SIGNAL		SIGURG
+#define SIGNAL SIGURG
 
 /* Between two signals at the same call, at first and at most. */
-#define PAUSE_MIN_NS	1000L
-#define PAUSE_MAX_NS	10000000L
+#define PAUSE_MIN_NS 1000L
+#define PAUSE_MAX_NS 10000000L
 
 /* --- the signal ---------------------------------------------------------- */
 
-static struct sigaction program;	/* what it had for SIGNAL */
-static bool installed;			/* under baton_rt_lock() */
+static struct sigaction program; /* what it had for SIGNAL */
+static bool installed; /* under baton_rt_lock() */
 
 static bool ours(const siginfo_t *info)
 {
@@ -136,7 +136,7 @@ void baton_interrupt_begin(struct baton_worker *w)
  */
 static bool withdraw(struct baton_worker *w)
 {
-	struct backoff b = { 0 };
+	struct backoff b = {0};
 	uint32_t rare = READ_ONCE(w->rare);
 
 	for (;;) {
@@ -157,7 +157,7 @@ static bool withdraw(struct baton_worker *w)
  */
 static void await(void)
 {
-	const struct timespec none = { 0 };
+	const struct timespec none = {0};
 	siginfo_t info;
 	sigset_t set;
 
@@ -170,7 +170,7 @@ static void await(void)
 
 void baton_cancel_heard(struct baton_fiber *f)
 {
-	struct backoff b = { 0 };
+	struct backoff b = {0};
 	uint32_t due = CANCEL_DUE;
 
 	/* Who cancels has it in hand, tries to end a wait, and finds none. */
@@ -196,13 +196,13 @@ void baton_interrupt_over(struct baton_worker *w, int err)
 void baton_interrupt_forked(struct baton_worker *w)
 {
 	w->rare &= RARE_FENCE;
-	w->interrupt = (struct interrupt){ 0 };
+	w->interrupt = (struct interrupt){0};
 }
 
 /* --- the watcher --------------------------------------------------------- */
 
 /*
- * Interrupt what @w does, if it is in foreign code for a fiber that is canceled.
+ * Interrupt what @w does, if that is foreign code of a fiber that is canceled.
  * SENDING: it does not leave that meanwhile. True: look again after a pause.
  */
 static bool interrupt_locked(struct baton_rt *rt, struct baton_worker *w)
@@ -261,7 +261,7 @@ long baton_interrupt_watch(struct baton_rt *rt)
 {
 	long next = -1;
 
-	/* Full barrier: interrupts before each rare; see baton_interrupt_want(). */
+	/* Full barrier: interrupts before rare; see baton_interrupt_want(). */
 	if (!READ_ONCE(rt->interrupts) || !xchg(&rt->interrupts, 0u))
 		if (!rt->interrupting)
 			return -1;

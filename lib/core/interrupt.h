@@ -13,14 +13,14 @@
  *  - it sends only while the worker cannot leave the foreign code unseen, and
  *    the worker does not leave before the signal has come: none comes too late.
  *
- * The words. A fiber's cancel that is due is fiber->canceled, as for every wait.
- * A worker has two bits in worker->rare, which it looks at on each way out of
- * foreign code: home from a call, and into a callback.
+ * The words. A cancel that is due is the fiber's word canceled, as for every
+ * wait. A worker has three bits in its word rare, at which it looks on each way
+ * out of foreign code: home from a call, and into a callback.
  *
- *	WANTED   the foreign code may have to be interrupted: a hint, which may be
- *	         stale. Set by who cancels, and by the worker as it enters foreign
- *	         code with a cancel due. Cleared by the worker as it leaves, or by
- *	         the watcher, who finds that there is nothing to interrupt.
+ *	WANTED   the foreign code may have to be interrupted. A hint, which may
+ *	         be stale. Set by who cancels, and by the worker when it enters
+ *	         foreign code with a cancel due; cleared by the worker when it
+ *	         leaves, or by the watcher if there is nothing to interrupt
  *	SENDING  the watcher's: it looks, and sends if it has to
  *	HIT      it has sent, and the worker is to see that it has come
  *
@@ -28,8 +28,8 @@
  *	canceled = 1		state = FOREIGN		state = FIBER
  *	membarrier()		(compiler barrier)	(compiler barrier)
  *	state? FOREIGN:		canceled?		rare?
- *	  rare |= WANTED	  rare |= WANTED	  wait while SENDING
- *	  kick the watcher	  kick the watcher	  rare: none of all
+ *	  rare |= WANTED	  rare |= WANTED	  SENDING: wait
+ *	  kick the watcher	  kick the watcher	  rare = none
  *							  HIT? await it
  *	the watcher
  *	rare: WANTED -> SENDING
@@ -44,13 +44,12 @@
  * same, and the watcher may look at the fiber. Where there is no membarrier()
  * the worker has a fence in both places (RARE_FENCE).
  *
- * The signal is sent to the thread before SENDING is cleared, so that it is
- * pending by then, if it has not come already. The worker calls sigtimedwait(),
- * as whose beginning it comes; if foreign code has blocked it, that takes it off
- * the queue.
+ * The signal is sent to the thread before SENDING is cleared, so that by then
+ * it is pending, if it has not come already. The worker calls sigtimedwait(),
+ * which takes it off the queue, also if foreign code has blocked it.
  *
  * A call whose errno is EINTR at its end has heard of its cancel, which is over
- * then. Otherwise nothing was blocked, or some library has tried again and again:
+ * then. Otherwise it did not block, or some library has tried again and again:
  * the cancel is still due, and ends the next wait.
  *
  * REJECTED: a real-time signal. Each would come, even if others are pending;

@@ -101,7 +101,7 @@ static int blocks(struct blocks *b, enum kind kind, long ns)
 /* A call that nobody cancels. */
 static void undisturbed(void)
 {
-	struct blocks b = { 0 };
+	struct blocks b = {0};
 
 	expect_eq(baton_canceled(), 0);
 	expect_eq(blocks(&b, NANOSLEEP, 300000), 0);
@@ -197,7 +197,7 @@ static int random_wait(struct random_victim *v, uint32_t *seed)
 	enum kind kind = (enum kind)(r % KINDS);
 
 	switch (r / 64 % 4) {
-	case 0:		/* ends by itself */
+	case 0: /* ends by itself */
 		if (kind == READ || kind == SEM_WAIT)
 			kind = NANOSLEEP;
 		return blocks(&v->b, kind, random_next(seed) % 100000);
@@ -398,7 +398,7 @@ static void *works(void *arg)
 
 static void *cancels_work(void *arg)
 {
-	struct work w = { 0 };
+	struct work w = {0};
 	struct baton_fiber *f = spawn(works, &w);
 
 	yield_until(&w.inside);
@@ -461,7 +461,7 @@ static void *nests(void *arg)
 
 static void *cancels_nested(void *arg)
 {
-	struct nest n = { 0 };
+	struct nest n = {0};
 	struct baton_fiber *f;
 
 	blocks_init(&n.b);
@@ -518,7 +518,7 @@ static void *survives(void *arg)
 
 static void *cancels_panics(void *arg)
 {
-	struct nest n = { 0 };
+	struct nest n = {0};
 	struct baton_fiber *f;
 
 	blocks_init(&n.b);
@@ -573,7 +573,7 @@ static void *sleeps_in_calls(void *arg)
 
 static void *cancels_sleepers(void *arg)
 {
-	struct sleeper s = { 0 };
+	struct sleeper s = {0};
 	struct baton_fiber *f = spawn(sleeps_in_calls, &s);
 
 	for (int i = 0; i < 2; i++) {
@@ -641,7 +641,7 @@ static void join_stranger(void *arg)
 
 static void *cancels_stranger(void *arg)
 {
-	struct stranger s = { 0 };
+	struct stranger s = {0};
 
 	blocks_init(&s.b);
 	expect(baton_call(start_stranger, &s) >= 0);
