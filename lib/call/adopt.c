@@ -60,8 +60,8 @@ visit_end(struct callback **visit)
 	san_thread(&f->san, &w->san);
 	callback_check(cb);
 	lost = unlikely(claim_enter(w->slot, BATON_RUNTIME) |
-			READ_ONCE(w->fence)) &&
-	       claim_lost(w->slot, READ_ONCE(w->fence)) &&
+			READ_ONCE(w->rare)) &&
+	       claim_lost(w->slot, READ_ONCE(w->rare)) &&
 	       !claim_settle(w->slot);
 	if (unlikely(w->chunks))
 		baton_chunks_free(w);

@@ -73,7 +73,11 @@ call_end_slow(struct baton_worker *w, uint32_t state, int err)
 	if (w->chunks && !w->depth) {
 		slot_set_state(w->slot, BATON_FOREIGN);
 		baton_chunks_free(w);
+		slot_set_state(w->slot, BATON_FIBER);
+		barrier(); /* state before rare */
 	}
+	if (READ_ONCE(w->rare))
+		baton_interrupt_over(w, err);
 	sched_exit(sched_begin(w));
 	return err;
 }
@@ -85,10 +89,30 @@ static inline int call_end(struct baton_worker *w, struct baton_slot *slot,
 	uint32_t state = slot_state(slot);
 	uint32_t taken = claim_enter(slot, BATON_FIBER);
 
-	if (unlikely((state ^ BATON_FOREIGN) | taken | READ_ONCE(w->fence) |
+	if (unlikely((state ^ BATON_FOREIGN) | taken | READ_ONCE(w->rare) |
 		     (uintptr_t)w->chunks))
 		return call_end_slow(w, state, err);
 	return err;
+}
+
+static inline void call_out(void (*fn)(void *), void *arg,
+			    struct baton_worker *w)
+{
+	san_call(fn, arg, w->sys_sp, &w->fiber->ctx.sp, &w->fiber->san,
+		 &w->san);
+}
+
+/* Out into a foreign call, the rare cases. With the call, so that the others
+ * need not keep @fn and @arg meanwhile. */
+static void __attribute__((noinline, cold))
+call_out_slow(void (*fn)(void *), void *arg, struct baton_worker *w)
+{
+	if (misalignment(w->sys_sp)) {
+		slot_set_state(w->slot, BATON_FIBER);
+		baton_misaligned(w->sys_sp);
+	}
+	baton_interrupt_begin(w);
+	call_out(fn, arg, w);
 }
 
 static inline void call_unwind(struct baton_worker **unwound)
@@ -112,9 +136,6 @@ int baton_call(void (*fn)(void *), void *arg)
 	baton_debug_enter();
 	if (unlikely(!fn))
 		return baton_error(-EINVAL, "no function to call");
-	if (unlikely(misalignment(w->sys_sp)))
-		baton_misaligned(w->sys_sp);
-
 	struct baton_worker *unwound __attribute__((cleanup(call_unwind))) = w;
 
 	slot = w->slot;
@@ -123,8 +144,12 @@ int baton_call(void (*fn)(void *), void *arg)
 	count((uint64_t *)&slot->calls);
 	san_release(w->proc);
 	slot_set_state(slot, BATON_FOREIGN);
-	san_call(fn, arg, w->sys_sp, &w->fiber->ctx.sp, &w->fiber->san,
-		 &w->san);
+	barrier(); /* state before canceled: interrupt.h */
+	if (unlikely(READ_ONCE(w->fiber->canceled) | READ_ONCE(w->rare) |
+		     misalignment(w->sys_sp)))
+		call_out_slow(fn, arg, w);
+	else
+		call_out(fn, arg, w);
 	unwound = NULL;
 	/* The same thread: a call does not change it, see baton_sched_begin_slow(). */
 	return call_end(w, slot, *w->errnop);

@@ -72,8 +72,13 @@ static inline void callback_over(struct baton_worker *w, struct baton_fiber *f,
 	w->sys_sp = sys_sp;
 	f->ctx.sp = fiber_sp;
 	smp_store_release(&w->depth, depth);
-	if (unlikely(w->pinned))
+	barrier(); /* a state of FOREIGN before canceled: interrupt.h */
+	if (unlikely((uintptr_t)w->pinned | READ_ONCE(f->canceled) |
+		     READ_ONCE(w->rare))) {
 		sched_unpin(w, f);
+		if (slot_state(w->slot) == BATON_FOREIGN)
+			baton_interrupt_begin(w);
+	}
 }
 
 /* A longjmp() out of callbacks within this one leaves them behind. */

@@ -33,10 +33,12 @@ static int __attribute__((cold)) callback_refused(struct callback *cb)
 
 /* The rare cases of a callback's beginning. False: the scheduler is ending. */
 static bool __attribute__((noinline, cold))
-callback_wait(struct baton_worker *w, struct baton_fiber *f)
+callback_wait(struct baton_worker *w, struct baton_fiber *f, int err)
 {
 	if (misalignment(f->ctx.sp))
 		baton_misaligned(f->ctx.sp);
+	if (READ_ONCE(w->rare))
+		baton_interrupt_over(w, err);
 	return baton_sched_wait_here(w);
 }
 
@@ -56,9 +58,9 @@ int baton_callback(void (*fn)(void *), void *arg)
 	/* The foreign code's, which our system calls must not change. */
 	in.err = *w->errnop;
 	callback_begin(&in, w, f);
-	if (unlikely(claim_enter(w->slot, BATON_FIBER) | READ_ONCE(w->fence) |
+	if (unlikely(claim_enter(w->slot, BATON_FIBER) | READ_ONCE(w->rare) |
 		     misalignment(f->ctx.sp)) &&
-	    unlikely(!callback_wait(w, f)))
+	    unlikely(!callback_wait(w, f, in.err)))
 		return callback_refused(&in);
 	count(&w->callbacks);
 

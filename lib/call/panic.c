@@ -96,6 +96,10 @@ static void land(struct try *t)
 		return;
 	if (w->chunks && !w->depth)
 		baton_chunks_free(w);
+	slot_set_state(w->slot, BATON_FIBER);
+	barrier(); /* state before rare */
+	if (READ_ONCE(w->rare))
+		baton_interrupt_over(w, 0);
 	sched_exit(sched_begin(w));
 }
 

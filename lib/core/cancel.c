@@ -7,12 +7,29 @@
  * one sees the other's store. The fiber waits often and is canceled rarely, so
  * it has no fence between the two. Who cancels pays for it by membarrier(),
  * as a taker in claim.h does; where that is forbidden the fiber pays.
+ *
+ * The same with a fiber that enters foreign code, which stores its state and
+ * then loads canceled: interrupt.h.
  */
 #include <errno.h>
 
 #include "claim.h"
+#include "interrupt.h"
 #include "reason.h"
 #include "wait.h"
+
+/*
+ * @f does not wait in the library. If it is in a foreign call, that may block.
+ * Its worker is the library's, and there until the scheduler has ended; or that
+ * of an adopted thread, as long as the handle is valid.
+ */
+static void interrupt(const struct baton_fiber *f)
+{
+	struct baton_worker *at = READ_ONCE(f->worker);
+
+	if (at && smp_load_acquire(&at->slot->state) == BATON_FOREIGN)
+		baton_interrupt_want(at);
+}
 
 int baton_cancel(struct baton_fiber *fiber)
 {
@@ -30,11 +47,13 @@ int baton_cancel(struct baton_fiber *fiber)
 		err = -EINVAL;
 		goto out;
 	}
-	smp_store_mb(fiber->canceled, 1);
+	smp_store_mb(fiber->canceled, CANCEL_DUE);
 	if (!READ_ONCE(rt->fence))
 		membarrier_all();
 	if (baton_wait_cancel(fiber))
 		baton_sched_ready(rt, w, fiber);
+	else
+		interrupt(fiber);
 out:
 	if (w)
 		sched_exit(w);
@@ -47,7 +66,7 @@ int baton_canceled(void)
 {
 	struct baton_fiber *f = baton_self();
 
-	return f ? (int)READ_ONCE(f->canceled) : -EPERM;
+	return f ? READ_ONCE(f->canceled) != CANCEL_NONE : -EPERM;
 }
 
 int baton_cancel_mask(void)
@@ -56,7 +75,7 @@ int baton_cancel_mask(void)
 
 	if (unlikely(!f))
 		return -EPERM;
-	f->masked++;
+	WRITE_ONCE(f->masked, f->masked + 1);
 	return 0;
 }
 
@@ -68,6 +87,6 @@ int baton_cancel_unmask(void)
 		return -EPERM;
 	if (unlikely(!f->masked))
 		return -EINVAL;
-	f->masked--;
+	WRITE_ONCE(f->masked, f->masked - 1);
 	return 0;
 }

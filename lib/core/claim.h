@@ -91,6 +91,13 @@ static inline void claim_keep(struct baton_slot *s, const int *stopping)
 		smp_store_release(&s->taken, BATON_TAKEN);
 }
 
+/* Ask for membarrier_all(), once. False: the kernel has none. */
+static inline bool membarrier_register(void)
+{
+	return !syscall(SYS_membarrier,
+			MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+}
+
 /*
  * Every thread of the process that runs passes a full barrier. False: none has;
  * a filter of system calls, which may come at any time, forbids it.

@@ -122,7 +122,7 @@ void baton_fiber_init(struct baton_fiber *f)
 	f->waiter.blocked = WAITER_OVER;
 	f->waiter.fiber = f;
 	f->waiter.joined = NULL;
-	f->canceled = 0;
+	f->canceled = CANCEL_NONE;
 	f->masked = 0;
 	f->deadline = TIMER_NEVER;
 	f->pin = NULL;
@@ -255,7 +255,7 @@ static int join_wait(struct wait *t, struct baton_fiber *f, int64_t deadline)
 		return err;
 	/* It was not the cancel, either, that ended this wait. */
 	if (err == -ECANCELED)
-		WRITE_ONCE(self->canceled, 1);
+		WRITE_ONCE(self->canceled, CANCEL_DUE);
 	return 0;
 }
 

@@ -33,6 +33,13 @@ enum {
 	PERMIT_MASKED	= 3,	/* the same, but a cancel may not end it */
 };
 
+/* baton_fiber.canceled */
+enum {
+	CANCEL_NONE	= 0,
+	CANCEL_DUE	= 1,	/* the next wait is to end */
+	CANCEL_IN_HAND	= 2,	/* the same; somebody tries to end one by it */
+};
+
 /* baton_fiber.joiner: one of these, or the fiber that waits in join */
 #define JOIN_NONE	((struct baton_fiber *)0)
 #define JOIN_DETACHED	((struct baton_fiber *)1)

@@ -69,6 +69,8 @@ struct baton_rt {
 	bool drained;			/* L: fibers are nobody's any more */
 	struct baton_stats gone;	/* L: of workers no more */
 	int stopping;			/* A */
+	uint32_t interrupts;		/* A: some worker's is WANTED */
+	bool interrupting;		/* W: one is to be looked at again */
 	bool forked;			/* this is the child of a fork() */
 	struct deadlock deadlock;
 };

@@ -95,6 +95,8 @@ static int start(struct baton_rt *rt, const struct baton_config *cfg,
 	rt->workers = calloc(rt->max_workers, sizeof(*rt->workers));
 	if (!rt->workers)
 		return baton_error(-ENOMEM, "no memory");
+	/* Where the kernel has no membarrier() every call pays for a fence. */
+	rt->fence = !membarrier_register();
 	err = tier_open(rt, cfg->tier);
 	if (err) {
 		rt->tier = NULL;
@@ -120,6 +122,7 @@ static int run(struct baton_rt *rt)
 	if (err)
 		baton_sched_stop(rt);
 	baton_adopted_drain(rt);
+	baton_interrupt_uninit();
 	baton_fault_handler_remove();
 	return err;
 }
@@ -201,6 +204,7 @@ static void after_fork(void)
 		rt->tier->forked(rt);
 	rt->forked = true;
 	WRITE_ONCE(rt->stopping, 1);
+	baton_interrupt_forked(w);
 	slot_set_state(w->slot, state_before);
 	claim_stop(w->slot);
 }

@@ -198,7 +198,7 @@ struct baton_worker *baton_sched_begin_slow(struct baton_worker *w)
 
 	if (w->depth)
 		sched_pin(w, f);
-	if (claim_lost(w->slot, READ_ONCE(w->fence)) && !baton_proc_regain(w)) {
+	if (claim_lost(w->slot, READ_ONCE(w->rare)) && !baton_proc_regain(w)) {
 		count(&w->requeued);
 		w->proc = NULL;
 		baton_sched_ready(w->rt, NULL, f);
@@ -211,7 +211,7 @@ bool baton_sched_wait_here(struct baton_worker *w)
 {
 	claim_enter(w->slot, BATON_RUNTIME);
 	sched_pin(w, w->fiber);
-	if (claim_lost(w->slot, READ_ONCE(w->fence)) && !baton_proc_regain(w) &&
+	if (claim_lost(w->slot, READ_ONCE(w->rare)) && !baton_proc_regain(w) &&
 	    !baton_sched_queue_here(w))
 		return false;
 	sched_exit(w);

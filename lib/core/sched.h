@@ -82,7 +82,7 @@ struct baton_worker *baton_sched_begin_slow(struct baton_worker *w);
 static inline struct baton_worker *sched_begin(struct baton_worker *w)
 {
 	/* All that is rare is asked at once. */
-	if (unlikely(claim_enter(w->slot, BATON_RUNTIME) | READ_ONCE(w->fence) | w->depth))
+	if (unlikely(claim_enter(w->slot, BATON_RUNTIME) | READ_ONCE(w->rare) | w->depth))
 		w = baton_sched_begin_slow(w);
 	return w;
 }

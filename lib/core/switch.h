@@ -53,7 +53,7 @@ static inline void sched_resume(struct baton_worker *w, struct baton_fiber *f)
 {
 	sched_stack_left(f);
 	f->ctx.on_stack = 1;
-	f->worker = w;
+	WRITE_ONCE(f->worker, w);	/* who cancels @f looks at it */
 	w->fiber = f;
 }
 

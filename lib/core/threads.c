@@ -49,7 +49,9 @@ static void worker_run(struct baton_worker *w)
 	struct baton_rt *rt = w->rt;
 	struct baton_ctx control;
 	struct cxx cxx = { 0 };
+	bool blocked;
 
+	blocked = baton_interrupt_unblock();
 	/* What fibers leave in the control words must not stay behind on the
 	 * thread of baton_run(). */
 	baton_control_save(&control);
@@ -60,6 +62,8 @@ static void worker_run(struct baton_worker *w)
 	if (w->cxx)
 		*w->cxx = cxx;
 	baton_control_load(&control);
+	if (blocked)
+		baton_interrupt_block();
 	baton_worker_detach(w);
 	/* After that: its slot may be the only one. */
 	if (w->retired)

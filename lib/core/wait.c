@@ -53,14 +53,20 @@ static bool waits_unmasked(const struct baton_fiber *f)
 bool baton_wait_cancel(struct baton_fiber *f)
 {
 	while (waits_unmasked(f)) {
+		uint32_t due = CANCEL_DUE;
+
 		/* It is the only one that may end a wait in its name. */
-		if (!xchg(&f->canceled, 0))
+		if (!try_cmpxchg(&f->canceled, &due, CANCEL_IN_HAND))
 			return false;
-		if (interrupt(f, WAITER_CANCELED, true))
+		due = CANCEL_IN_HAND;
+		if (interrupt(f, WAITER_CANCELED, true)) {
+			/* Unless there is a new one already. */
+			try_cmpxchg(&f->canceled, &due, CANCEL_NONE);
 			return true;
+		}
 		/* That wait has ended otherwise. The next one may have begun
 		 * before it is seen again: look once more. */
-		smp_store_mb(f->canceled, 1);
+		try_cmpxchg(&f->canceled, &due, CANCEL_DUE);
 		membarrier_all();
 	}
 	return false;
@@ -103,31 +109,50 @@ static int block_until(struct wait *t, int64_t deadline)
 
 /* --- threads ----------------------------------------------------------------- */
 
+/*
+ * The fiber of the foreign call that this thread is in; NULL: it is in none. Its
+ * cancel ends the wait: if it is due already, at once, and otherwise by the
+ * signal of interrupt.h, which ends the system call. Nobody else takes it.
+ */
+static struct baton_fiber *calling_fiber(void)
+{
+	const struct baton_worker *w = baton_worker_self();
+
+	return w && slot_state(w->slot) == BATON_FOREIGN ? w->fiber : NULL;
+}
+
 /* Never inline: its errno is the thread's, and others here switch. */
 static int __attribute__((noinline))
 block_thread(struct waiter *own, int64_t deadline)
 {
 	struct timespec ts;
-	bool timed_out = false;
-	int saved = errno;
+	struct baton_fiber *f = calling_fiber();
+	int saved = errno, err = 0;
 
 	if (deadline < 0)
 		deadline = 0;
 	ts.tv_sec = (time_t)(deadline / BATON_SEC);
 	ts.tv_nsec = (long)(deadline % BATON_SEC);
 	/* Acquire: what the winner did before it resumed this thread. */
-	while (!smp_load_acquire(&own->go) && !timed_out) {
+	while (!smp_load_acquire(&own->go) && !err) {
+		if (f && READ_ONCE(f->canceled) && !f->masked &&
+		    waiter_win(own, WAITER_CANCELED)) {
+			baton_cancel_heard(f);
+			err = -ECANCELED;
+			break;
+		}
 		if (syscall(SYS_futex, &own->go, FUTEX_WAIT_BITSET_PRIVATE, 0,
 			    deadline == TIMER_NEVER ? NULL : &ts, NULL,
 			    FUTEX_BITSET_MATCH_ANY) < 0 &&
 		    errno == ETIMEDOUT) {
 			/* Whoever has won it meanwhile is about to resume. */
-			timed_out = waiter_win(own, WAITER_TIMEOUT);
+			if (waiter_win(own, WAITER_TIMEOUT))
+				err = -ETIMEDOUT;
 			deadline = TIMER_NEVER;
 		}
 	}
 	errno = saved;
-	return timed_out ? -ETIMEDOUT : 0;
+	return err;
 }
 
 void baton_waiter_resume(struct waiter *waiter)
@@ -163,7 +188,7 @@ int baton_wait_slow(struct wait *t, int64_t deadline)
 	f = t->w->fiber;
 	if (f->deadline < deadline)
 		deadline = f->deadline;
-	if (READ_ONCE(t->w->fence))
+	if (READ_ONCE(t->w->rare))
 		smp_mb(); /* blocked before canceled */
 	if (READ_ONCE(f->canceled) && baton_wait_cancel(f))
 		return -ECANCELED;

@@ -135,7 +135,7 @@ static inline int wait_block(struct wait *t, int64_t deadline)
 	f = t->w->fiber;
 	/* The canceler makes up for the fence between blocked and canceled. */
 	barrier();
-	if (unlikely(READ_ONCE(f->canceled) | READ_ONCE(t->w->fence) |
+	if (unlikely(READ_ONCE(f->canceled) | READ_ONCE(t->w->rare) |
 		     (deadline != TIMER_NEVER) | (f->deadline != TIMER_NEVER)))
 		return baton_wait_slow(t, deadline);
 	wait_switch(t);

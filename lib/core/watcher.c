@@ -6,6 +6,7 @@
 #include "claim.h"
 #include "clock.h"
 #include "deadlock.h"
+#include "interrupt.h"
 #include "timer.h"
 #include "wait.h"
 
@@ -73,7 +74,9 @@ bool baton_watcher_wait(struct baton_rt *rt, long retry)
 	while (!rt_stopping(rt)) {
 		/* Before all that a kick is to tell about. */
 		uint32_t kicks = smp_load_acquire(&t->kicks);
-		int64_t ns = sooner(run_timers(rt), baton_deadlock_look(rt));
+		int64_t ns = sooner(sooner(run_timers(rt),
+					   baton_deadlock_look(rt)),
+				    baton_interrupt_watch(rt));
 
 		if (!rt->tier->tick)
 			tick = TICK_NEVER;

@@ -16,7 +16,10 @@
 
 void baton_worker_init(struct baton_worker *w, struct baton_rt *rt)
 {
-	*w = (struct baton_worker){ .rt = rt, .fence = rt->fence };
+	*w = (struct baton_worker){
+		.rt = rt,
+		.rare = rt->fence ? RARE_FENCE : 0,
+	};
 }
 
 struct baton_worker *baton_worker_create(struct baton_rt *rt)

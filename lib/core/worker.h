@@ -13,6 +13,7 @@
 #include "ctx.h"
 #include "cxx.h"
 #include "debug.h"
+#include "interrupt.h"
 #include "rt.h"
 #include "sanitize.h"
 
@@ -27,7 +28,8 @@
  * @base_sp: where baton_asm_start() began
  * @errnop:  this thread's errno; constant
  * @rt:      constant
- * @fence:   rt->fence, near at hand; set by the watcher, for good
+ * @rare:    what there is to do on the way out of foreign code, and into the
+ *           scheduler, that seldom is: RARE_* in interrupt.h; A
  * @pinned:  the only fiber that it may run now, or NULL. Set once a callback
  *           enters the scheduler, to its end: other fibers' foreign calls
  *           would lie below this one's on the system stack, and be overwritten
@@ -44,6 +46,7 @@
  *           that is an error, which ends the process
  * @control: of an adopted thread when it was: its control words
  * @stacks:  where the fiber of an adopted thread comes from
+ * @interrupt: see interrupt.h
  * @altstack: for the signal handler of fatal.c; NULL: the thread had its own
  */
 struct baton_worker {
@@ -58,7 +61,7 @@ struct baton_worker {
 	void *base_sp;
 	unsigned int depth;
 	unsigned int index;
-	uint32_t fence;
+	uint32_t rare;
 	bool adopted;
 	bool retired;
 	struct cxx *cxx;
@@ -73,6 +76,7 @@ struct baton_worker {
 	struct san san;
 	struct debug debug;
 	struct stack_pool stacks;
+	struct interrupt interrupt;
 	void *altstack;
 } __attribute__((aligned(128)));
 

@@ -12,7 +12,6 @@
  * fibers come and go all the time this happens often.
  */
 #include <errno.h>
-#include <linux/membarrier.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/sysinfo.h>
@@ -93,10 +92,6 @@ static int poll_open(struct baton_rt *rt)
 		return baton_error(-ENOMEM, "no memory");
 	}
 	baton_watch_open(&rt->watch, -1);	/* a futex: cannot fail */
-	/* Where the kernel has no membarrier() every call pays for a fence. */
-	rt->fence = syscall(SYS_membarrier,
-			    MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0,
-			    0) != 0;
 	rt->tier_data = t;
 	return 0;
 }
@@ -174,7 +169,8 @@ static void fences_on(struct baton_rt *rt)
 	rt->fence = true;
 	for (unsigned int i = 0; i < rt->max_workers; i++)
 		if (rt->workers[i])
-			WRITE_ONCE(rt->workers[i]->fence, true);
+			atomic_fetch_or(&rt->workers[i]->rare,
+					RARE_FENCE);
 	baton_rt_unlock();
 	if (visit_cpus())
 		return;

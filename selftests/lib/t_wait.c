@@ -335,7 +335,8 @@ static void *takes(void *arg)
 						   random_next(&seed) % 50000);
 
 		if (!err) {
-			/* Before the next one can be given. */
+			/* The permit before it was taken. Read before ours is
+			 * seen to be, after which there is a next one. */
 			int given = load(&p->given);
 
 			expect_eq(add(&p->taken, 1), given);

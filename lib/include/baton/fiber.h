@@ -167,9 +167,15 @@ int baton_thread_unlock(void);
  * @fiber: a fiber whose handle is still valid, as for baton_ready()
  *
  * That wait returns -ECANCELED, whatever it is for: a join, a sleep, a lock, a
- * channel. What it waited for is neither had nor lost. One cancel ends one
- * wait; those that come before one has done so are one. A fiber that never waits
- * again does not hear of it. After Java's Thread.interrupt().
+ * channel. What it waited for is neither had nor lost. A foreign call counts as
+ * a wait if it blocks: the system call that it is in fails with EINTR, by a
+ * signal, SIGURG, that comes within that foreign call and never later, and
+ * again while the same call goes on. If the call's errno is EINTR at its end,
+ * it has heard of the cancel; otherwise the next wait ends.
+ *
+ * One cancel ends one wait; those that come before one has done so are one. A
+ * fiber that never waits again does not hear of it. After Java's
+ * Thread.interrupt().
  *
  * Return: 0; -EINVAL NULL, or no valid handle as far as can be seen; -ESRCH no
  * scheduler runs. Any thread of the process; not async-signal-safe. Blocks
@@ -189,6 +195,7 @@ int baton_canceled(void);
 /**
  * baton_cancel_mask() - no wait ends by a cancel until baton_cancel_unmask()
  *
+ * Nor is a foreign call interrupted.
  * For a section that must not be interrupted. A cancel that comes meanwhile
  * ends the first wait after it. Nests.
  *
