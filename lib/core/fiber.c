@@ -253,9 +253,8 @@ static int join_wait(struct wait *t, struct baton_fiber *f, int64_t deadline)
 	WRITE_ONCE(self->waiter.joined, NULL);
 	if (likely(!err) || join_withdraw(f, self))
 		return err;
-	/* It was not the cancel, either, that ended this wait. */
 	if (err == -ECANCELED)
-		WRITE_ONCE(self->canceled, CANCEL_DUE);
+		baton_wait_canceled_later(t);
 	return 0;
 }
 

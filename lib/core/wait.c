@@ -155,7 +155,8 @@ block_thread(struct waiter *own, int64_t deadline)
 	return err;
 }
 
-void baton_waiter_resume(struct waiter *waiter)
+/* Never inline, as above. */
+void __attribute__((noinline)) baton_waiter_resume(struct waiter *waiter)
 {
 	struct baton_rt *rt;
 	int saved = errno;
@@ -175,6 +176,16 @@ void baton_waiter_resume(struct waiter *waiter)
 	smp_store_release(&waiter->go, 1u);
 	syscall(SYS_futex, &waiter->go, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 	errno = saved;
+}
+
+void baton_wait_canceled_later(const struct wait *t)
+{
+	struct baton_worker *w = baton_worker_self();
+
+	WRITE_ONCE(w->fiber->canceled, CANCEL_DUE);
+	/* What else this foreign call waits for is to end by it. */
+	if (!t->w)
+		baton_interrupt_want(w);
 }
 
 /* --- all that is rare -------------------------------------------------------- */

@@ -118,6 +118,12 @@ int baton_wait_slow(struct wait *t, int64_t deadline);
  */
 bool baton_wait_cancel(struct baton_fiber *f);
 
+/*
+ * wait_block() has said -ECANCELED, but what was waited for is there all the
+ * same: the cancel has ended nothing, and is for the next wait.
+ */
+void baton_wait_canceled_later(const struct wait *t);
+
 /* How the wait of @f, which is over, ended: 0, -ECANCELED, -ETIMEDOUT. */
 int baton_wait_result(const struct baton_fiber *f);
 

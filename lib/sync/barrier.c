@@ -37,9 +37,8 @@ static int withdraw(struct wait *t, struct baton_barrier *b,
 	}
 	if (listed)
 		return err;
-	/* The cancel has ended nothing: it is for the next wait. */
 	if (err == -ECANCELED)
-		WRITE_ONCE(t->w->fiber->canceled, 1);
+		baton_wait_canceled_later(t);
 	return 0;
 }
 
