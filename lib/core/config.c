@@ -17,7 +17,7 @@
 #include "reason.h"
 #include "stack.h"
 
-#define MAX_WORKERS_DEFAULT 1024u
+#define MAX_WORKERS_DEFAULT	1024u
 #define TIMER_SLACK_DEFAULT 1UL
 #define TIMER_SLACK_MAX 1000000000UL
 
@@ -84,7 +84,7 @@ int baton_config_set_tier(struct baton_config *cfg, enum baton_tier tier)
 
 const char *baton_tier_name(enum baton_tier tier)
 {
-	static const char *const names[] = {"auto", "poll", "perf", "kmod"};
+	static const char *const names[] = { "auto", "poll", "perf", "kmod" };
 
 	return tier <= BATON_TIER_KMOD ? names[tier] : NULL;
 }
@@ -177,7 +177,7 @@ int baton_config_resolve(struct baton_config *out,
 {
 	int err;
 
-	*out = cfg ? *cfg : (struct baton_config){0};
+	*out = cfg ? *cfg : (struct baton_config){ 0 };
 	err = config_env(out);
 	if (err)
 		return err;

@@ -33,7 +33,7 @@ NO_SANITIZE static void first_frame(void *arg)
 	struct baton_worker *w = arg;
 
 	w->sys_sp = w->base_sp;
-	san_leave(&w->san, &w->san); /* as if from elsewhere */
+	san_leave(&w->san, &w->san);	/* as if from elsewhere */
 	baton_sched_loop(w);
 }
 
@@ -41,7 +41,7 @@ NO_SANITIZE static void first_frame(void *arg)
 static void worker_run(struct baton_worker *w)
 {
 	struct baton_ctx control;
-	struct cxx cxx = {0};
+	struct cxx cxx = { 0 };
 
 	/* What fibers leave in the control words must not stay behind on the
 	 * thread of baton_run(). */
@@ -76,7 +76,7 @@ static void *worker_thread(void *arg)
 	prctl(PR_SET_TIMERSLACK, w->rt->slack, 0UL, 0UL, 0UL);
 	err = baton_worker_attach(w);
 	b->err = err;
-	sem_post(&b->born); /* the last touch of @b */
+	sem_post(&b->born);	/* the last touch of @b */
 	if (!err)
 		worker_run(w);
 	return NULL;
@@ -85,7 +85,7 @@ static void *worker_thread(void *arg)
 /* One more thread, which parks until it is needed. By the watcher. 0, -errno. */
 static int worker_start(struct baton_rt *rt)
 {
-	struct birth b = {.w = baton_worker_create(rt)};
+	struct birth b = { .w = baton_worker_create(rt) };
 	int err;
 
 	if (!b.w)
@@ -150,8 +150,8 @@ static bool suffice(const struct baton_rt *rt)
 /* --- the watcher --------------------------------------------------------- */
 
 /* Nanoseconds to the next try, when a thread could not be made. */
-#define RETRY_MIN 1000000L
-#define RETRY_MAX 100000000L
+#define RETRY_MIN	1000000L
+#define RETRY_MAX	100000000L
 
 /* False: one more worker is of use, but could not be made. */
 static bool provide(struct baton_rt *rt)
@@ -178,7 +178,7 @@ static void *watcher(void *arg)
 		if (provide(rt))
 			retry = 0;
 		else
-			retry = !retry		      ? RETRY_MIN :
+			retry = !retry		    ? RETRY_MIN :
 				retry < RETRY_MAX / 2 ? 2 * retry :
 							RETRY_MAX;
 	} while (baton_watcher_wait(rt, retry));

@@ -151,7 +151,7 @@ static void catch_up_locked(struct timers *ts)
 /* --- all of them ----------------------------------------------------------- */
 
 void baton_timers_start(struct baton_rt *rt, unsigned int p, struct timer *t,
-			int64_t deadline)
+		       int64_t deadline)
 {
 	struct timers *ts = &rt->timers[p];
 	unsigned int level, at;

@@ -30,12 +30,12 @@
 struct baton_rt;
 struct waiter;
 
-#define TIMER_NEVER INT64_MAX /* BATON_NEVER */
+#define TIMER_NEVER	INT64_MAX	/* BATON_NEVER */
 
-#define TIMER_SHIFT 14 /* a granule is 16,384 ns */
-#define TIMER_BITS 6
-#define TIMER_SLOTS (1u << TIMER_BITS)
-#define TIMER_LEVELS 8u
+#define TIMER_SHIFT	14		/* a granule is 16,384 ns */
+#define TIMER_BITS	6
+#define TIMER_SLOTS	(1u << TIMER_BITS)
+#define TIMER_LEVELS	8u
 
 /**
  * struct timer - one, in whose memory its user keeps it
@@ -81,7 +81,7 @@ void baton_timers_destroy(struct baton_rt *rt);
  * the wheel of processor @p; any will do. A time that is past is due at once.
  */
 void baton_timers_start(struct baton_rt *rt, unsigned int p, struct timer *t,
-			int64_t deadline);
+		       int64_t deadline);
 
 /*
  * Stop @t. True: it was still to come. When this returns its fire() is not

@@ -71,7 +71,7 @@ static inline void wait_enter(struct wait *t)
 	if (likely(t->w)) {
 		t->waiter = &t->w->fiber->waiter;
 	} else {
-		t->own = (struct waiter){0};
+		t->own = (struct waiter){ 0 };
 		t->waiter = &t->own;
 	}
 }

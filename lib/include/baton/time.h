@@ -21,11 +21,11 @@ extern "C" {
 #endif
 
 /** No deadline. */
-#define BATON_NEVER INT64_MAX
+#define BATON_NEVER		INT64_MAX
 
-#define BATON_USEC INT64_C(1000)
-#define BATON_MSEC INT64_C(1000000)
-#define BATON_SEC INT64_C(1000000000)
+#define BATON_USEC		INT64_C(1000)
+#define BATON_MSEC		INT64_C(1000000)
+#define BATON_SEC		INT64_C(1000000000)
 
 /** baton_now() - CLOCK_MONOTONIC in nanoseconds. Any thread; blocks neither;
  * async-signal-safe. */
