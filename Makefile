@@ -118,7 +118,7 @@ CRYPTO := $(shell t=$$(mktemp) && echo 'int main(void) { return !EVP_sha256(); }
 	2>/dev/null && echo yes; rm -f "$$t")
 endif
 TOOLS := baton-bench $(if $(CRYPTO),baton-sum)
-EXAMPLES := outline pool rows sort
+EXAMPLES := outline pipeline pool rows sort
 HEADERS := $(wildcard lib/include/baton/*.h)
 KMOD_SRC := Kbuild VERSION $(wildcard kmod/*.[ch] kmod/*/*.h kmod/*/*/*.h)
 
@@ -194,6 +194,7 @@ $(O)/baton-sum: $(call tool_obj,baton-sum) $(O)/libbaton.a
 examples: $(EXAMPLES:%=$(O)/examples/%)
 
 $(O)/examples/outline: PKG := expat
+$(O)/examples/pipeline: PKG := sqlite3
 $(O)/examples/pool: PKG := glib-2.0
 $(O)/examples/rows: PKG := sqlite3
 pkg = $(if $(PKG),$(shell pkg-config $(1) $(PKG)))
