@@ -130,7 +130,8 @@ block_thread(struct waiter *own, int64_t deadline)
 	return timed_out ? -ETIMEDOUT : 0;
 }
 
-void baton_waiter_resume(struct waiter *waiter)
+/* Never inline: as above, in callers elsewhere. */
+void __attribute__((noinline)) baton_waiter_resume(struct waiter *waiter)
 {
 	struct baton_rt *rt;
 	int saved = errno;
