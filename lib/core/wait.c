@@ -155,7 +155,7 @@ block_thread(struct waiter *own, int64_t deadline)
 	return err;
 }
 
-/* Never inline, as above. */
+/* Never inline: as above, in callers elsewhere. */
 void __attribute__((noinline)) baton_waiter_resume(struct waiter *waiter)
 {
 	struct baton_rt *rt;

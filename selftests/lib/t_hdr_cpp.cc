@@ -24,6 +24,29 @@ static void report(bool good, const char *what)
 	failed |= !good;
 }
 
+/* Static initialisers are constants, and without casts. */
+struct objects {
+	baton_mutex mutex;
+	baton_rwlock rwlock;
+	baton_cond cond;
+	baton_sem sem;
+	baton_wg wg;
+	struct baton_once once;
+	baton_barrier barrier;
+};
+
+static objects initialised = {
+	BATON_MUTEX_INIT, BATON_RWLOCK_INIT, BATON_COND_INIT, BATON_SEM_INIT(3),
+	BATON_WG_INIT, BATON_ONCE_INIT, BATON_BARRIER_INIT(1)
+};
+
+static bool usable(objects *o)
+{
+	return !baton_mutex_lock(&o->mutex) && !baton_mutex_unlock(&o->mutex) &&
+	       !baton_sem_wait(&o->sem) && !baton_wg_wait(&o->wg) &&
+	       baton_barrier_wait(&o->barrier) == BATON_BARRIER_SERIAL;
+}
+
 static int none(void)
 {
 	errno = ENOENT;
@@ -201,6 +224,7 @@ int main()
 	 * stack, where a debug build cannot tell that nobody uses it. */
 	setenv("BATON_TLS_CHECK", "warn", 1);
 #endif
+	report(usable(&initialised), "static initialisers");
 	if (baton_config_create(&cfg) || baton_config_set_nprocs(cfg, 1) ||
 	    baton_run(cfg, check, nullptr, nullptr))
 		report(false, "baton_run");

@@ -174,7 +174,7 @@ struct baton_sem {
 };
 
 #define BATON_SEM_MAX		0x1fffffffu
-#define BATON_SEM_INIT(value)	{ (uintptr_t)(value) * 4, BATON_WAITQ_INIT }
+#define BATON_SEM_INIT(value)	{ (value) * 4u, BATON_WAITQ_INIT }
 
 /** baton_sem_init() - the count is @value. Return: 0; -EINVAL. */
 int baton_sem_init(struct baton_sem *sem, unsigned int value);
