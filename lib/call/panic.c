@@ -42,6 +42,7 @@
  * @sp:     of its baton_asm_start()
  * @depth:  the callbacks in progress when it began
  * @sys_sp: the system stack then; the same worker's only if in a callback
+ * @deadline, @masked: the fiber's when it began
  * @landed: a panic has ended it
  * @panics: a panic to here is under way
  * @panic:  that
@@ -54,6 +55,8 @@ struct try {
 	void *sp;
 	unsigned int depth;
 	void *sys_sp;
+	int64_t deadline;
+	uint32_t masked;
 	bool landed;
 	bool panics;
 	struct baton_unwinding panic;
@@ -117,6 +120,8 @@ int baton_try(void (*fn)(void *), void *arg, void **value)
 	t.arg = arg;
 	t.depth = w->depth;
 	t.sys_sp = w->sys_sp;
+	t.deadline = t.fiber->deadline;
+	t.masked = t.fiber->masked;
 	t.landed = false;
 	t.panics = false;
 	t.fiber->tries = &t;
@@ -124,6 +129,9 @@ int baton_try(void (*fn)(void *), void *arg, void **value)
 	if (likely(!t.landed))
 		return 0;
 	land(&t);
+	/* The scopes and masked sections that the panic has left. */
+	t.fiber->deadline = t.deadline;
+	WRITE_ONCE(t.fiber->masked, t.masked);
 	if (value)
 		*value = t.panic.value;
 	return 1;
