@@ -145,8 +145,7 @@ int baton_call(void (*fn)(void *), void *arg)
 	san_release(w->proc);
 	slot_set_state(slot, BATON_FOREIGN);
 	barrier(); /* state before canceled: interrupt.h */
-	if (unlikely(READ_ONCE(w->fiber->canceled) | READ_ONCE(w->rare) |
-		     misalignment(w->sys_sp)))
+	if (unlikely(READ_ONCE(w->fiber->canceled) | misalignment(w->sys_sp)))
 		call_out_slow(fn, arg, w);
 	else
 		call_out(fn, arg, w);

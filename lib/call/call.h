@@ -73,10 +73,10 @@ static inline void callback_over(struct baton_worker *w, struct baton_fiber *f,
 	f->ctx.sp = fiber_sp;
 	smp_store_release(&w->depth, depth);
 	barrier(); /* a state of FOREIGN before canceled: interrupt.h */
-	if (unlikely((uintptr_t)w->pinned | READ_ONCE(f->canceled) |
-		     READ_ONCE(w->rare))) {
+	if (unlikely((uintptr_t)w->pinned | READ_ONCE(f->canceled))) {
 		sched_unpin(w, f);
-		if (slot_state(w->slot) == BATON_FOREIGN)
+		if (unlikely(READ_ONCE(f->canceled)) &&
+		    slot_state(w->slot) == BATON_FOREIGN)
 			baton_interrupt_begin(w);
 	}
 }

@@ -46,6 +46,7 @@
  * @sys_sp: the system stack then; the same worker's only if in a callback
  * @cxx:    the C++ exceptions in progress then, of the others none is any more
  *          when it has landed; only where there is C++
+ * @deadline, @masked: the fiber's when it began
  * @landed: a panic has ended it
  * @panics: a panic to here is under way
  * @panic:  that
@@ -63,6 +64,8 @@ struct try {
 	unsigned int depth;
 	void *sys_sp;
 	struct cxx cxx;
+	int64_t deadline;
+	uint32_t masked;
 	bool landed;
 	bool panics;
 	struct baton_unwinding panic;
@@ -135,6 +138,8 @@ int baton_try(void (*fn)(void *), void *arg, void **value)
 	t.sys_sp = w->sys_sp;
 	if (w->cxx)
 		t.cxx = *w->cxx;
+	t.deadline = t.fiber->deadline;
+	t.masked = t.fiber->masked;
 	t.landed = false;
 	t.panics = false;
 	t.fiber->tries = &t;
@@ -142,6 +147,9 @@ int baton_try(void (*fn)(void *), void *arg, void **value)
 	if (likely(!t.landed))
 		return 0;
 	land(&t);
+	/* The scopes and masked sections that the panic has left. */
+	t.fiber->deadline = t.deadline;
+	WRITE_ONCE(t.fiber->masked, t.masked);
 	if (value)
 		*value = t.panic.value;
 	return 1;

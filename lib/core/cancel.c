@@ -27,7 +27,9 @@ static void interrupt(const struct baton_fiber *f)
 {
 	struct baton_worker *at = READ_ONCE(f->worker);
 
-	if (at && smp_load_acquire(&at->slot->state) == BATON_FOREIGN)
+	/* Without membarrier() the watcher has to look more than once. */
+	if (at && (READ_ONCE(at->rt->fence) ||
+		   smp_load_acquire(&at->slot->state) == BATON_FOREIGN))
 		baton_interrupt_want(at);
 }
 

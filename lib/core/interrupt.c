@@ -124,8 +124,6 @@ void baton_interrupt_begin(struct baton_worker *w)
 {
 	const struct baton_fiber *f = w->fiber;
 
-	if (READ_ONCE(w->rare) & RARE_FENCE)
-		smp_mb(); /* state before canceled */
 	if (READ_ONCE(f->canceled) && !f->masked)
 		baton_interrupt_want(w);
 }
@@ -212,8 +210,11 @@ static bool interrupt_locked(struct baton_rt *rt, struct baton_worker *w)
 	/* Forbidden: tried again. The tier poll turns fences on. */
 	if (!READ_ONCE(rt->fence) && !membarrier_all())
 		return true;
+	/* Without membarrier() a worker's way in has no fence: its store of
+	 * FOREIGN may be on its way. It is seen before the pauses are long. */
 	if (smp_load_acquire(&w->slot->state) != BATON_FOREIGN)
-		return false;
+		return READ_ONCE(rt->fence) &&
+		       w->interrupt.pause < PAUSE_MAX_NS;
 	f = w->fiber;
 	if (!READ_ONCE(f->canceled) || READ_ONCE(f->masked))
 		return false;

@@ -42,7 +42,9 @@
  * The watcher and the worker on its way out: the same. If the watcher has seen
  * FOREIGN, the worker finds SENDING, and waits; so what it runs is still the
  * same, and the watcher may look at the fiber. Where there is no membarrier()
- * the worker has a fence in both places (RARE_FENCE).
+ * the worker has a fence on its way out (RARE_FENCE). On its way in, which all
+ * calls would pay for, it has none: who cancels then sets WANTED whatever the
+ * state is, and the watcher looks for FOREIGN for some milliseconds.
  *
  * The signal is sent to the thread before SENDING is cleared, so that by then
  * it is pending, if it has not come already. The worker calls sigtimedwait(),

@@ -158,18 +158,21 @@ int baton_mutex_unlock(struct baton_mutex *m)
 /* lock_slow(), which nothing but the mutex ends. */
 static int lock_always(struct baton_mutex *m, uintptr_t self)
 {
-	struct baton_fiber *f = baton_self();
+	const struct baton_worker *w = baton_worker_self();
+	struct baton_fiber *f;
 	int64_t deadline;
 	int err;
 
-	/* No cancel reaches a thread. */
-	if (!f)
+	/* No cancel reaches a thread that is in no foreign call of a fiber. */
+	if (!w || (slot_state(w->slot) != BATON_FIBER &&
+		   slot_state(w->slot) != BATON_FOREIGN))
 		return lock_slow(m, self, BATON_NEVER);
+	f = w->fiber;
 	deadline = f->deadline;
 	f->deadline = BATON_NEVER;
-	f->masked++;
+	WRITE_ONCE(f->masked, f->masked + 1);
 	err = lock_slow(m, self, BATON_NEVER);
-	f->masked--;
+	WRITE_ONCE(f->masked, f->masked - 1);
 	f->deadline = deadline;
 	return err;
 }

@@ -719,7 +719,9 @@ static void *blocked_signal(void *arg)
 	expect_eq(baton_canceled(), 1);
 	/* Never let in: taken off the queue on the way home. */
 	expect_eq(baton_call(blocks_and_leaves, b), 0);
+	expect_eq(baton_cancel_mask(), 0);
 	expect_eq(baton_call(none_pending, b), 0);
+	expect_eq(baton_cancel_unmask(), 0);
 	expect_eq(baton_canceled(), 1);
 	expect_eq(blocks(b, READ, -1), EINTR);
 	undisturbed();

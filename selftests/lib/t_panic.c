@@ -469,6 +469,38 @@ START_TEST(call_alloc)
 }
 END_TEST
 
+static void leaves_scopes(void *arg)
+{
+	static struct baton_scope scope;
+
+	expect_eq(baton_deadline_push(&scope, baton_now() - 1), 0);
+	expect_eq(baton_cancel_mask(), 0);
+	expect_eq(baton_cancel(baton_self()), 0);
+	baton_panic(arg, "in a test");
+}
+
+static void *tries_scopes(void *arg)
+{
+	struct baton_scope scope;
+
+	expect_eq(baton_deadline_push(&scope, baton_now() + 1000 * BATON_SEC), 0);
+	expect_eq(baton_cancel_mask(), 0);
+	expect_eq(baton_try(leaves_scopes, NULL, NULL), 1);
+	/* The masks and the deadline of before. */
+	expect_eq(baton_sleep(BATON_MSEC), 0);
+	expect_eq(baton_cancel_unmask(), 0);
+	expect_eq(baton_sleep(BATON_MSEC), -ECANCELED);
+	expect_eq(baton_cancel_unmask(), -EINVAL);
+	expect_eq(baton_deadline_pop(&scope), 0);
+	return arg;
+}
+
+START_TEST(scopes_left)
+{
+	run_on(1, tries_scopes, NULL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("panic");
@@ -484,5 +516,6 @@ int main(void)
 #endif
 	tcase_add_loop_test(tc, adopted, 0, n);
 	tcase_add_loop_test(tc, call_alloc, 0, n);
+	tcase_add_test(tc, scopes_left);
 	return suite_main(s);
 }

@@ -20,6 +20,8 @@ extern "C" {
  * @value: where to put what baton_panic() was given, or NULL; left alone when
  *         there was no panic
  *
+ * A panic ends the deadline scopes and the masked sections that @fn has begun.
+ *
  * Return: 0 @fn returned; 1 a panic ended it; -EPERM not from fiber code;
  * -EINVAL @fn NULL. Blocks what @fn blocks. Not async-signal-safe.
  */
