@@ -47,7 +47,7 @@ is_chain()
 			[ $i -lt ${#chain[@]} ] || return 0
 		elif [ $i -gt 0 ]; then
 			case $name in
-			__morestack|baton_asm_*|san_call) ;;
+			__morestack|baton_asm_*|san_call|call_out) ;;
 			main_fiber|other_fn) ;;
 			*) return 1 ;;
 			esac
