@@ -76,7 +76,7 @@ call_end_slow(struct baton_worker *w, uint32_t state, int err)
 		slot_set_state(w->slot, BATON_FIBER);
 		barrier(); /* state before rare */
 	}
-	if (READ_ONCE(w->rare))
+	if (smp_load_acquire(&w->rare))
 		baton_interrupt_over(w, err);
 	sched_exit(sched_begin(w));
 	return err;
@@ -89,8 +89,8 @@ static inline int call_end(struct baton_worker *w, struct baton_slot *slot,
 	uint32_t state = slot_state(slot);
 	uint32_t taken = claim_enter(slot, BATON_FIBER);
 
-	if (unlikely((state ^ BATON_FOREIGN) | taken | READ_ONCE(w->rare) |
-		     (uintptr_t)w->chunks))
+	if (unlikely((state ^ BATON_FOREIGN) | taken |
+		     smp_load_acquire(&w->rare) | (uintptr_t)w->chunks))
 		return call_end_slow(w, state, err);
 	return err;
 }

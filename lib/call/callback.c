@@ -37,7 +37,7 @@ callback_wait(struct baton_worker *w, struct baton_fiber *f, int err)
 {
 	if (misalignment(f->ctx.sp))
 		baton_misaligned(f->ctx.sp);
-	if (READ_ONCE(w->rare))
+	if (smp_load_acquire(&w->rare))
 		baton_interrupt_over(w, err);
 	return baton_sched_wait_here(w);
 }
@@ -58,8 +58,8 @@ int baton_callback(void (*fn)(void *), void *arg)
 	/* The foreign code's, which our system calls must not change. */
 	in.err = *w->errnop;
 	callback_begin(&in, w, f);
-	if (unlikely(claim_enter(w->slot, BATON_FIBER) | READ_ONCE(w->rare) |
-		     misalignment(f->ctx.sp)) &&
+	if (unlikely(claim_enter(w->slot, BATON_FIBER) |
+		     smp_load_acquire(&w->rare) | misalignment(f->ctx.sp)) &&
 	    unlikely(!callback_wait(w, f, in.err)))
 		return callback_refused(&in);
 	count(&w->callbacks);

@@ -101,7 +101,7 @@ static void land(struct try *t)
 		baton_chunks_free(w);
 	slot_set_state(w->slot, BATON_FIBER);
 	barrier(); /* state before rare */
-	if (READ_ONCE(w->rare))
+	if (smp_load_acquire(&w->rare))
 		baton_interrupt_over(w, 0);
 	sched_exit(sched_begin(w));
 }

@@ -39,7 +39,9 @@
  *	rare: SENDING -> WANTED, or none of them
  *
  * Who cancels and the worker on its way in: one of them sees the other's store.
- * The watcher and the worker on its way out: the same. If the watcher has seen
+ * The watcher and the worker on its way out: the same; the worker's look is an
+ * acquire, so that what the watcher has read comes before what the worker writes
+ * from then on. If the watcher has seen
  * FOREIGN, the worker finds SENDING, and waits; so what it runs is still the
  * same, and the watcher may look at the fiber. Where there is no membarrier()
  * the worker has a fence on its way out (RARE_FENCE). On its way in, which all
