@@ -90,9 +90,11 @@ static void wait_fds(struct watch *t, const struct timespec *limit)
 		return; /* another's read came first: there is none */
 }
 
-void baton_watch_sleep(struct watch *t, uint32_t kicks, long ns)
+void baton_watch_sleep(struct watch *t, uint32_t kicks, int64_t ns)
 {
-	struct timespec limit = {ns / 1000000000, ns % 1000000000};
+	struct timespec limit = {
+		(time_t)(ns / 1000000000), (long)(ns % 1000000000),
+	};
 
 	if (t->event >= 0)
 		wait_fds(t, ns < 0 ? NULL : &limit);
