@@ -99,6 +99,12 @@ START_TEST(sent)
 {
 	static const int sigs[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 
+	/* qemu's threads do not block what those that they run do: one that
+	 * has blocked it may be given the signal, and keep it. */
+	if (senders[_i] == others_kill && under_qemu_user()) {
+		skip("sent", "an emulator may give it to the wrong thread");
+		return;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(sigs); i++)
 		dies_silently(senders[_i], sigs[i]);
 }
