@@ -708,7 +708,7 @@ END_TEST
  * Fibers that are bound to a thread and others take their turns in the global
  * queue as they came.
  */
-static int about_to_park;
+static int about_to_park, keeps_on, all_ready;
 
 static void *park_and_note(void *arg)
 {
@@ -725,8 +725,11 @@ static void *ready_all(void *arg)
 {
 	struct baton_fiber **f = arg;
 
+	while (!load(&keeps_on))
+		;
 	for (int i = 0; i < MIXED; i++)
 		expect_eq(baton_ready(f[i]), 0);
+	store(&all_ready, 1);
 	return arg;
 }
 
@@ -741,9 +744,13 @@ static void *mixed_main(void *arg)
 		baton_yield();
 	baton_yield();
 	expect(!pthread_create(&thread, NULL, ready_all, f));
-	pthread_join(thread, NULL);
+	/* An idle processor would go to one that is bound, out of turn. */
+	store(&keeps_on, 1);
+	while (!load(&all_ready))
+		;
 	for (int i = 0; i < MIXED; i++)
 		join(f[i]);
+	pthread_join(thread, NULL);
 	for (int i = 0; i < MIXED; i++)
 		expect_eq(seen.order[i], i);
 	return arg;
