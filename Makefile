@@ -72,6 +72,7 @@ LIB_SRC :=			\
 	lib/core/fatal.c	\
 	lib/core/fiber.c	\
 	lib/core/global.c	\
+	lib/core/guard.c	\
 	lib/core/proc.c	\
 	lib/core/reason.c	\
 	lib/core/rt.c		\

@@ -45,12 +45,7 @@ static void fiber_free(struct baton_rt *rt, struct baton_proc *p,
 		       struct baton_fiber *f)
 {
 	sched_stack_left(f);
-	if (unlikely(f->size))
-		baton_stack_unmap(&rt->stacks, f);
-	else if (likely(p))
-		baton_proc_fiber_put(rt, p, f);
-	else
-		baton_stack_pool_put(&rt->stacks, f, f);
+	proc_fiber_put(rt, p, f);
 }
 
 /* Tell whoever waits that @f has ended. */
@@ -71,10 +66,7 @@ static void fiber_end(struct baton_worker *w, struct baton_fiber *f)
 		/* The stack may be reused while we are still on it: whoever
 		 * takes it waits until on_stack is clear, as does whoever
 		 * resumes a fiber. */
-		if (unlikely(f->size))
-			baton_stack_bury(&rt->stacks, f);
-		else
-			baton_proc_fiber_put(rt, w->proc, f);
+		proc_fiber_put(rt, w->proc, f);
 	} else if (joiner != JOIN_NONE) {
 		baton_sched_ready(rt, w, joiner);
 	}
@@ -121,14 +113,8 @@ struct baton_fiber *baton_fiber_create(struct baton_rt *rt,
 				       struct baton_proc *p, size_t stack_size,
 				       baton_fn fn, void *arg)
 {
-	struct baton_fiber *f;
+	struct baton_fiber *f = proc_fiber_get(rt, p, stack_size);
 
-	if (unlikely(stack_size && stack_size != rt->stacks.size))
-		f = baton_stack_map(&rt->stacks, stack_size);
-	else if (likely(p))
-		f = baton_proc_fiber_get(rt, p);
-	else
-		f = baton_stack_pool_get(&rt->stacks, 1);
 	if (unlikely(!f))
 		return NULL;
 	sched_stack_left(f);	/* a detached fiber's, maybe */

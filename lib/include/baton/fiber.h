@@ -34,7 +34,7 @@ void baton_attr_destroy(struct baton_attr *attr);
  * baton_attr_set_stack_size() - a stack other than the configured one
  * @attr:  the attributes
  * @bytes: as for baton_config_set_stack_size(); 0 for the configured size.
- *         Stacks of another size are not kept for reuse.
+ *         Another size is rounded up to a power of two.
  *
  * Return: 0, -EINVAL.
  */
@@ -67,8 +67,7 @@ int baton_spawn(struct baton_fiber **fiber, const struct baton_attr *attr,
  * visible to the caller afterwards.
  *
  * An invalid handle is refused until its memory serves another fiber, whose
- * handle it then is; that of a fiber with a stack size of its own must not be
- * used at all: its memory is unmapped.
+ * handle it then is.
  */
 int baton_join(struct baton_fiber *fiber, void **result);
 
