@@ -9,6 +9,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/baton.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "stack.h"
 
 #define MAX_WORKERS_DEFAULT	1024u
+#define STACK_KEEP_DEFAULT	1000u
 
 int baton_config_create(struct baton_config **cfg)
 {
@@ -57,6 +59,12 @@ int baton_config_set_stack_size(struct baton_config *cfg, size_t bytes)
 				   "stack of %zu bytes: not 16 KiB to 1 GiB",
 				   bytes);
 	cfg->stack_size = size;
+	return 0;
+}
+
+int baton_config_set_stack_keep(struct baton_config *cfg, unsigned int ms)
+{
+	cfg->stack_keep = ms;
 	return 0;
 }
 
@@ -125,7 +133,7 @@ static int env_tier(struct baton_config *cfg)
 static int config_env(struct baton_config *cfg)
 {
 	unsigned long long procs = cfg->nprocs, workers = cfg->max_workers;
-	unsigned long long stack = cfg->stack_size;
+	unsigned long long stack = cfg->stack_size, keep = cfg->stack_keep;
 	int err;
 
 	err = env_number("BATON_NPROCS", BATON_PROCS_MAX, &procs);
@@ -134,10 +142,13 @@ static int config_env(struct baton_config *cfg)
 				 &workers);
 	if (!err)
 		err = env_number("BATON_STACK_SIZE", STACK_SIZE_MAX, &stack);
+	if (!err)
+		err = env_number("BATON_STACK_KEEP_MS", UINT_MAX, &keep);
 	if (err)
 		return err;
 	cfg->nprocs = (unsigned int)procs;
 	cfg->max_workers = (unsigned int)workers;
+	cfg->stack_keep = (unsigned int)keep;
 	err = env_check(baton_config_set_stack_size(cfg, (size_t)stack),
 			"BATON_STACK_SIZE", "less than 16 KiB");
 	return err ? err : env_tier(cfg);
@@ -153,6 +164,8 @@ static void config_defaults(struct baton_config *cfg)
 		cfg->max_workers = MAX_WORKERS_DEFAULT;
 	if (!cfg->stack_size)
 		cfg->stack_size = STACK_SIZE_DEFAULT;
+	if (!cfg->stack_keep)
+		cfg->stack_keep = STACK_KEEP_DEFAULT;
 }
 
 int baton_config_resolve(struct baton_config *out,

@@ -11,12 +11,15 @@
  * @nprocs:      processors; 0: as many as the CPUs that the process may use
  * @max_workers: most threads; 0: the default
  * @stack_size:  of a fiber's stack, in bytes; 0: the default
+ * @stack_keep:  for so many milliseconds a stack that nobody uses keeps its
+ *               memory; 0: the default; UINT_MAX: for ever
  * @tier:        how blocking is to be found out
  */
 struct baton_config {
 	unsigned int nprocs;
 	unsigned int max_workers;
 	size_t stack_size;
+	unsigned int stack_keep;
 	enum baton_tier tier;
 };
 

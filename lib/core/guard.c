@@ -28,7 +28,7 @@ static size_t page_size(void)
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* --- PROT_NONE ------------------------------------------------------------- */
+/* --- PROT_NONE ---------------------------------------------------------- */
 
 /* How many more there may be. They are the process's, not a scheduler's. */
 static long pages_left;
@@ -57,9 +57,9 @@ static bool pages_take(unsigned int n)
 	return false;
 }
 
-/* --- userfaultfd ----------------------------------------------------------- */
+/* --- userfaultfd -------------------------------------------------------- */
 
-/* On 6.1 a kernel that has them all may still lack them on this architecture. */
+/* A kernel that knows them may lack them on this architecture. */
 #define UFFD_FEATURES (UFFD_FEATURE_SIGBUS | UFFD_FEATURE_PAGEFAULT_FLAG_WP)
 
 /* A descriptor, or -1. Without the flag it is for privileged users alone. */
@@ -105,7 +105,7 @@ static bool uffd_protect(int uffd, char *addr)
 	return !ioctl(uffd, UFFDIO_WRITEPROTECT, &wp);
 }
 
-/* --- all of them ----------------------------------------------------------- */
+/* --- all of them -------------------------------------------------------- */
 
 enum guard baton_guard_choose(int *uffd, void *map, size_t bytes, void *first,
 			      unsigned int n)

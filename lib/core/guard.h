@@ -5,16 +5,17 @@
  * The page below a stack is its guard. Four ways to make it one, the best that
  * there is:
  *
- *  GUARD_MARKER	a marker in the page table (MADV_GUARD_INSTALL, Linux 6.13).
- *		Any access faults with SIGSEGV. It costs no mapping.
+ *  GUARD_MARKER	a marker in the page table (MADV_GUARD_INSTALL, Linux
+ *		6.13). Any access faults with SIGSEGV. It costs no mapping.
  *  GUARD_PAGE	PROT_NONE. The same, but each guard costs two of the mappings
- *		that a process may have (vm.max_map_count), so that only half of
- *		those, and somewhat less, are spent on guards.
+ *		that a process may have (vm.max_map_count), so that only half
+ *		of those, and somewhat less, are spent on guards.
  *  GUARD_WRITE	userfaultfd's write protection, with UFFD_FEATURE_SIGBUS (Linux
  *		5.11, on some architectures). A write faults with SIGBUS, and a
- *		system call that is to write there fails with EFAULT; a read does
- *		not fault. It costs no mapping, but one descriptor. If the program
- *		closes that, the guards are gone, and nothing else happens.
+ *		system call that is to write there fails with EFAULT; a read
+ *		does not fault. It costs no mapping, but one descriptor. If the
+ *		program closes that, the guards are gone, and nothing else
+ *		happens.
  *  GUARD_NONE	an ordinary page that nobody uses. What was written to it is
  *		found when the fiber ends. An overflow by more than a page is
  *		written to the next fiber's stack.

@@ -49,7 +49,7 @@ bool baton_proc_regain(struct baton_worker *w)
 	return true;
 }
 
-/* --- the processor's free fibers ------------------------------------------- */
+/* --- free fibers -------------------------------------------------------- */
 
 /* @p's two magazines change places. Is there a fiber in the one loaded now? */
 static bool load_spare(struct baton_proc *p)
@@ -78,6 +78,13 @@ struct baton_fiber *baton_proc_fiber_get_slow(struct baton_rt *rt,
 	return p->loaded->fibers[--p->loaded->n];
 }
 
+/* There are more free stacks: the watcher is to look after them. */
+static void put_more(struct baton_rt *rt)
+{
+	if (unlikely(stack_pool_watch(&rt->stacks)))
+		baton_watch_kick(&rt->watch);
+}
+
 void baton_proc_fiber_put_slow(struct baton_rt *rt, struct baton_proc *p,
 			       struct baton_fiber *f)
 {
@@ -86,9 +93,12 @@ void baton_proc_fiber_put_slow(struct baton_rt *rt, struct baton_proc *p,
 			    (void *)f, (size_t)((char *)f - (char *)f->base));
 	if (!p || f->special & STACK_OWN_SIZE) {
 		baton_stack_put(&rt->stacks, f);
+		put_more(rt);
 		return;
 	}
-	if (p->loaded->n == MAGAZINE_SIZE && load_spare(p))
+	if (p->loaded->n == MAGAZINE_SIZE && load_spare(p)) {
 		p->loaded = baton_stack_pool_empty(&rt->stacks, p->loaded);
+		put_more(rt);
+	}
 	p->loaded->fibers[p->loaded->n++] = f;
 }

@@ -18,6 +18,9 @@
  *
  *	floor(sum of n / 64) + 1 <= sum of (floor(n / 64) + 1)
  *
+ * The watcher gives back what was free all the time lately, the coldest first:
+ * such stacks become bare again (baton_stack_pool_tick()).
+ *
  * Nothing is unmapped before the end: who uses a handle that is void finds an
  * ended fiber, or zeros, which is JOIN_FREED.
  *
@@ -33,7 +36,9 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base.h"
@@ -83,7 +88,7 @@ size_t baton_stack_size_check(size_t bytes)
 	return in_pages(bytes);
 }
 
-/* --- magazines ------------------------------------------------------------- */
+/* --- magazines ---------------------------------------------------------- */
 
 static void empty_push_locked(struct stack_pool *pool, struct magazine *m)
 {
@@ -133,7 +138,7 @@ static struct magazine *full_pop_locked(struct stack_class *c)
 	return m;
 }
 
-/* --- slabs ----------------------------------------------------------------- */
+/* --- slabs -------------------------------------------------------------- */
 
 /* What a thread that nobody chose the stack of may use of one. */
 static size_t thread_stack_size(void)
@@ -266,11 +271,15 @@ static struct baton_fiber *dress(struct stack_slab *slab, unsigned int n)
 	return f;
 }
 
-/* --- pools ----------------------------------------------------------------- */
+/* --- pools -------------------------------------------------------------- */
 
-void baton_stack_pool_init(struct stack_pool *pool, size_t size)
+void baton_stack_pool_init(struct stack_pool *pool, size_t size, int64_t keep)
 {
-	*pool = (struct stack_pool){ .foreign = foreign_size(), .uffd = -1 };
+	*pool = (struct stack_pool){
+		.foreign = foreign_size(),
+		.uffd = -1,
+		.keep = keep,
+	};
 	baton_mutex_init(&pool->lock);
 	pool->classes[0].size = size;
 	for (unsigned int i = 1; i < STACK_CLASSES; i++)
@@ -367,6 +376,13 @@ static struct stack_slab *take_bare_locked(struct stack_pool *pool,
 	return slab;
 }
 
+static void took_locked(struct stack_class *c, unsigned int n)
+{
+	c->nfree -= n;
+	if (c->low > c->nfree)
+		c->low = c->nfree;
+}
+
 struct magazine *baton_stack_pool_full(struct stack_pool *pool,
 				       struct magazine *empty)
 {
@@ -383,7 +399,7 @@ struct magazine *baton_stack_pool_full(struct stack_pool *pool,
 		c->part = NULL;
 	}
 	if (m) {
-		c->nfree -= m->n;
+		took_locked(c, m->n);
 		empty_push_locked(pool, empty);
 	} else {
 		slab = take_bare_locked(pool, c, which, &n);
@@ -421,7 +437,7 @@ static struct baton_fiber *get_locked(struct stack_pool *pool,
 			empty_push_locked(pool, c->part);
 		c->part = full_pop_locked(c);
 	}
-	c->nfree--;
+	took_locked(c, 1);
 	return c->part->fibers[--c->part->n];
 }
 
@@ -467,7 +483,165 @@ bool baton_stack_overrun(const struct baton_fiber *f)
 	       !baton_guard_untouched((char *)f->base - page_size());
 }
 
-/* --- without a pool -------------------------------------------------------- */
+/* --- giving memory back ------------------------------------------------- */
+
+/* So much at a time, and a pause: the watcher has other things to do. */
+#define ROUND_STACKS	256u
+#define ROUND_PAUSE	INT64_C(1000000)
+
+/* Up to a magazine of those of @c that are owed, the coldest. How many? */
+static unsigned int take_cold_locked(struct stack_pool *pool,
+				     struct stack_class *c,
+				     struct baton_fiber **fibers)
+{
+	struct magazine *m = c->cold;
+	unsigned int n;
+
+	if (m && c->owed >= m->n) {
+		n = m->n;
+		memcpy(fibers, m->fibers, n * sizeof(struct baton_fiber *));
+		full_unlink_locked(c, m);
+		m->n = 0;
+		empty_push_locked(pool, m);
+	} else if (!m && c->part) {
+		m = c->part;
+		n = c->owed < m->n ? c->owed : m->n;
+		m->n -= n;
+		memcpy(fibers, m->fibers, n * sizeof(struct baton_fiber *));
+		memmove(m->fibers, m->fibers + n,
+			m->n * sizeof(struct baton_fiber *));
+	} else {
+		n = 0;	/* less than a magazine, and not worth it */
+	}
+	c->owed = n ? c->owed - n : 0;
+	took_locked(c, n);
+	return n;
+}
+
+/* @f has no memory any more. False: it is as it was. */
+static bool undress(struct stack_pool *pool, struct baton_fiber *f)
+{
+	struct baton_fiber was;
+
+	/* Acquire; pairs with switch.S. */
+	if (smp_load_acquire(&f->ctx.on_stack))
+		return false;
+	san_acquire(&f->cxx);
+	baton_shadow_begin(&f->ctx, f->shadow);
+	was = *f;
+	if (madvise(f->base, f->slab->size, MADV_DONTNEED)) {
+		pool->keep = 0;	/* all memory is locked: it never works */
+		return false;
+	}
+	forget(&was);
+	return true;
+}
+
+static void bare_locked(struct stack_slab *slab, unsigned int n)
+{
+	if (!slab->nbare) {
+		slab->next_bare = slab->class->bare;
+		slab->class->bare = slab;
+	}
+	slab->bare[slab->nbare++] = (uint16_t)n;
+}
+
+/* Of @c; how many of them were given back, or at least tried? */
+static unsigned int give_back(struct stack_pool *pool, struct stack_class *c)
+{
+	struct baton_fiber *fibers[MAGAZINE_SIZE];
+	struct stack_slab *slabs[MAGAZINE_SIZE];
+	size_t which[MAGAZINE_SIZE];
+	unsigned int n;
+
+	pthread_mutex_lock(&pool->lock);
+	n = c->owed ? take_cold_locked(pool, c, fibers) : 0;
+	pthread_mutex_unlock(&pool->lock);
+	for (unsigned int i = 0; i < n; i++) {
+		struct stack_slab *slab = fibers[i]->slab;
+
+		which[i] = (size_t)((char *)fibers[i]->base - slab->stacks) /
+			   stack_step(slab);
+		slabs[i] = undress(pool, fibers[i]) ? slab : NULL;
+	}
+	pthread_mutex_lock(&pool->lock);
+	for (unsigned int i = 0; i < n; i++) {
+		if (slabs[i])
+			bare_locked(slabs[i], (unsigned int)which[i]);
+		else
+			put_locked(pool, c, fibers[i]);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return n;
+}
+
+/* Some of all classes. False: nothing is owed any more. */
+static bool give_back_some(struct stack_pool *pool)
+{
+	struct stack_class *c = pool->classes;
+	unsigned int n = 0;
+
+	while (n < ROUND_STACKS && c < pool->classes + STACK_CLASSES) {
+		unsigned int did = give_back(pool, c);
+
+		n += did;
+		c += !did;
+	}
+	return n >= ROUND_STACKS;
+}
+
+/* What nobody has used since the last time is owed. False: none is free. */
+static bool begin_period(struct stack_pool *pool)
+{
+	bool any = false;
+
+	pthread_mutex_lock(&pool->lock);
+	for (unsigned int i = 0; i < STACK_CLASSES; i++) {
+		struct stack_class *c = &pool->classes[i];
+
+		c->owed = pool->due ? c->low : 0;
+		c->low = c->nfree;
+		any |= c->nfree;
+	}
+	if (!any)
+		WRITE_ONCE(pool->watched, 0);
+	pthread_mutex_unlock(&pool->lock);
+	return any;
+}
+
+static int64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/*
+ * A period begins when the last one's debts are paid. While a round is under
+ * way @owing is set, and @due is after the pause.
+ */
+long baton_stack_pool_tick(struct stack_pool *pool)
+{
+	int64_t t, left;
+
+	if (!pool->keep || !READ_ONCE(pool->watched))
+		return -1;
+	t = now();
+	if (t >= pool->due) {
+		if (!pool->owing && !begin_period(pool)) {
+			pool->due = 0;
+			return -1;
+		}
+		pool->owing = give_back_some(pool);
+		pool->due = now() + (pool->owing ? ROUND_PAUSE : pool->keep);
+	}
+	left = pool->due - t;
+	/* A long has 32 bits on some machines. */
+	return left < 2000000000 ? (long)left : 2000000000;
+}
+
+/* --- without a pool ----------------------------------------------------- */
 
 struct baton_fiber *baton_stack_map(size_t size)
 {

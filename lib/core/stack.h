@@ -9,6 +9,9 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include "base.h"
 
 #define STACK_SIZE_MIN		((size_t)16 << 10)
 #define STACK_SIZE_MAX		((size_t)1 << 30)
@@ -43,6 +46,8 @@ struct magazine {
  * @cold:  the last of them
  * @part:  a magazine for those who have none of their own; NULL: not needed yet
  * @nfree: stacks in all these
+ * @low:   the fewest that these were, lately
+ * @owed:  how many of them are to be given back
  * @bare:  slabs with stacks that have no memory, through next_bare
  * @total: stacks of all slabs
  */
@@ -52,6 +57,8 @@ struct stack_class {
 	struct magazine *cold;
 	struct magazine *part;
 	unsigned int nfree;
+	unsigned int low;
+	unsigned int owed;
 	struct stack_slab *bare;
 	unsigned int total;
 };
@@ -65,6 +72,11 @@ struct stack_class {
  * @empty:   magazines with nothing in them, through next
  * @slabs:   mappings to undo at the end
  * @classes: by size; the first is of the configured one
+ * @keep:    nanoseconds after which a stack that nobody uses is given back; 0:
+ *           never. The watcher's, as @due
+ * @due:     when the watcher is to look next; 0: not known
+ * @owing:   it has more to give back than it did last time
+ * @watched: the watcher looks; anybody, atomically
  */
 struct stack_pool {
 	pthread_mutex_t lock;
@@ -73,10 +85,14 @@ struct stack_pool {
 	struct magazine *empty;
 	struct stack_slab *slabs;
 	struct stack_class classes[STACK_CLASSES];
+	int64_t keep;
+	int64_t due;
+	bool owing;
+	uint32_t watched;
 };
 
-/* @size: the configured one, see baton_stack_size_check(). */
-void baton_stack_pool_init(struct stack_pool *pool, size_t size);
+/* @size: the configured one, see baton_stack_size_check(); @keep: see above. */
+void baton_stack_pool_init(struct stack_pool *pool, size_t size, int64_t keep);
 
 /* Unmap everything. No fiber may be on a stack. */
 void baton_stack_pool_uninit(struct stack_pool *pool);
@@ -103,6 +119,23 @@ struct baton_fiber *baton_stack_get(struct stack_pool *pool, size_t size);
 
 /* Give it back. The caller may be on that stack, if its on_stack is set. */
 void baton_stack_put(struct stack_pool *pool, struct baton_fiber *f);
+
+/*
+ * Stacks were put: true if the watcher does not look after them yet. It is to be
+ * kicked then. Whoever stops looking has seen, under the lock, that there are
+ * none; so a later put finds @watched cleared.
+ */
+static inline bool stack_pool_watch(struct stack_pool *pool)
+{
+	return !READ_ONCE(pool->watched) && !xchg(&pool->watched, 1);
+}
+
+/*
+ * By the watcher: give back the memory of some stacks that nobody has used for
+ * @keep. Returns nanoseconds until it is to be called again; -1: there are none,
+ * see stack_pool_watch().
+ */
+long baton_stack_pool_tick(struct stack_pool *pool);
 
 /* Has @f written below its stack, where no guard was to be had? */
 bool baton_stack_overrun(const struct baton_fiber *f);

@@ -84,6 +84,12 @@ static void wait_fds(struct watch *t, const struct timespec *limit)
 		return;		/* another's read came first: there is none */
 }
 
+/* Times to wait; negative: for ever. */
+static long sooner(long a, long b)
+{
+	return b < 0 || (a >= 0 && a < b) ? a : b;
+}
+
 static void wait_for(struct watch *t, uint32_t kicks, long ns)
 {
 	struct timespec limit = { ns / 1000000000, ns % 1000000000 };
@@ -96,12 +102,12 @@ static void wait_for(struct watch *t, uint32_t kicks, long ns)
 }
 
 /*
- * Nothing to look at until a fiber waits. The watcher stores asleep, makes
+ * Nothing to look at until a fiber waits, or for @ns, unless that is negative. The watcher stores asleep, makes
  * every running thread pass a fence, and looks at the queues; whoever queues a fiber
  * stores into a queue and then loads asleep (watch_work()): one of the two sees
  * the other's store.
  */
-static void wait_for_work(struct baton_rt *rt, uint32_t kicks)
+static void wait_for_work(struct baton_rt *rt, uint32_t kicks, long ns)
 {
 	struct watch *t = &rt->watch;
 	bool passed;
@@ -111,7 +117,7 @@ static void wait_for_work(struct baton_rt *rt, uint32_t kicks)
 			  0, 0);
 	/* Without the fence a kick may be missing: look again by oneself. */
 	if (!rt_has_work(rt) && !READ_ONCE(t->wanted) && !rt_stopping(rt))
-		wait_for(t, kicks, passed ? -1 : RECHECK_NS);
+		wait_for(t, kicks, passed ? ns : sooner(ns, RECHECK_NS));
 	WRITE_ONCE(t->asleep, 0);
 }
 
@@ -135,6 +141,7 @@ bool baton_watch_wait(struct baton_rt *rt, long retry)
 		uint32_t kicks = smp_load_acquire(&t->kicks);
 		long ns = rt->tier->tick ? rt->tier->tick(rt, fresh) :
 					   TICK_NEVER;
+		long stacks = baton_stack_pool_tick(&rt->stacks);
 
 		fresh = false;
 		if (end)
@@ -143,12 +150,12 @@ bool baton_watch_wait(struct baton_rt *rt, long retry)
 			return true;
 		if (end) {
 			wait_for(t, kicks,
-				 ns < 0 || ns > left ? (long)left : ns);
+				 sooner(sooner(ns, stacks), (long)left));
 		} else if (ns == TICK_IDLE) {
-			wait_for_work(rt, kicks);
+			wait_for_work(rt, kicks, stacks);
 			fresh = true;
 		} else {
-			wait_for(t, kicks, ns);
+			wait_for(t, kicks, sooner(ns, stacks));
 		}
 	}
 	return false;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * t_many.c - very many fibers at once: how many there may be, what catches the
- * overflow of one, and what becomes of those that there is no memory for.
+ * overflow of one, what becomes of those that there is no memory for, and of the
+ * memory of those that have ended.
  *
  * The kernels that the library knows ways of their own for are had by refusing
  * system calls here.
@@ -190,6 +191,89 @@ START_TEST(overflow)
 }
 END_TEST
 
+/* --- memory is given back --------------------------------------------------- */
+
+#define BURST		5000u
+
+static __attribute__((noinline)) void touch(void)
+{
+	volatile char room[8 << 10];
+
+	for (size_t i = 0; i < sizeof(room); i += 512)
+		room[i] = 1;
+}
+
+static void *touches(void *arg)
+{
+	touch();
+	baton_park();
+	return arg;
+}
+
+static void sleep_10_ms(void *arg)
+{
+	(void)arg;
+	usleep(10000);
+}
+
+/* Every other one with a stack of its own size. */
+static void burst(void)
+{
+	struct baton_attr *attr;
+
+	expect_eq(baton_attr_create(&attr), 0);
+	expect_eq(baton_attr_set_stack_size(attr, 20000), 0);
+	for (size_t i = 0; i < BURST; i++)
+		expect_eq(baton_spawn(&fibers[i], i % 2 ? attr : NULL, touches,
+				      &fibers[i]), 0);
+	for (int i = 0; i < 3; i++)
+		baton_yield();
+	for (size_t i = 0; i < BURST; i++)
+		expect_eq(baton_ready(fibers[i]), 0);
+	for (size_t i = 0; i < BURST; i++)
+		expect(join(fibers[i]) == &fibers[i]);
+	baton_attr_destroy(attr);
+}
+
+/* While the scheduler runs on; and the handles are as void as before. */
+static void *given_back_main(void *arg)
+{
+	long before = kib("VmRSS"), used;
+
+	for (int round = 0; round < 3; round++) {
+		burst();
+		used = kib("VmRSS") - before;
+		expect(used > (long)BURST * 8);
+		while (kib("VmRSS") - before > used / 4)
+			expect_eq(baton_call(sleep_10_ms, NULL), 0);
+		for (size_t i = 0; i < BURST; i++) {
+			expect_eq(baton_join(fibers[i], NULL), -EINVAL);
+			expect_eq(baton_detach(fibers[i]), -EINVAL);
+			expect_eq(baton_ready(fibers[i]), -EINVAL);
+		}
+	}
+	return arg;
+}
+
+START_TEST(given_back)
+{
+	struct baton_config *cfg;
+
+	NOT_UNDER_TSAN("given_back");
+	if (!kernel_without(_i)) {
+		skip("given_back", "no seccomp");
+		return;
+	}
+	fibers = calloc(BURST, sizeof(struct baton_fiber *));
+	expect_eq(baton_config_create(&cfg), 0);
+	expect_eq(baton_config_set_nprocs(cfg, 2), 0);
+	expect_eq(baton_config_set_stack_keep(cfg, 100), 0);
+	expect_eq(baton_run(cfg, given_back_main, NULL, NULL), 0);
+	baton_config_destroy(cfg);
+	free(fibers);
+}
+END_TEST
+
 /* --- no memory ------------------------------------------------------------- */
 
 /* All that there is is used, and comes back. */
@@ -233,6 +317,7 @@ int main(void)
 
 	tcase_add_loop_test(tc, parked, 0, NO_UFFD + 1);
 	tcase_add_loop_test(tc, overflow, 0, NO_UFFD + 1);
+	tcase_add_loop_test(tc, given_back, 0, NO_UFFD + 1);
 	tcase_add_test(tc, limited);
 	tcase_add_loop_test(tc, million, 0, NO_UFFD + 1);
 	return suite_main(s);

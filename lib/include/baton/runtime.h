@@ -85,6 +85,18 @@ int baton_config_set_max_workers(struct baton_config *cfg, unsigned int n);
 int baton_config_set_stack_size(struct baton_config *cfg, size_t bytes);
 
 /**
+ * baton_config_set_stack_keep() - for how long unused stacks keep their memory
+ * @cfg: the options
+ * @ms:  milliseconds; 0 for the default of 1000; UINT_MAX: until baton_run()
+ *       returns. Of the stacks whose fibers have ended those that no other one
+ *       has used for so long, or up to twice as long, are given back to the
+ *       system, but for 128 of each processor.
+ *
+ * BATON_STACK_KEEP_MS overrides it. Return: 0.
+ */
+int baton_config_set_stack_keep(struct baton_config *cfg, unsigned int ms);
+
+/**
  * baton_config_set_tier() - insist on a tier
  * @cfg:  the options
  * @tier: BATON_TIER_AUTO (the default), or one that baton_run() then either
