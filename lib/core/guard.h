@@ -5,27 +5,27 @@
  * The page below a stack is its guard. Four ways to make it one, the best that
  * there is:
  *
- *  GUARD_MARKER	a marker in the page table (MADV_GUARD_INSTALL, Linux
- *		6.13). Any access faults with SIGSEGV. It costs no mapping.
- *  GUARD_PAGE	PROT_NONE. The same, but each guard costs two of the mappings
- *		that a process may have (vm.max_map_count), so that only half
- *		of those, and somewhat less, are spent on guards.
- *  GUARD_WRITE	userfaultfd's write protection, with UFFD_FEATURE_SIGBUS (Linux
- *		5.11, on some architectures). A write faults with SIGBUS, and a
- *		system call that is to write there fails with EFAULT; a read
- *		does not fault. It costs no mapping, but one descriptor. If the
- *		program closes that, the guards are gone, and nothing else
- *		happens.
- *  GUARD_NONE	an ordinary page that nobody uses. What was written to it is
- *		found when the fiber ends. An overflow by more than a page is
- *		written to the next fiber's stack.
+ *  GUARD_MARKER  a marker in the page table (MADV_GUARD_INSTALL, Linux 6.13).
+ *		  Any access faults with SIGSEGV. It costs no mapping.
+ *  GUARD_PAGE	  PROT_NONE. The same, but each guard costs two of the mappings
+ *		  that a process may have (vm.max_map_count), so that only
+ *		  somewhat less than half of those are spent on guards.
+ *  GUARD_WRITE	  userfaultfd's write protection, with UFFD_FEATURE_SIGBUS
+ *		  (Linux 5.11, on some architectures). A write faults with
+ *		  SIGBUS, and a system call that is to write there fails with
+ *		  EFAULT; a read does not fault. It costs no mapping, but one
+ *		  descriptor. If the program closes that, the guards are gone,
+ *		  and nothing else happens.
+ *  GUARD_NONE	  an ordinary page that nobody uses. What was written to it is
+ *		  found when the fiber ends. An overflow by more than a page is
+ *		  written to the next fiber's stack.
  *
- * REJECTED: userfaultfd before PROT_NONE. Most programs have few fibers, and are
- * to need no descriptor for them.
+ * REJECTED: userfaultfd before PROT_NONE. Most programs have few fibers, and
+ * are to need no descriptor for them.
  * REJECTED: a guard for each group of stacks. An overflow would hit the others
  * of its group first, and be told at the wrong fiber's end.
- * REJECTED: a protection key. One process has 15, all pages of a key are open or
- * closed at once, and a mapping has one key.
+ * REJECTED: a protection key. One process has 15, all pages of a key are open
+ * or closed at once, and a mapping has one key.
  */
 #ifndef BATON_CORE_GUARD_H
 #define BATON_CORE_GUARD_H
@@ -42,13 +42,13 @@ enum guard {
 
 /*
  * How the @n guards of the mapping @map of @bytes are to be made, @first being
- * one of them. @uffd: where the descriptor for GUARD_WRITE is kept, -1 at first,
- * to be closed by the caller; NULL: do without. Any thread.
+ * one of them. @uffd: where the descriptor for GUARD_WRITE is kept, -1 at
+ * first, to be closed by the caller; NULL: do without. Any thread.
  */
 enum guard baton_guard_choose(int *uffd, void *map, size_t bytes, void *first,
 			      unsigned int n);
 
-/* Make the page at @addr a guard, which it may be already. False: it is none. */
+/* Make the page at @addr a guard, which it may be already. False: it is not. */
 bool baton_guard_set(enum guard how, int uffd, char *addr);
 
 /* @n guards that were chosen to be made like this are gone. */
