@@ -324,6 +324,23 @@ int baton_thread_unlock(void)
 	return err;
 }
 
+long baton_stack_used(struct baton_fiber *fiber)
+{
+	struct baton_rt *rt;
+	long used = -EINVAL;
+
+	if (!fiber)
+		return -EINVAL;
+	/* So that the stack stays mapped; see baton_stack_pool_uninit(). */
+	rt = baton_rt_hold();
+	if (!rt)
+		return -ESRCH;
+	if (likely(READ_ONCE(fiber->joiner) != JOIN_FREED))
+		used = (long)baton_stack_high_water(fiber);
+	baton_rt_release();
+	return used;
+}
+
 struct baton_fiber *baton_self(void)
 {
 	struct baton_worker *w = baton_worker_self();

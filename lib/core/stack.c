@@ -483,6 +483,24 @@ bool baton_stack_overrun(const struct baton_fiber *f)
 	       !baton_guard_untouched((char *)f->base - page_size());
 }
 
+/*
+ * By what is there: mincore() takes a page that is swapped out for one that was
+ * never touched. The owner may write meanwhile, above where we stop.
+ */
+NO_SANITIZE size_t baton_stack_high_water(const struct baton_fiber *f)
+{
+	const char *low = f->base, *top = low + f->slab->size;
+	const uintptr_t *word = f->base;
+
+	if (baton_stack_overrun(f))
+		return f->slab->size + page_size();
+	san_quiet(true);
+	while (!READ_ONCE(*word))
+		word++;
+	san_quiet(false);
+	return (size_t)(top - (const char *)word);
+}
+
 /* --- giving memory back ------------------------------------------------- */
 
 /* So much at a time, and a pause: the watcher has other things to do. */

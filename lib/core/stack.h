@@ -140,6 +140,9 @@ long baton_stack_pool_tick(struct stack_pool *pool);
 /* Has @f written below its stack, where no guard was to be had? */
 bool baton_stack_overrun(const struct baton_fiber *f);
 
+/* How much of the stack of @f, its record included, has ever been written. */
+size_t baton_stack_high_water(const struct baton_fiber *f);
+
 /* A fiber with a stack of @size that is in no pool; NULL without memory. */
 struct baton_fiber *baton_stack_map(size_t size);
 void baton_stack_unmap(struct baton_fiber *f);
