@@ -74,6 +74,7 @@ LIB_SRC :=			\
 	lib/core/fatal.c	\
 	lib/core/fiber.c	\
 	lib/core/global.c	\
+	lib/core/guard.c	\
 	lib/core/interrupt.c	\
 	lib/core/lock.c	\
 	lib/core/proc.c	\

@@ -19,7 +19,8 @@ static pthread_cond_t left = PTHREAD_COND_INITIALIZER;
 /* With its fiber, which nobody may use any more. */
 static void destroy(struct baton_worker *w)
 {
-	baton_stack_pool_uninit(&w->stacks);
+	if (w->fiber)
+		baton_stack_unmap(w->fiber);
 	free(w);
 }
 
@@ -44,8 +45,7 @@ static int adopt_locked(struct baton_rt *rt, struct baton_worker **worker)
 	baton_rt_assert_locked();
 	if (!w)
 		return baton_error(err, "no memory");
-	baton_stack_pool_init(&w->stacks, rt->stacks.size);
-	w->fiber = baton_stack_map(&w->stacks, rt->stacks.size);
+	w->fiber = baton_stack_map(stack_pool_size(&rt->stacks));
 	if (!w->fiber) {
 		baton_error(err, "no memory for a stack");
 		goto err_destroy;

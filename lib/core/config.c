@@ -9,6 +9,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/baton.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #define MAX_WORKERS_DEFAULT	1024u
 #define TIMER_SLACK_DEFAULT 1UL
 #define TIMER_SLACK_MAX 1000000000UL
+#define STACK_KEEP_DEFAULT	1000u
 
 int baton_config_create(struct baton_config **cfg)
 {
@@ -69,6 +71,12 @@ int baton_config_set_timer_slack(struct baton_config *cfg, unsigned long ns)
 				   "timer slack of %lu ns: not 1 to %lu", ns,
 				   TIMER_SLACK_MAX);
 	cfg->timer_slack = ns;
+	return 0;
+}
+
+int baton_config_set_stack_keep(struct baton_config *cfg, unsigned int ms)
+{
+	cfg->stack_keep = ms;
 	return 0;
 }
 
@@ -158,6 +166,7 @@ static int config_env(struct baton_config *cfg)
 {
 	unsigned long long procs = cfg->nprocs, workers = cfg->max_workers;
 	unsigned long long stack = cfg->stack_size, slack = cfg->timer_slack;
+	unsigned long long keep = cfg->stack_keep;
 	int err;
 
 	err = env_number("BATON_NPROCS", BATON_PROCS_MAX, &procs);
@@ -168,11 +177,14 @@ static int config_env(struct baton_config *cfg)
 		err = env_number("BATON_STACK_SIZE", STACK_SIZE_MAX, &stack);
 	if (!err)
 		err = env_number("BATON_TIMER_SLACK", TIMER_SLACK_MAX, &slack);
+	if (!err)
+		err = env_number("BATON_STACK_KEEP_MS", UINT_MAX, &keep);
 	if (err)
 		return err;
 	cfg->nprocs = (unsigned int)procs;
 	cfg->max_workers = (unsigned int)workers;
 	cfg->timer_slack = (unsigned long)slack;
+	cfg->stack_keep = (unsigned int)keep;
 	err = env_check(baton_config_set_stack_size(cfg, (size_t)stack),
 			"BATON_STACK_SIZE", "less than 16 KiB");
 	if (!err)
@@ -192,6 +204,8 @@ static void config_defaults(struct baton_config *cfg)
 		cfg->stack_size = STACK_SIZE_DEFAULT;
 	if (!cfg->timer_slack)
 		cfg->timer_slack = TIMER_SLACK_DEFAULT;
+	if (!cfg->stack_keep)
+		cfg->stack_keep = STACK_KEEP_DEFAULT;
 }
 
 int baton_config_resolve(struct baton_config *out,

@@ -14,6 +14,8 @@
  * @max_workers: most threads; 0: the default
  * @stack_size:  of a fiber's stack, in bytes; 0: the default
  * @timer_slack: of the thread that serves timers, in ns; 0: the default
+ * @stack_keep:  for so many milliseconds a stack that nobody uses keeps its
+ *               memory; 0: the default; UINT_MAX: for ever
  * @tier:        how blocking is to be found out
  * @deadlock:    what is to be done when all fibers are asleep
  */
@@ -22,6 +24,7 @@ struct baton_config {
 	unsigned int max_workers;
 	size_t stack_size;
 	unsigned long timer_slack;
+	unsigned int stack_keep;
 	enum baton_tier tier;
 	enum deadlock_mode deadlock;
 };

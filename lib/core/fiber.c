@@ -45,12 +45,7 @@ static void fiber_free(struct baton_rt *rt, struct baton_proc *p,
 		       struct baton_fiber *f)
 {
 	sched_stack_left(f);
-	if (unlikely(f->size))
-		baton_stack_unmap(&rt->stacks, f);
-	else if (likely(p))
-		baton_proc_fiber_put(rt, p, f);
-	else
-		baton_stack_pool_put(&rt->stacks, f, f);
+	proc_fiber_put(rt, p, f);
 }
 
 /* Tell whoever waits that @f has ended. Returns whom to go on with, or NULL. */
@@ -72,10 +67,7 @@ static struct baton_fiber *fiber_end(struct baton_worker *w, struct baton_fiber 
 		/* The stack may be reused while we are still on it: whoever
 		 * takes it waits until on_stack is clear, as does whoever
 		 * resumes a fiber. */
-		if (unlikely(f->size))
-			baton_stack_bury(&rt->stacks, f);
-		else
-			baton_proc_fiber_put(rt, w->proc, f);
+		proc_fiber_put(rt, w->proc, f);
 	} else if (joiner != JOIN_NONE) {
 		/* Who has not won is in join_withdraw(), and frees @f after this. */
 		if (unlikely(!waiter_win(&joiner->waiter, f))) {
@@ -138,14 +130,8 @@ struct baton_fiber *baton_fiber_create(struct baton_rt *rt,
 				       struct baton_proc *p, size_t stack_size,
 				       baton_fn fn, void *arg)
 {
-	struct baton_fiber *f;
+	struct baton_fiber *f = proc_fiber_get(rt, p, stack_size);
 
-	if (unlikely(stack_size && stack_size != rt->stacks.size))
-		f = baton_stack_map(&rt->stacks, stack_size);
-	else if (likely(p))
-		f = baton_proc_fiber_get(rt, p);
-	else
-		f = baton_stack_pool_get(&rt->stacks, 1);
 	if (unlikely(!f))
 		return NULL;
 	sched_stack_left(f);	/* a detached fiber's, maybe */
@@ -276,7 +262,7 @@ int baton_join_until(struct baton_fiber *fiber, void **result, int64_t deadline)
 	was = READ_ONCE(fiber->joiner);
 	if (was == JOIN_NONE)
 		err = join_wait(&t, fiber, deadline);
-	else if (was != JOIN_DONE || handle_use(fiber, NULL) != JOIN_DONE)
+	else if (was != JOIN_DONE || handle_use(fiber, JOIN_NONE) != JOIN_DONE)
 		err = -EINVAL;
 	if (unlikely(err))
 		goto out;
@@ -413,6 +399,23 @@ int baton_thread_unlock(void)
 	}
 	sched_exit(w);
 	return err;
+}
+
+long baton_stack_used(struct baton_fiber *fiber)
+{
+	struct baton_rt *rt;
+	long used = -EINVAL;
+
+	if (!fiber)
+		return -EINVAL;
+	/* So that the stack stays mapped; see baton_stack_pool_uninit(). */
+	rt = baton_rt_hold();
+	if (!rt)
+		return -ESRCH;
+	if (likely(READ_ONCE(fiber->joiner) != JOIN_FREED))
+		used = (long)baton_stack_high_water(fiber);
+	baton_rt_release();
+	return used;
 }
 
 struct baton_fiber *baton_self(void)

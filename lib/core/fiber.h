@@ -24,6 +24,7 @@
 #include "waiter.h"
 
 struct baton_worker;
+struct stack_slab;
 
 /* baton_fiber.permit */
 enum {
@@ -41,11 +42,17 @@ enum {
 };
 
 /* baton_fiber.joiner: one of these, or the fiber that waits in join */
-#define JOIN_NONE	((struct baton_fiber *)0)
+#define JOIN_FREED	((struct baton_fiber *)0)	/* its handle is void */
 #define JOIN_DETACHED	((struct baton_fiber *)1)
 #define JOIN_DONE	((struct baton_fiber *)2)
-#define JOIN_FREED	((struct baton_fiber *)3)	/* its handle is void */
+#define JOIN_NONE	((struct baton_fiber *)3)
 #define JOIN_LEFT	((struct baton_fiber *)4)	/* see join_withdraw() */
+
+/* baton_fiber.special */
+enum {
+	STACK_OWN_SIZE	= 1,	/* not the configured one */
+	STACK_UNGUARDED	= 2,	/* see baton_stack_overrun() */
+};
 
 struct baton_fiber {
 	struct baton_ctx ctx;		/* O; on_stack: A */
@@ -69,12 +76,13 @@ struct baton_fiber {
 	baton_fn fn;			/* O */
 	void *arg;			/* O */
 	void *result;			/* O; after JOIN_DONE the joiner's */
-	void *base;			/* lowest byte of the mapping */
-	uint32_t size;			/* bytes of stack, in pages;
-					 * 0: pooled */
-	unsigned int id;		/* valgrind's, of the stack */
+	/* Constant, and all that there is of one that was never used */
+	void *base;			/* lowest byte of the stack */
+	struct stack_slab *slab;	/* where it lies */
 	uintptr_t shadow;		/* token of its empty shadow stack;
-					 * 0: none. Constant, as base */
+					 * 0: none */
+	unsigned int id;		/* valgrind's, of the stack */
+	uint8_t special;		/* above; 0: as most are */
 	struct san san;			/* O */
 };
 

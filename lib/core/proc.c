@@ -14,13 +14,18 @@ int baton_procs_create(struct baton_rt *rt)
 				  rt->nprocs * sizeof(*rt->procs));
 	if (!rt->procs)
 		return -ENOMEM;
-	for (unsigned int i = 0; i < rt->nprocs; i++)
-		rt->procs[i] = (struct baton_proc){
+	for (unsigned int i = 0; i < rt->nprocs; i++) {
+		struct baton_proc *p = &rt->procs[i];
+
+		*p = (struct baton_proc){
 			.runq.rec = &rt->recs[i],
 			.runq.shared = rt->nprocs > 1,
 			.index = i,
 			.random = i + 1,
+			.loaded = &p->magazines[0],
+			.spare = &p->magazines[1],
 		};
+	}
 	return 0;
 }
 
@@ -44,35 +49,56 @@ bool baton_proc_regain(struct baton_worker *w)
 	return true;
 }
 
-struct baton_fiber *baton_proc_fiber_get(struct baton_rt *rt,
-					 struct baton_proc *p)
-{
-	struct baton_fiber *f = p->cached;
+/* --- free fibers -------------------------------------------------------- */
 
-	if (unlikely(!f)) {
-		f = baton_stack_pool_get(&rt->stacks, PROC_CACHE / 2);
-		if (!f)
-			return NULL;
-		for (struct baton_fiber *i = f; i; i = i->next)
-			p->ncached++;
-	}
-	p->ncached--;
-	p->cached = f->next;
-	return f;
+/* @p's two magazines change places. Is there a fiber in the one loaded now? */
+static bool load_spare(struct baton_proc *p)
+{
+	struct magazine *m = p->loaded;
+
+	p->loaded = p->spare;
+	p->spare = m;
+	return p->loaded->n;
 }
 
-void baton_proc_fiber_put(struct baton_rt *rt, struct baton_proc *p,
-			  struct baton_fiber *f)
+struct baton_fiber *baton_proc_fiber_get_slow(struct baton_rt *rt,
+					      struct baton_proc *p,
+					      size_t stack_size)
 {
-	f->next = p->cached;
-	p->cached = f;
-	if (likely(++p->ncached < PROC_CACHE))
-		return;
-	for (unsigned int i = 1; i < PROC_CACHE / 2; i++)
-		f = f->next;
-	struct baton_fiber *first = p->cached;
+	if (stack_size || !p)
+		return baton_stack_get(&rt->stacks, stack_size);
+	if (!p->loaded->n && !load_spare(p)) {
+		struct magazine *m = baton_stack_pool_full(&rt->stacks,
+							   p->loaded);
 
-	p->cached = f->next;
-	p->ncached -= PROC_CACHE / 2;
-	baton_stack_pool_put(&rt->stacks, first, f);
+		if (!m)
+			return NULL;
+		p->loaded = m;
+	}
+	return p->loaded->fibers[--p->loaded->n];
+}
+
+/* There are more free stacks: the watcher is to look after them. */
+static void put_more(struct baton_rt *rt)
+{
+	if (unlikely(stack_pool_watch(&rt->stacks)))
+		baton_watch_kick(&rt->watch);
+}
+
+void baton_proc_fiber_put_slow(struct baton_rt *rt, struct baton_proc *p,
+			       struct baton_fiber *f)
+{
+	if (unlikely(baton_stack_overrun(f)))
+		baton_fatal("stack overflow of fiber %p, which has ended: %zu bytes are not enough",
+			    (void *)f, (size_t)((char *)f - (char *)f->base));
+	if (!p || f->special & STACK_OWN_SIZE) {
+		baton_stack_put(&rt->stacks, f);
+		put_more(rt);
+		return;
+	}
+	if (p->loaded->n == MAGAZINE_SIZE && load_spare(p)) {
+		p->loaded = baton_stack_pool_empty(&rt->stacks, p->loaded);
+		put_more(rt);
+	}
+	p->loaded->fibers[p->loaded->n++] = f;
 }

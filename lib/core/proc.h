@@ -9,12 +9,10 @@
 #define BATON_CORE_PROC_H
 
 #include "claim.h"
+#include "fiber.h"
 #include "rt.h"
 #include "runq.h"
 #include "worker.h"
-
-/* Fibers kept at a processor for the next spawn; half go back when full. */
-#define PROC_CACHE	64u
 
 struct baton_proc {
 	struct runq runq;
@@ -23,10 +21,13 @@ struct baton_proc {
 	int64_t slice;			/* see baton_sched_direct_slow() */
 	bool own_turn;			/* the same */
 	uint32_t random;		/* whom to steal from first */
-	unsigned int ncached;
-	struct baton_fiber *cached;
+	/* Free fibers, for the next spawn: of @loaded first. @spare is full or
+	 * empty, so that fibers that come and go in turn stay here. */
+	struct magazine *loaded;
+	struct magazine *spare;
 	uint64_t steals;
 	uint64_t spawns;
+	struct magazine magazines[2];	/* of whoever has them by now */
 } __attribute__((aligned(128)));
 
 /* The processors of @rt, per rt->nprocs. 0, -ENOMEM. */
@@ -83,10 +84,33 @@ static inline bool proc_claim(struct baton_worker *w)
  */
 bool baton_proc_regain(struct baton_worker *w);
 
-/* A fiber with a stack to start one on; NULL without memory. Of @p's cache. */
-struct baton_fiber *baton_proc_fiber_get(struct baton_rt *rt,
-					 struct baton_proc *p);
-void baton_proc_fiber_put(struct baton_rt *rt, struct baton_proc *p,
-			  struct baton_fiber *f);
+/* What the two below leave over. */
+struct baton_fiber *baton_proc_fiber_get_slow(struct baton_rt *rt,
+					      struct baton_proc *p,
+					      size_t stack_size);
+void baton_proc_fiber_put_slow(struct baton_rt *rt, struct baton_proc *p,
+			       struct baton_fiber *f);
+
+/*
+ * A fiber with a stack to start one on; NULL without memory. @p is the caller's
+ * processor, or NULL; @stack_size in bytes, or 0 for the configured one.
+ */
+static inline struct baton_fiber *
+proc_fiber_get(struct baton_rt *rt, struct baton_proc *p, size_t stack_size)
+{
+	if (unlikely(!p || stack_size || !p->loaded->n))
+		return baton_proc_fiber_get_slow(rt, p, stack_size);
+	return p->loaded->fibers[--p->loaded->n];
+}
+
+/* @f is free; the caller may still be on its stack. @p as above. */
+static inline void proc_fiber_put(struct baton_rt *rt, struct baton_proc *p,
+				  struct baton_fiber *f)
+{
+	if (unlikely(!p || f->special || p->loaded->n == MAGAZINE_SIZE))
+		baton_proc_fiber_put_slow(rt, p, f);
+	else
+		p->loaded->fibers[p->loaded->n++] = f;
+}
 
 #endif /* BATON_CORE_PROC_H */

@@ -33,6 +33,7 @@
 #include <baton/runtime.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -153,7 +154,9 @@ static int create_and_run(const struct baton_config *cfg, baton_fn fn,
 	rt->cxx = baton_cxx_find();
 	baton_global_init(&rt->global);
 	baton_deadlock_init(&rt->deadlock, cfg->deadlock);
-	baton_stack_pool_init(&rt->stacks, cfg->stack_size);
+	baton_stack_pool_init(&rt->stacks, cfg->stack_size,
+			      cfg->stack_keep == UINT_MAX ?
+				      0 : cfg->stack_keep * INT64_C(1000000));
 	err = start(rt, cfg, fn, arg);
 	if (!err)
 		err = run(rt);

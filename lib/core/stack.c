@@ -2,10 +2,27 @@
 /*
  * stack.c - memory for fibers.
  *
- * Stacks come in slabs of one mapping each, a guard at the low end of every
- * stack. A guard is a marker in the page table where the kernel has those
- * (MADV_GUARD_INSTALL, Linux 6.13), otherwise a PROT_NONE page, which costs
- * two mappings of the 65,530 a process may have.
+ * Stacks of one size are a class. They come in slabs of one mapping each:
+ *
+ *	| slab, magazines | guard | stack 0 | guard | stack 1 | ...
+ *
+ * and a stack has its fiber's record at the top. It is *bare* as long as it has
+ * no memory and no record: its slab knows it by its number alone. Later it is
+ * always some fiber's, or free, in a magazine.
+ *
+ * A magazine is an array of free stacks. Each processor has two (proc.c), and
+ * exchanges a full one for an empty one here, or the other way round, so that
+ * nobody goes through a list of cold stacks under the lock. Each slab brings as
+ * many as its stacks can fill, and one more for the rest, so that there always is
+ * an empty one for whoever has a full one:
+ *
+ *	floor(sum of n / 64) + 1 <= sum of (floor(n / 64) + 1)
+ *
+ * The watcher gives back what was free all the time lately, the coldest first:
+ * such stacks become bare again (baton_stack_pool_tick()).
+ *
+ * Nothing is unmapped before the end: who uses a handle that is void finds an
+ * ended fiber, or zeros, which is JOIN_FREED.
  *
  * Where threads have shadow stacks, each fiber has one, half as large as its own
  * stack and a thread's together: a call takes 8 bytes of it, and at least 16, by
@@ -13,33 +30,43 @@
  * need no guard between two. Hardly any of it is ever touched.
  *
  * REJECTED: growing or moving stacks. C code keeps pointers into them.
+ * After Bonwick and Adams, Magazines and Vmem (2001).
  */
 #include "stack.h"
 
 #include <errno.h>
+#include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base.h"
+#include "clock.h"
 #include "debug.h"
 #include "fiber.h"
+#include "guard.h"
 
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102
-#endif
-
+/* Stacks in a slab: the first, and the most; and how large it may get. */
 #define SLAB_STACKS	32u
+#define SLAB_STACKS_MAX	1024u
+#define SLAB_BYTES_MAX	((size_t)128 << 20)
 
-/* At the start of its mapping, which has a page for it before the stacks. */
+/* At the start of its mapping. */
 struct stack_slab {
 	struct stack_slab *next;
-	struct stack_slab **pprev;
+	struct stack_slab *next_bare;
+	struct stack_class *class;	/* NULL: of baton_stack_map() */
 	size_t bytes;
 	size_t size;		/* of each stack */
 	unsigned int n;		/* stacks */
-	bool marked;		/* there are guards that are markers */
+	enum guard guard;
+	int uffd;		/* guard.h's; -1: none */
+	uint8_t special;	/* of its fibers */
+	char *stacks;		/* the first one's guard */
 	uintptr_t shadows;	/* mapping of their shadow stacks; 0: none */
-	size_t shadow_bytes;
+	size_t shadow_size;	/* of each */
+	unsigned int nbare;
+	uint16_t bare[];	/* which; the last is the next to be used */
 };
 
 static size_t page_size(void)
@@ -47,54 +74,71 @@ static size_t page_size(void)
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-size_t baton_stack_size_check(size_t bytes)
+static size_t in_pages(size_t bytes)
 {
 	size_t page = page_size();
 
-	if (bytes < STACK_SIZE_MIN || bytes > STACK_SIZE_MAX)
-		return 0;
 	return (bytes + page - 1) & ~(page - 1);
 }
 
-/*
- * Equal addresses modulo the page size share the sets of a first-level cache:
- * a few hundred fibers whose hot lines all lay at the same offset would evict
- * one another. So each starts at one of 16 offsets.
- */
-static struct baton_fiber *fiber_at(char *base, size_t size, unsigned int n)
+size_t baton_stack_size_check(size_t bytes)
 {
-	uintptr_t top = (uintptr_t)base + size - (n % 16) * 128;
-
-	top = (top - sizeof(struct baton_fiber)) & ~(uintptr_t)63;
-	return (struct baton_fiber *)top;
-}
-
-/* Sets *@marked if it is a marker. */
-static int guard(char *addr, size_t page, bool *marked)
-{
-	if (!madvise(addr, page, MADV_GUARD_INSTALL)) {
-		*marked = true;
+	if (bytes < STACK_SIZE_MIN || bytes > STACK_SIZE_MAX)
 		return 0;
-	}
-	return mprotect(addr, page, PROT_NONE);	/* an older kernel */
+	return in_pages(bytes);
 }
 
-/*
- * LeakSanitizer skips what the process may not read, but cannot know of markers,
- * and would die of the first: then each stack is told to it. Otherwise all of
- * the slab at once, because for each region it reads the list of all mappings.
- */
-static void slab_roots(struct stack_slab *slab,
-		       void (*tell)(const void *p, size_t bytes))
+/* --- magazines ---------------------------------------------------------- */
+
+static void empty_push_locked(struct stack_pool *pool, struct magazine *m)
 {
-	size_t page = page_size();
-	char *base = (char *)slab + 2 * page;
-
-	if (!slab->marked)
-		tell(slab, slab->bytes);
-	for (unsigned int i = 0; slab->marked && i < slab->n; i++)
-		tell(base + i * (slab->size + page), slab->size);
+	m->next = pool->empty;
+	pool->empty = m;
 }
+
+static struct magazine *empty_pop_locked(struct stack_pool *pool)
+{
+	struct magazine *m = pool->empty;
+
+	debug_assert(m);	/* see above */
+	pool->empty = m->next;
+	return m;
+}
+
+static void full_push_locked(struct stack_class *c, struct magazine *m)
+{
+	m->prev = NULL;
+	m->next = c->warm;
+	if (m->next)
+		m->next->prev = m;
+	else
+		c->cold = m;
+	c->warm = m;
+}
+
+static void full_unlink_locked(struct stack_class *c, struct magazine *m)
+{
+	if (m->prev)
+		m->prev->next = m->next;
+	else
+		c->warm = m->next;
+	if (m->next)
+		m->next->prev = m->prev;
+	else
+		c->cold = m->prev;
+}
+
+/* What is free and was used last, or NULL. The caller counts it. */
+static struct magazine *full_pop_locked(struct stack_class *c)
+{
+	struct magazine *m = c->warm;
+
+	if (m)
+		full_unlink_locked(c, m);
+	return m;
+}
+
+/* --- slabs -------------------------------------------------------------- */
 
 /* What a thread that nobody chose the stack of may use of one. */
 static size_t thread_stack_size(void)
@@ -108,213 +152,557 @@ static size_t thread_stack_size(void)
 	return size;
 }
 
-/* To each fiber of @chain, all of @slab. */
-static bool shadows_map(struct stack_pool *pool, struct stack_slab *slab,
-			struct baton_fiber *chain)
+static size_t foreign_size(void)
 {
-	/* A page for signal handlers on a stack of their own. */
-	size_t size = (slab->size + pool->foreign) / 2 + page_size();
-	uintptr_t top;
-
-	if (!pool->foreign)
-		return true;
-	size = (size + BATON_SHADOW_ALIGN - 1) & ~(BATON_SHADOW_ALIGN - 1);
-	top = slab->shadows = baton_shadow_map(size, slab->n);
-	if (!top)
-		return false;
-	slab->shadow_bytes = slab->n * size;
-	for (; chain; chain = chain->next) {
-		top += size;
-		chain->shadow = baton_shadow_token(top);
-	}
-	return true;
+	return baton_shadow_on() ? thread_stack_size() : 0;
 }
 
-/* One mapping of @n stacks of @size bytes, chained; 0 in size marks pooled. */
-static struct baton_fiber *slab_map(struct stack_pool *pool, size_t size,
-				    unsigned int n, bool pooled)
+/* For @foreign see struct stack_pool. */
+static bool shadows_map(struct stack_slab *slab, size_t foreign)
 {
-	size_t page = page_size(), step = size + page;
-	size_t bytes = page + n * step;
-	struct baton_fiber *chain = NULL;
+	/* A page for signal handlers on a stack of their own. */
+	size_t size = (slab->size + foreign) / 2 + page_size();
+
+	slab->shadows = 0;
+	if (!foreign)
+		return true;
+	size = (size + BATON_SHADOW_ALIGN - 1) & ~(BATON_SHADOW_ALIGN - 1);
+	slab->shadow_size = size;
+	slab->shadows = baton_shadow_map(size, slab->n);
+	return slab->shadows;
+}
+
+static size_t stack_step(const struct stack_slab *slab)
+{
+	return slab->size + page_size();
+}
+
+/*
+ * LeakSanitizer skips what the process may not read, but cannot know of markers,
+ * and would die of the first: then each stack is told to it when it is dressed.
+ * Otherwise all of the slab at once, because for each region it reads the list
+ * of all mappings.
+ */
+static bool root_each(const struct stack_slab *slab)
+{
+	return san_leaks() && slab->guard == GUARD_MARKER;
+}
+
+static bool root_whole(const struct stack_slab *slab)
+{
+	return san_leaks() && slab->guard != GUARD_MARKER;
+}
+
+/* One mapping of @n bare stacks of @size bytes, with room for @room besides. */
+static struct stack_slab *slab_map(size_t size, unsigned int n, size_t room,
+				   size_t foreign, int *uffd)
+{
+	size_t head = in_pages(sizeof(struct stack_slab) +
+			       n * sizeof(uint16_t) + room);
+	size_t bytes = head + n * (size + page_size());
 	struct stack_slab *slab;
 	int saved = errno;	/* what fails here is nobody's business */
 
 	slab = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (slab == MAP_FAILED)
+	if (slab == MAP_FAILED) {
+		slab = NULL;
 		goto out;
+	}
 	/* One small page touched must not become a huge one. */
 	madvise(slab, bytes, MADV_NOHUGEPAGE);
-	for (unsigned int i = n; i-- > 0;) {
-		char *base = (char *)slab + page + i * step;
-		struct baton_fiber *f = fiber_at(base + page, size, i);
-
-		if (guard(base, page, &slab->marked)) {
-			munmap(slab, bytes);
-			chain = NULL;
-			goto out;
-		}
-		f->base = base + page;
-		f->id = san_stack_register(f->base, f);
-		f->size = pooled ? 0 : (uint32_t)(size / page);
-		f->joiner = JOIN_FREED;	/* it is no fiber yet */
-		f->next = chain;
-		chain = f;
-	}
 	slab->bytes = bytes;
 	slab->size = size;
 	slab->n = n;
-	if (!shadows_map(pool, slab, chain)) {
+	slab->class = NULL;
+	slab->special = 0;
+	slab->stacks = (char *)slab + head;
+	for (slab->nbare = 0; slab->nbare < n; slab->nbare++)
+		slab->bare[slab->nbare] = (uint16_t)(n - 1 - slab->nbare);
+	if (!shadows_map(slab, foreign)) {
 		munmap(slab, bytes);
-		chain = NULL;
+		slab = NULL;
 		goto out;
 	}
-	slab->next = pool->slabs;
-	slab->pprev = &pool->slabs;
-	if (slab->next)
-		slab->next->pprev = &slab->next;
-	pool->slabs = slab;
-	if (san_leaks())
-		slab_roots(slab, san_root);
+	slab->guard = baton_guard_choose(uffd, slab, bytes, slab->stacks, n);
+	slab->uffd = uffd ? *uffd : -1;
+	if (root_whole(slab))
+		san_root(slab, slab->bytes);
 out:
 	errno = saved;
-	return chain;
+	return slab;
+}
+
+/*
+ * Equal addresses modulo the page size share the sets of a first-level cache:
+ * a few hundred fibers whose hot lines all lay at the same offset would evict
+ * one another. So each starts at one of 16 offsets.
+ */
+static struct baton_fiber *fiber_at(const struct stack_slab *slab,
+				    unsigned int n)
+{
+	uintptr_t top = (uintptr_t)slab->stacks + (n + 1) * stack_step(slab);
+
+	top -= n % 16 * 128 + sizeof(struct baton_fiber);
+	return (struct baton_fiber *)(top & ~(uintptr_t)63);
+}
+
+/* What sanitizers and valgrind know of @f and its stack is no more. */
+static void forget(struct baton_fiber *f)
+{
+	if (root_each(f->slab))
+		san_unroot(f->base, f->slab->size);
+	san_stack_deregister(f->id);
+	san_fiber_uninit(&f->san);
 }
 
 static void slab_unmap(struct stack_slab *slab)
 {
-	*slab->pprev = slab->next;
-	if (slab->next)
-		slab->next->pprev = slab->pprev;
-	char *base = (char *)slab + page_size();
+	bool told = san_watch() || san_leaks();
 
-	for (unsigned int i = 0; san_watch() && i < slab->n; i++) {
-		struct baton_fiber *f = fiber_at(base + page_size(),
-						 slab->size, i);
+	for (unsigned int i = 0; told && i < slab->n; i++) {
+		struct baton_fiber *f = fiber_at(slab, i);
 
-		san_stack_deregister(f->id);
-		san_fiber_uninit(&f->san);
-		base += slab->size + page_size();
+		if (f->base)	/* it is not bare */
+			forget(f);
 	}
-	if (san_leaks())
-		slab_roots(slab, san_unroot);
+	if (root_whole(slab))
+		san_unroot(slab, slab->bytes);
 	if (slab->shadows)
-		baton_shadow_unmap(slab->shadows, slab->shadow_bytes);
+		baton_shadow_unmap(slab->shadows, slab->n * slab->shadow_size);
+	baton_guard_forget(slab->guard, slab->n);
 	munmap(slab, slab->bytes);
 }
 
-void baton_stack_pool_init(struct stack_pool *pool, size_t size)
+/* Stack @n of @slab, which was bare, gets its record. */
+static struct baton_fiber *dress(struct stack_slab *slab, unsigned int n)
 {
+	char *low = slab->stacks + n * stack_step(slab);
+	struct baton_fiber *f = fiber_at(slab, n);
+	int saved = errno;
+
+	f->base = low + page_size();
+	f->slab = slab;
+	f->special = slab->special;
+	if (unlikely(!baton_guard_set(slab->guard, slab->uffd, low)))
+		f->special |= STACK_UNGUARDED;
+	f->id = san_stack_register(f->base, f);
+	if (root_each(slab))
+		san_root(f->base, slab->size);
+	f->shadow = 0;
+	if (slab->shadows)
+		f->shadow = baton_shadow_token(slab->shadows +
+					       (n + 1) * slab->shadow_size);
+	errno = saved;
+	return f;
+}
+
+/* --- pools -------------------------------------------------------------- */
+
+void baton_stack_pool_init(struct stack_pool *pool, size_t size, int64_t keep)
+{
+	*pool = (struct stack_pool){
+		.foreign = foreign_size(),
+		.uffd = -1,
+		.keep = keep,
+	};
 	baton_mutex_init(&pool->lock);
-	pool->size = size;
-	pool->foreign = baton_shadow_on() ? thread_stack_size() : 0;
-	pool->free = NULL;
-	pool->buried = NULL;
-	pool->slabs = NULL;
+	pool->classes[0].size = size;
+	for (unsigned int i = 1; i < STACK_CLASSES; i++)
+		pool->classes[i].size = STACK_SIZE_MIN << (i - 1);
 }
 
 void baton_stack_pool_uninit(struct stack_pool *pool)
 {
-	while (pool->slabs)
-		slab_unmap(pool->slabs);
+	struct stack_slab *slab;
+
+	while ((slab = pool->slabs)) {
+		pool->slabs = slab->next;
+		slab_unmap(slab);
+	}
+	if (pool->uffd >= 0)
+		close(pool->uffd);
 	pthread_mutex_destroy(&pool->lock);
 }
 
-struct baton_fiber *baton_stack_pool_get(struct stack_pool *pool,
-					 unsigned int want)
+/* The smallest that will do. */
+static struct stack_class *class_of(struct stack_pool *pool, size_t size)
 {
-	struct baton_fiber *first, *last;
+	struct stack_class *c = &pool->classes[1];
+
+	while (c->size < size)
+		c++;
+	return !size || c->size == pool->classes[0].size ? pool->classes : c;
+}
+
+/* As many stacks as there are, so that there are few slabs in the end. */
+static unsigned int slab_stacks(const struct stack_pool *pool,
+				const struct stack_class *c)
+{
+	bool own = c != pool->classes;
+	size_t most = SLAB_BYTES_MAX / (c->size + page_size());
+	size_t n = c->total;
+
+	if (!own && n < SLAB_STACKS)
+		n = SLAB_STACKS;
+	/* All of its shadow stacks are mapped at once. */
+	if (n > (pool->foreign ? SLAB_STACKS : SLAB_STACKS_MAX))
+		n = pool->foreign ? SLAB_STACKS : SLAB_STACKS_MAX;
+	if (n > most)
+		n = most;
+	return n ? (unsigned int)n : 1;
+}
+
+/* One more slab for @c, if there is memory. */
+static struct stack_slab *grow_locked(struct stack_pool *pool,
+				      struct stack_class *c)
+{
+	struct stack_slab *slab = NULL;
+	struct magazine *m;
+	unsigned int n;
+
+	debug_assert_locked(&pool->lock);
+	/* What memory there is at last is better used. */
+	for (n = slab_stacks(pool, c); !slab && n; n /= 2)
+		slab = slab_map(c->size, n, (n / MAGAZINE_SIZE + 1) * sizeof(*m),
+				pool->foreign, &pool->uffd);
+	if (!slab)
+		return NULL;
+	m = (struct magazine *)slab->stacks - (slab->n / MAGAZINE_SIZE + 1);
+	for (; m != (struct magazine *)slab->stacks; m++)
+		empty_push_locked(pool, m);
+	slab->class = c;
+	slab->special = c == pool->classes ? 0 : STACK_OWN_SIZE;
+	slab->next = pool->slabs;
+	pool->slabs = slab;
+	slab->next_bare = c->bare;
+	c->bare = slab;
+	c->total += slab->n;
+	return slab;
+}
+
+/*
+ * Up to @want bare stacks of one slab, which is returned; @which of it they are,
+ * and how many. NULL without memory.
+ */
+static struct stack_slab *take_bare_locked(struct stack_pool *pool,
+					   struct stack_class *c,
+					   uint16_t *which, unsigned int *want)
+{
+	struct stack_slab *slab = c->bare ? c->bare : grow_locked(pool, c);
+	unsigned int n = 0;
+
+	if (!slab)
+		return NULL;
+	while (n < *want && slab->nbare)
+		which[n++] = slab->bare[--slab->nbare];
+	if (!slab->nbare)
+		c->bare = slab->next_bare;
+	*want = n;
+	return slab;
+}
+
+static void took_locked(struct stack_class *c, unsigned int n)
+{
+	c->nfree -= n;
+	if (c->low > c->nfree)
+		c->low = c->nfree;
+}
+
+struct magazine *baton_stack_pool_full(struct stack_pool *pool,
+				       struct magazine *empty)
+{
+	struct stack_class *c = pool->classes;
+	unsigned int n = MAGAZINE_SIZE;
+	struct stack_slab *slab = NULL;
+	uint16_t which[MAGAZINE_SIZE];
+	struct magazine *m;
 
 	pthread_mutex_lock(&pool->lock);
-	if (!pool->free)
-		pool->free = slab_map(pool, pool->size, SLAB_STACKS, true);
-	/* The last mappings a process may have are better small. */
-	if (!pool->free)
-		pool->free = slab_map(pool, pool->size, 1, true);
-	first = last = pool->free;
-	while (last && --want && last->next)
-		last = last->next;
-	if (last) {
-		pool->free = last->next;
-		last->next = NULL;
+	m = full_pop_locked(c);
+	if (!m && c->part && c->part->n) {
+		m = c->part;
+		c->part = NULL;
+	}
+	if (m) {
+		took_locked(c, m->n);
+		empty_push_locked(pool, empty);
+	} else {
+		slab = take_bare_locked(pool, c, which, &n);
 	}
 	pthread_mutex_unlock(&pool->lock);
-	return first;
+	if (!slab)
+		return m;
+	/* System calls and page faults, which nobody else is to wait for. */
+	while (n)
+		empty->fibers[empty->n++] = dress(slab, which[--n]);
+	return empty;
 }
 
-void baton_stack_pool_put(struct stack_pool *pool, struct baton_fiber *first,
-			  struct baton_fiber *last)
+struct magazine *baton_stack_pool_empty(struct stack_pool *pool,
+					struct magazine *full)
 {
+	struct stack_class *c = pool->classes;
+	struct magazine *m;
+
 	pthread_mutex_lock(&pool->lock);
-	last->next = pool->free;
-	pool->free = first;
+	m = empty_pop_locked(pool);
+	full_push_locked(c, full);
+	c->nfree += full->n;
 	pthread_mutex_unlock(&pool->lock);
+	return m;
 }
 
-static void unmap(struct baton_fiber *f)
+static struct baton_fiber *get_locked(struct stack_pool *pool,
+				      struct stack_class *c)
 {
-	size_t page = page_size();
-
-	slab_unmap((struct stack_slab *)((char *)f->base - 2 * page));
-}
-
-/* Under the lock: those of the buried that are off their stacks. */
-static void unmap_buried(struct stack_pool *pool)
-{
-	struct baton_fiber **link = &pool->buried, *f;
-
-	while ((f = *link)) {
-		/* Acquire; pairs with switch.S. */
-		if (smp_load_acquire(&f->ctx.on_stack)) {
-			link = &f->next;
-		} else {
-			*link = f->next;
-			unmap(f);
-		}
+	if (!c->nfree)
+		return NULL;
+	if (!c->part || !c->part->n) {
+		if (c->part)
+			empty_push_locked(pool, c->part);
+		c->part = full_pop_locked(c);
 	}
+	took_locked(c, 1);
+	return c->part->fibers[--c->part->n];
 }
 
-struct baton_fiber *baton_stack_map(struct stack_pool *pool, size_t size)
+static void put_locked(struct stack_pool *pool, struct stack_class *c,
+		       struct baton_fiber *f)
 {
+	if (c->part && c->part->n == MAGAZINE_SIZE) {
+		full_push_locked(c, c->part);
+		c->part = NULL;
+	}
+	if (!c->part)
+		c->part = empty_pop_locked(pool);
+	c->part->fibers[c->part->n++] = f;
+	c->nfree++;
+}
+
+struct baton_fiber *baton_stack_get(struct stack_pool *pool, size_t size)
+{
+	struct stack_class *c = class_of(pool, size);
+	struct stack_slab *slab = NULL;
 	struct baton_fiber *f;
+	unsigned int n = 1;
+	uint16_t which;
 
 	pthread_mutex_lock(&pool->lock);
-	unmap_buried(pool);
-	f = slab_map(pool, size, 1, false);
+	f = get_locked(pool, c);
+	if (!f)
+		slab = take_bare_locked(pool, c, &which, &n);
 	pthread_mutex_unlock(&pool->lock);
-	return f;
+	return slab ? dress(slab, which) : f;
 }
 
-void baton_stack_unmap(struct stack_pool *pool, struct baton_fiber *f)
+void baton_stack_put(struct stack_pool *pool, struct baton_fiber *f)
 {
 	pthread_mutex_lock(&pool->lock);
-	unmap(f);
+	put_locked(pool, f->slab->class, f);
 	pthread_mutex_unlock(&pool->lock);
 }
 
-void baton_stack_bury(struct stack_pool *pool, struct baton_fiber *f)
+bool baton_stack_overrun(const struct baton_fiber *f)
 {
-	pthread_mutex_lock(&pool->lock);
-	f->next = pool->buried;
-	pool->buried = f;
-	pthread_mutex_unlock(&pool->lock);
+	return f->special & STACK_UNGUARDED &&
+	       !baton_guard_untouched((char *)f->base - page_size());
+}
+
+/*
+ * By what is there: mincore() takes a page that is swapped out for one that was
+ * never touched. The owner may write meanwhile, above where we stop.
+ */
+NO_SANITIZE size_t baton_stack_high_water(const struct baton_fiber *f)
+{
+	const char *low = f->base, *top = low + f->slab->size;
+	const uintptr_t *word = f->base;
+
+	if (baton_stack_overrun(f))
+		return f->slab->size + page_size();
+	san_quiet(true);
+	while (!READ_ONCE(*word))
+		word++;
+	san_quiet(false);
+	return (size_t)(top - (const char *)word);
 }
 
 void baton_stack_pool_each(struct stack_pool *pool,
 			   void (*fn)(struct baton_fiber *f, void *arg),
 			   void *arg)
 {
-	size_t page = page_size();
-
 	pthread_mutex_lock(&pool->lock);
 	for (struct stack_slab *slab = pool->slabs; slab; slab = slab->next) {
-		char *base = (char *)slab + 2 * page;
+		bool bare[SLAB_STACKS_MAX] = { false };
 
-		for (unsigned int i = 0; i < slab->n; i++) {
-			fn(fiber_at(base, slab->size, i), arg);
-			base += slab->size + page;
-		}
+		/* A look at those would take memory. */
+		for (unsigned int i = 0; i < slab->nbare; i++)
+			bare[slab->bare[i]] = true;
+		for (unsigned int i = 0; i < slab->n; i++)
+			if (!bare[i])
+				fn(fiber_at(slab, i), arg);
 	}
 	pthread_mutex_unlock(&pool->lock);
+}
+
+/* --- giving memory back ------------------------------------------------- */
+
+/* So much at a time, and a pause: the watcher has other things to do. */
+#define ROUND_STACKS	256u
+#define ROUND_PAUSE	INT64_C(1000000)
+
+/* Up to a magazine of those of @c that are owed, the coldest. How many? */
+static unsigned int take_cold_locked(struct stack_pool *pool,
+				     struct stack_class *c,
+				     struct baton_fiber **fibers)
+{
+	struct magazine *m = c->cold;
+	unsigned int n;
+
+	if (m && c->owed >= m->n) {
+		n = m->n;
+		memcpy(fibers, m->fibers, n * sizeof(struct baton_fiber *));
+		full_unlink_locked(c, m);
+		m->n = 0;
+		empty_push_locked(pool, m);
+	} else if (!m && c->part) {
+		m = c->part;
+		n = c->owed < m->n ? c->owed : m->n;
+		m->n -= n;
+		memcpy(fibers, m->fibers, n * sizeof(struct baton_fiber *));
+		memmove(m->fibers, m->fibers + n,
+			m->n * sizeof(struct baton_fiber *));
+	} else {
+		n = 0;	/* less than a magazine, and not worth it */
+	}
+	c->owed = n ? c->owed - n : 0;
+	took_locked(c, n);
+	return n;
+}
+
+/* @f has no memory any more. False: it is as it was. */
+static bool undress(struct stack_pool *pool, struct baton_fiber *f)
+{
+	struct baton_fiber was;
+
+	/* Acquire; pairs with switch.S. */
+	if (smp_load_acquire(&f->ctx.on_stack))
+		return false;
+	san_acquire(&f->cxx);
+	baton_shadow_begin(&f->ctx, f->shadow);
+	was = *f;
+	if (madvise(f->base, f->slab->size, MADV_DONTNEED)) {
+		pool->keep = 0;	/* all memory is locked: it never works */
+		return false;
+	}
+	forget(&was);
+	return true;
+}
+
+static void bare_locked(struct stack_slab *slab, unsigned int n)
+{
+	if (!slab->nbare) {
+		slab->next_bare = slab->class->bare;
+		slab->class->bare = slab;
+	}
+	slab->bare[slab->nbare++] = (uint16_t)n;
+}
+
+/* Of @c; how many of them were given back, or at least tried? */
+static unsigned int give_back(struct stack_pool *pool, struct stack_class *c)
+{
+	struct baton_fiber *fibers[MAGAZINE_SIZE];
+	struct stack_slab *slabs[MAGAZINE_SIZE];
+	size_t which[MAGAZINE_SIZE];
+	unsigned int n;
+
+	pthread_mutex_lock(&pool->lock);
+	n = c->owed ? take_cold_locked(pool, c, fibers) : 0;
+	pthread_mutex_unlock(&pool->lock);
+	for (unsigned int i = 0; i < n; i++) {
+		struct stack_slab *slab = fibers[i]->slab;
+
+		which[i] = (size_t)((char *)fibers[i]->base - slab->stacks) /
+			   stack_step(slab);
+		slabs[i] = undress(pool, fibers[i]) ? slab : NULL;
+	}
+	pthread_mutex_lock(&pool->lock);
+	for (unsigned int i = 0; i < n; i++) {
+		if (slabs[i])
+			bare_locked(slabs[i], (unsigned int)which[i]);
+		else
+			put_locked(pool, c, fibers[i]);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return n;
+}
+
+/* Some of all classes. False: nothing is owed any more. */
+static bool give_back_some(struct stack_pool *pool)
+{
+	struct stack_class *c = pool->classes;
+	unsigned int n = 0;
+
+	while (n < ROUND_STACKS && c < pool->classes + STACK_CLASSES) {
+		unsigned int did = give_back(pool, c);
+
+		n += did;
+		c += !did;
+	}
+	return n >= ROUND_STACKS;
+}
+
+/* What nobody has used since the last time is owed. False: none is free. */
+static bool begin_period(struct stack_pool *pool)
+{
+	bool any = false;
+
+	pthread_mutex_lock(&pool->lock);
+	for (unsigned int i = 0; i < STACK_CLASSES; i++) {
+		struct stack_class *c = &pool->classes[i];
+
+		c->owed = pool->due ? c->low : 0;
+		c->low = c->nfree;
+		any |= c->nfree;
+	}
+	if (!any)
+		WRITE_ONCE(pool->watched, 0);
+	pthread_mutex_unlock(&pool->lock);
+	return any;
+}
+
+/*
+ * A period begins when the last one's debts are paid. While a round is under
+ * way @owing is set, and @due is after the pause.
+ */
+int64_t baton_stack_pool_tick(struct stack_pool *pool)
+{
+	int64_t t;
+
+	if (!pool->keep || !READ_ONCE(pool->watched))
+		return -1;
+	t = now_ns();
+	if (t >= pool->due) {
+		if (!pool->owing && !begin_period(pool)) {
+			pool->due = 0;
+			return -1;
+		}
+		pool->owing = give_back_some(pool);
+		pool->due = now_ns() + (pool->owing ? ROUND_PAUSE : pool->keep);
+	}
+	return pool->due > t ? pool->due - t : 0;
+}
+
+/* --- without a pool ----------------------------------------------------- */
+
+struct baton_fiber *baton_stack_map(size_t size)
+{
+	struct stack_slab *slab = slab_map(size, 1, 0, foreign_size(), NULL);
+
+	return slab ? dress(slab, 0) : NULL;
+}
+
+void baton_stack_unmap(struct baton_fiber *f)
+{
+	slab_unmap(f->slab);
 }

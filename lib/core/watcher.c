@@ -74,9 +74,11 @@ bool baton_watcher_wait(struct baton_rt *rt, long retry)
 	while (!rt_stopping(rt)) {
 		/* Before all that a kick is to tell about. */
 		uint32_t kicks = smp_load_acquire(&t->kicks);
-		int64_t ns = sooner(sooner(run_timers(rt),
-					   baton_deadlock_look(rt)),
-				    baton_interrupt_watch(rt));
+		int64_t ns = run_timers(rt);
+
+		ns = sooner(ns, baton_deadlock_look(rt));
+		ns = sooner(ns, baton_interrupt_watch(rt));
+		ns = sooner(ns, baton_stack_pool_tick(&rt->stacks));
 
 		if (!rt->tier->tick)
 			tick = TICK_NEVER;

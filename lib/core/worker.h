@@ -45,7 +45,6 @@
  * @exits:   what the thread's end does, if it comes while it is a worker; NULL:
  *           that is an error, which ends the process
  * @control: of an adopted thread when it was: its control words
- * @stacks:  where the fiber of an adopted thread comes from
  * @interrupt: see interrupt.h
  * @altstack: for the signal handler of fatal.c; NULL: the thread had its own
  */
@@ -75,7 +74,6 @@ struct baton_worker {
 	struct baton_ctx control;
 	struct san san;
 	struct debug debug;
-	struct stack_pool stacks;
 	struct interrupt interrupt;
 	void *altstack;
 } __attribute__((aligned(128)));

@@ -7,14 +7,10 @@
  * library's, come here first.
  */
 #include "ends.h"
+#include "refuse.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
-#include <stddef.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 
 /* So many calls that succeed first, and so many that then fail. */
 static struct fail { int spared, left; } threads, memory, maps;
@@ -365,24 +361,6 @@ END_TEST
 
 /* --- membarrier() is forbidden later on ---------------------------------- */
 
-static int seccomp_filter(void)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			 offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog prog = { ARRAY_SIZE(code), code };
-
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		return -1;
-	/* For all threads, the watcher among them */
-	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-			    SECCOMP_FILTER_FLAG_TSYNC, &prog);
-}
-
 static int other_ran;
 
 static void *set_other_ran(void *arg)
@@ -402,7 +380,7 @@ static void *forbidden_main(void *arg)
 {
 	bool *done = arg;
 
-	if (seccomp_filter())
+	if (!refuse(SYS_membarrier, 0, EPERM))
 		return arg;
 	for (int i = 0; i < 20; i++) {
 		struct baton_fiber *f;

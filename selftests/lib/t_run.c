@@ -240,6 +240,8 @@ static const struct { const char *name, *text; } env_wrong[] = {
 	{ "BATON_STACK_SIZE", "64K" },
 	{ "BATON_STACK_SIZE", "1073741825" },
 	{ "BATON_STACK_SIZE", "-65536" },
+	{ "BATON_STACK_KEEP_MS", "1s" },
+	{ "BATON_STACK_KEEP_MS", "4294967296" },
 	{ "BATON_TIMER_SLACK", "1000000001" },
 	{ "BATON_TIMER_SLACK", "-1" },
 	{ "BATON_TIMER_SLACK", "1us" },

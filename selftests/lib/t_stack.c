@@ -68,7 +68,7 @@ static void *use_stack(void *arg)
 {
 	/* But for the fiber itself, its offset, and a few frames. */
 	size_t bytes = (uintptr_t)arg - 4096;
-	volatile char *room = __builtin_alloca(bytes);
+	volatile char *room = __builtin_alloca(bytes + 1);
 	size_t bad = 0;
 
 	for (size_t i = bytes; i > 512; i -= 512)
@@ -133,6 +133,70 @@ START_TEST(huge_stacks)
 		return;
 	}
 	run_on(2, no_memory_main, NULL);
+}
+END_TEST
+
+/* --- how much was used ----------------------------------------------------- */
+
+static __attribute__((noinline)) void use_room(size_t bytes)
+{
+	volatile char *room = __builtin_alloca(bytes + 1);
+
+	room[0] = 1;
+}
+
+static void *uses_room(void *arg)
+{
+	use_room((uintptr_t)arg);
+	baton_park();
+	return arg;
+}
+
+/* Of fresh stacks; and of one that was used before. */
+static void *used_main(void *arg)
+{
+	struct baton_fiber *f[8];
+	struct baton_attr *attr;
+	long used, most = 0;
+
+	expect_eq(baton_stack_used(NULL), -EINVAL);
+	expect_eq(baton_attr_create(&attr), 0);
+	expect_eq(baton_attr_set_stack_size(attr, 200000), 0);
+	for (uintptr_t i = 0; i < ARRAY_SIZE(f); i++)
+		expect_eq(baton_spawn(&f[i], attr, uses_room,
+				      (void *)(i * 20000)), 0);
+	for (int i = 0; i < 3; i++)
+		baton_yield();
+	for (size_t i = 0; i < ARRAY_SIZE(f); i++) {
+		used = baton_stack_used(f[i]);
+		expect(used > (long)i * 20000);
+		expect(used < (long)i * 20000 + 20000);
+		most = used;
+	}
+	used = baton_stack_used(baton_self());
+	expect(used > 0 && used < 65536);
+	use_room((size_t)used + 5000);
+	expect(baton_stack_used(baton_self()) > used + 5000);
+	for (size_t i = 0; i < ARRAY_SIZE(f); i++) {
+		baton_ready(f[i]);
+		join(f[i]);
+		expect_eq(baton_stack_used(f[i]), -EINVAL);
+	}
+	/* The one that was freed last is the next to be used. */
+	expect_eq(baton_spawn(&f[0], attr, uses_room, NULL), 0);
+	for (int i = 0; i < 3; i++)
+		baton_yield();
+	expect_eq(baton_stack_used(f[0]), most);
+	baton_ready(f[0]);
+	join(f[0]);
+	baton_attr_destroy(attr);
+	return arg;
+}
+
+START_TEST(stack_used)
+{
+	expect_eq(baton_stack_used((struct baton_fiber *)16), -ESRCH);
+	run_on(1, used_main, NULL);
 }
 END_TEST
 
@@ -438,6 +502,7 @@ int main(void)
 	tcase_add_test(tc, stack_reuse);
 	tcase_add_loop_test(tc, deep_stack, 0, n);
 	tcase_add_test(tc, huge_stacks);
+	tcase_add_test(tc, stack_used);
 	tcase_add_test(tc, shadow_stacks);
 	tcase_add_test(tc, guard_page);
 	tcase_add_loop_test(tc, registers, 0, n);

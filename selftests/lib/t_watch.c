@@ -60,10 +60,21 @@ static void count_wakeups(void *arg)
 	*n = all_switches() - before;
 }
 
+static void *ends(void *arg)
+{
+	return arg;
+}
+
+/* Also when there were stacks to give back. */
 static void *rests_main(void *arg)
 {
+	static struct baton_fiber *f[1000];
 	unsigned long n = 0;
 
+	for (size_t i = 0; i < ARRAY_SIZE(f); i++)
+		f[i] = spawn(ends, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(f); i++)
+		join(f[i]);
 	expect_eq(baton_call(count_wakeups, &n), 0);
 	expect(n <= 5);
 	return arg;
@@ -71,6 +82,7 @@ static void *rests_main(void *arg)
 
 START_TEST(rests)
 {
+	setenv("BATON_STACK_KEEP_MS", "40", 1);
 	run_on(nprocs_list[_i], rests_main, NULL);
 }
 END_TEST

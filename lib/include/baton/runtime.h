@@ -98,6 +98,18 @@ int baton_config_set_stack_size(struct baton_config *cfg, size_t bytes);
 int baton_config_set_timer_slack(struct baton_config *cfg, unsigned long ns);
 
 /**
+ * baton_config_set_stack_keep() - for how long unused stacks keep their memory
+ * @cfg: the options
+ * @ms:  milliseconds; 0 for the default of 1000; UINT_MAX: until baton_run()
+ *       returns. Of the stacks whose fibers have ended those that no other one
+ *       has used for so long, or up to twice as long, are given back to the
+ *       system, but for 128 of each processor.
+ *
+ * BATON_STACK_KEEP_MS overrides it. Return: 0.
+ */
+int baton_config_set_stack_keep(struct baton_config *cfg, unsigned int ms);
+
+/**
  * baton_config_set_tier() - insist on a tier
  * @cfg:  the options
  * @tier: BATON_TIER_AUTO (the default), or one that baton_run() then either
