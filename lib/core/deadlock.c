@@ -111,7 +111,8 @@ static bool all_asleep(struct baton_rt *rt)
 	uint64_t before = d->parks;
 
 	d->parks = parks(rt);
-	if (!d->parks || d->parks != before || baton_timers_next(rt) != TIMER_NEVER || others_live(rt))
+	if (!d->parks || d->parks != before ||
+	    baton_timers_next(rt) != TIMER_NEVER || others_live(rt))
 		return false;
 	return at_rest(rt) && parks(rt) == before;
 }

@@ -83,8 +83,9 @@ static inline bool good_elem(const struct baton_chan *ch, const void *elem)
 	return likely(elem) || !ch->baton_size;
 }
 
-int baton_chan_send_until(struct baton_chan *ch, const void *elem,
-			  int64_t deadline)
+/* @try: without waiting; -EAGAIN then. */
+static inline int send_elem(struct baton_chan *ch, const void *elem, bool try,
+			    int64_t deadline)
 {
 	struct waiter *peer;
 	struct wait t;
@@ -95,7 +96,7 @@ int baton_chan_send_until(struct baton_chan *ch, const void *elem,
 	wait_enter(&t);
 	lock_take(&ch->baton_lock);
 	err = chan_send_locked(ch, elem, &peer);
-	if (err == -EAGAIN) {
+	if (err == -EAGAIN && !try) {
 		/* A receiver only reads what is there. */
 		err = wait_on(&t, ch, &ch->baton_senders,
 			      (void *)(uintptr_t)elem, deadline);
@@ -108,6 +109,12 @@ int baton_chan_send_until(struct baton_chan *ch, const void *elem,
 	return unlikely(err == -EPIPE) ? refuse_closed() : err;
 }
 
+int baton_chan_send_until(struct baton_chan *ch, const void *elem,
+			  int64_t deadline)
+{
+	return send_elem(ch, elem, false, deadline);
+}
+
 int baton_chan_send(struct baton_chan *ch, const void *elem)
 {
 	return baton_chan_send_until(ch, elem, BATON_NEVER);
@@ -115,23 +122,12 @@ int baton_chan_send(struct baton_chan *ch, const void *elem)
 
 int baton_chan_try_send(struct baton_chan *ch, const void *elem)
 {
-	struct waiter *peer;
-	struct wait t;
-	int err;
-
-	if (unlikely(!ch || !good_elem(ch, elem)))
-		return refuse_null();
-	wait_enter(&t);
-	lock_take(&ch->baton_lock);
-	err = chan_send_locked(ch, elem, &peer);
-	lock_drop(&ch->baton_lock);
-	if (peer)
-		wait_resume(&t, peer);
-	wait_leave(&t);
-	return unlikely(err == -EPIPE) ? refuse_closed() : err;
+	return send_elem(ch, elem, true, BATON_NEVER);
 }
 
-int baton_chan_recv_until(struct baton_chan *ch, void *elem, int64_t deadline)
+/* The same the other way round. */
+static inline int recv_elem(struct baton_chan *ch, void *elem, bool try,
+			    int64_t deadline)
 {
 	struct waiter *peer;
 	struct wait t;
@@ -142,7 +138,7 @@ int baton_chan_recv_until(struct baton_chan *ch, void *elem, int64_t deadline)
 	wait_enter(&t);
 	lock_take(&ch->baton_lock);
 	err = chan_recv_locked(ch, elem, &peer);
-	if (err == -EAGAIN) {
+	if (err == -EAGAIN && !try) {
 		err = wait_on(&t, ch, &ch->baton_receivers, elem, deadline);
 	} else {
 		lock_drop(&ch->baton_lock);
@@ -153,6 +149,11 @@ int baton_chan_recv_until(struct baton_chan *ch, void *elem, int64_t deadline)
 	return err;
 }
 
+int baton_chan_recv_until(struct baton_chan *ch, void *elem, int64_t deadline)
+{
+	return recv_elem(ch, elem, false, deadline);
+}
+
 int baton_chan_recv(struct baton_chan *ch, void *elem)
 {
 	return baton_chan_recv_until(ch, elem, BATON_NEVER);
@@ -160,20 +161,7 @@ int baton_chan_recv(struct baton_chan *ch, void *elem)
 
 int baton_chan_try_recv(struct baton_chan *ch, void *elem)
 {
-	struct waiter *peer;
-	struct wait t;
-	int err;
-
-	if (unlikely(!ch))
-		return refuse_null();
-	wait_enter(&t);
-	lock_take(&ch->baton_lock);
-	err = chan_recv_locked(ch, elem, &peer);
-	lock_drop(&ch->baton_lock);
-	if (peer)
-		wait_resume(&t, peer);
-	wait_leave(&t);
-	return err;
+	return recv_elem(ch, elem, true, BATON_NEVER);
 }
 
 /* All of @q, each told that its channel was closed. */

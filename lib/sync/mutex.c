@@ -158,16 +158,13 @@ int baton_mutex_unlock(struct baton_mutex *m)
 /* lock_slow(), which nothing but the mutex ends. */
 static int lock_always(struct baton_mutex *m, uintptr_t self)
 {
-	const struct baton_worker *w = baton_worker_self();
-	struct baton_fiber *f;
+	struct baton_fiber *f = (struct baton_fiber *)self;
 	int64_t deadline;
 	int err;
 
-	/* No cancel reaches a thread that is in no foreign call of a fiber. */
-	if (!w || (slot_state(w->slot) != BATON_FIBER &&
-		   slot_state(w->slot) != BATON_FOREIGN))
+	/* It is a fiber's, see sync_self(), or no cancel reaches it. */
+	if (self == (uintptr_t)pthread_self())
 		return lock_slow(m, self, BATON_NEVER);
-	f = w->fiber;
 	deadline = f->deadline;
 	f->deadline = BATON_NEVER;
 	WRITE_ONCE(f->masked, f->masked + 1);
