@@ -68,11 +68,12 @@ static long ioctl_create(struct file *file, struct baton_create __user *from)
 	err = GET_ARG(&a, from);
 	if (err)
 		return err;
-	if (a.flags || a.region_size ||
+	if ((a.flags && a.flags != BATON_CREATE_LEARN &&
+	     a.flags != BATON_CREATE_OFF) || a.region_size ||
 	    !a.nprocs || a.nprocs > BATON_PROCS_MAX ||
 	    !a.max_workers || a.max_workers > BATON_WORKERS_MAX)
 		return -EINVAL;
-	inst = baton_instance_create(a.nprocs, a.max_workers);
+	inst = baton_instance_create(a.nprocs, a.max_workers, a.flags);
 	if (IS_ERR(inst))
 		return PTR_ERR(inst);
 	if (put_user((u64)inst->bytes, &from->region_size)) {

@@ -14,12 +14,22 @@
  */
 #include "handoff.h"
 
+#include <asm/syscall.h>
+#include <linux/module.h>
 #include <linux/nospec.h>
 #include <linux/sched.h>
 #include <linux/sched/deadline.h>
+#include <linux/sched/task_stack.h>
+#include <linux/timekeeping.h>
 
 #include "instance.h"
 #include "standby.h"
+
+/*
+ * Where blocks are short, one has to last for so many times the usual delay, and
+ * for up to twice as many.
+ */
+#define SHORT_DELAYS	16
 
 /*
  * A SCHED_DEADLINE task that has used up its time, or yielded what was left of
@@ -60,6 +70,17 @@ static bool ours(const struct baton_instance *inst, struct task_struct *p)
 	struct mm_struct *mm = READ_ONCE(p->mm);
 
 	return mm == inst->mm || (!mm && (p->flags & PF_EXITING));
+}
+
+/* Is @slot that of a worker with a processor, in code that may lose it? */
+static bool has_processor(const struct baton_instance *inst,
+			  const struct baton_slot *slot)
+{
+	u32 state = READ_ONCE(slot->state);
+
+	return (state == BATON_FIBER || state == BATON_FOREIGN) &&
+	       READ_ONCE(slot->proc) < inst->nprocs &&
+	       READ_ONCE(slot->taken) != BATON_TAKEN;
 }
 
 /* Take the processor from @slot. Its number; -1: it has none to take. */
@@ -135,17 +156,183 @@ static void pass_on(struct baton_instance *inst, u32 p)
 	raw_spin_unlock(&inst->lock);
 }
 
-void baton_handoff(struct baton_instance *inst, struct task_struct *p,
-		   u32 index, bool dead)
+/* --- now, or later --------------------------------------------------------- */
+
+/* Where the thread blocks: a foreign function's number, and a system call's. */
+static u8 *site_of(const struct baton_handoff *h, const struct baton_slot *slot)
 {
+	u64 fn = 0;
+
+	if (READ_ONCE(slot->state) == BATON_FOREIGN)
+		fn = READ_ONCE(slot->fn);
+	return baton_predict_site(h->inst->sites, fn,
+				  syscall_get_nr(h->task,
+						 task_pt_regs(h->task)));
+}
+
+/* h->due: the timer, which runs, will set a time when it fires. */
+#define DUE_LATER	1
+
+static u64 short_delay(const struct baton_instance *inst)
+{
+	return READ_ONCE(inst->delay) * SHORT_DELAYS;
+}
+
+static void start_locked(struct baton_handoff *h, u64 delay)
+{
+	lockdep_assert_held(&h->lock);
+	h->due = ktime_get_mono_fast_ns() + delay;
+	if (h->armed && ktime_to_ns(hrtimer_get_expires(&h->timer)) <= h->due)
+		return;
+	h->armed = true;
+	/*
+	 * Pinned, and hard: it may be started under rq->lock, as the kernel's
+	 * own hrtick is, for it wakes nobody.
+	 */
+	hrtimer_start(&h->timer, ns_to_ktime(h->due),
+		      HRTIMER_MODE_ABS_PINNED_HARD);
+}
+
+/*
+ * The block has begun, and is handed off once it has lasted for as long as that
+ * costs. Where blocks are short it has to last for much longer, for then the
+ * timer is there for the odd one alone: it is started once for many, and no
+ * clock is read.
+ */
+static void wait_longer(struct baton_handoff *h, bool look)
+{
+	h->late = true;
+	raw_spin_lock(&h->lock);
+	h->look = look;
+	if (look)
+		start_locked(h, READ_ONCE(h->inst->delay));
+	else if (h->armed)
+		h->due = DUE_LATER;
+	else
+		start_locked(h, short_delay(h->inst));
+	raw_spin_unlock(&h->lock);
+}
+
+/*
+ * The time is up. The processor; -1: the worker keeps it, for it is on its way
+ * back already, if only waiting for its CPU.
+ */
+static int time_up_locked(struct baton_handoff *h)
+{
+	struct baton_instance *inst = h->inst;
+
+	lockdep_assert_held(&h->lock);
+	h->due = 0;
+	if (READ_ONCE(inst->stopped) || !blocked(h->task))
+		return -1;
+	baton_predict_learn(h->site, true);
+	h->look = false;
+	return take(inst, &inst->slots[h->index]);
+}
+
+/*
+ * On the CPU where it was started, while the thread may be coming back on
+ * another: baton_handoff_in() takes the lock before the thread is in user mode
+ * again, so that either this finds no block to end, or the thread finds its
+ * processor taken.
+ */
+static enum hrtimer_restart timer_fired(struct hrtimer *timer)
+{
+	struct baton_handoff *h = container_of(timer, struct baton_handoff,
+					       timer);
+	unsigned long flags;
+	int proc = -1;
+
+	raw_spin_lock_irqsave(&h->lock, flags);
+	if (h->due == DUE_LATER)
+		h->due = ktime_get_mono_fast_ns() + short_delay(h->inst);
+	if (h->due > ktime_get_mono_fast_ns()) {
+		/* It was started for a block that is over. */
+		hrtimer_set_expires(timer, ns_to_ktime(h->due));
+		raw_spin_unlock_irqrestore(&h->lock, flags);
+		return HRTIMER_RESTART;
+	}
+	h->armed = false;
+	if (h->due)
+		proc = time_up_locked(h);
+	raw_spin_unlock(&h->lock);
+	if (proc >= 0)
+		pass_on(h->inst, proc);
+	local_irq_restore(flags);
+	return HRTIMER_NORESTART;
+}
+
+/*
+ * Blocked, with a processor: is it to be left there for now? Then the timer is
+ * set, or the hand-off is switched off.
+ */
+static bool postponed(struct baton_handoff *h, struct baton_slot *slot)
+{
+	struct baton_instance *inst = h->inst;
+	enum baton_guess guess;
+
+	if (!inst->flags)
+		return false;
+	if (inst->flags == BATON_CREATE_OFF)
+		return true;
+	h->site = site_of(h, slot);
+	guess = baton_predict(h->site);
+	/*
+	 * While no fiber waits an idle processor costs less than a timer; but
+	 * one that is about to be back keeps its own.
+	 */
+	if (guess == BATON_GUESS_LONG ||
+	    (guess == BATON_GUESS_NONE && !baton_instance_has_work(inst)))
+		return false;
+	wait_longer(h, guess == BATON_GUESS_NONE);
+	return true;
+}
+
+void baton_handoff_out(struct baton_handoff *h, bool dead)
+{
+	struct baton_instance *inst = h->inst;
+	struct baton_slot *slot = &inst->slots[h->index];
 	int proc;
 
 	lockdep_assert_irqs_disabled();
-	if (!dead && (!blocked(p) || !ours(inst, p)))
+	if (!dead && (!blocked(h->task) || !ours(inst, h->task)))
 		return;
-	if (READ_ONCE(inst->stopped))
+	if (READ_ONCE(inst->stopped) || !has_processor(inst, slot))
 		return;
-	proc = take(inst, &inst->slots[index]);
+	if (!dead && postponed(h, slot))
+		return;
+	proc = take(inst, slot);
 	if (proc >= 0)
 		pass_on(inst, proc);
+}
+
+void baton_handoff_in(struct baton_handoff *h)
+{
+	unsigned long flags;
+	bool was_short;
+
+	if (!h->late)
+		return;
+	h->late = false;
+	raw_spin_lock_irqsave(&h->lock, flags);
+	was_short = h->look;
+	h->due = 0;
+	h->look = false;
+	raw_spin_unlock_irqrestore(&h->lock, flags);
+	if (was_short)
+		baton_predict_learn(h->site, false);
+}
+
+void baton_handoff_init(struct baton_handoff *h, struct baton_instance *inst)
+{
+	h->inst = inst;
+	h->task = current;
+	raw_spin_lock_init(&h->lock);
+	baton_hrtimer_setup(&h->timer, timer_fired, CLOCK_MONOTONIC,
+			    HRTIMER_MODE_ABS_PINNED_HARD);
+}
+
+void baton_handoff_uninit(struct baton_handoff *h)
+{
+	hrtimer_cancel(&h->timer);
 }

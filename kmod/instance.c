@@ -207,6 +207,9 @@ int baton_instance_map(struct baton_instance *inst, struct vm_area_struct *vma)
 	return 0;
 }
 
+/* Until it is known what a hand-off takes here. */
+#define DELAY_GUESS_NS	(10 * NSEC_PER_USEC)
+
 /* --- life ---------------------------------------------------------------- */
 
 /* Nobody is there yet; all slots are free, the first one first. */
@@ -236,7 +239,8 @@ static void slots_destroy(struct baton_instance *inst)
 	kvfree(inst->workers);
 }
 
-struct baton_instance *baton_instance_create(u32 nprocs, u32 max_workers)
+struct baton_instance *baton_instance_create(u32 nprocs, u32 max_workers,
+					     u32 flags)
 {
 	struct baton_instance *inst;
 	int err = -ENOMEM;
@@ -252,6 +256,9 @@ struct baton_instance *baton_instance_create(u32 nprocs, u32 max_workers)
 	INIT_WORK(&inst->event_work, event_work);
 	inst->nprocs = nprocs;
 	inst->max_workers = max_workers;
+	inst->flags = flags;
+	inst->delay = DELAY_GUESS_NS;
+	memset(inst->sites, SITE_UNKNOWN, sizeof(inst->sites));
 
 	inst->account = baton_limit_charge();
 	if (IS_ERR(inst->account)) {

@@ -23,6 +23,8 @@
 #include <linux/workqueue.h>
 #include <uapi/linux/baton.h>
 
+#include "predict.h"
+
 struct baton_account;
 struct baton_worker;
 struct vm_area_struct;
@@ -35,6 +37,7 @@ struct baton_instance {
 	struct baton_slot	*slots;		/* C */
 	u32			nprocs;		/* C: never the region's */
 	u32			max_workers;	/* C */
+	u32			flags;		/* C: of CREATE */
 	size_t			bytes;		/* C: of the region, in pages */
 	struct mm_struct	*mm;		/* C: whom it belongs to */
 	struct baton_account	*account;	/* C: who pays */
@@ -48,6 +51,11 @@ struct baton_instance {
 	struct list_head	standbys;	/* L: last parked first */
 	u32			nstandby;	/* L */
 	struct baton_worker	**workers;	/* C; entries L */
+
+	/* L; the hook reads without: what a hand-off costs, in ns */
+	u64			delay;
+	/* A: see predict.h. Counters of a byte, and nothing depends on them. */
+	u8			sites[1 << BATON_SITE_BITS];
 
 	u64			handoffs;	/* L */
 	u64			starved;	/* L */
@@ -63,7 +71,8 @@ struct baton_instance {
 };
 
 /* Returns a strong reference, or an ERR_PTR. May sleep. */
-struct baton_instance *baton_instance_create(u32 nprocs, u32 max_workers);
+struct baton_instance *baton_instance_create(u32 nprocs, u32 max_workers,
+					     u32 flags);
 
 /* May sleep: the last one frees. */
 void baton_instance_put(struct baton_instance *inst);

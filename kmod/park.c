@@ -64,6 +64,7 @@ static int park_wait(struct baton_standby *s)
 	raw_spin_lock_irq(&inst->lock);
 	inst->parks += slept;
 	s->parked = false;
+	baton_standby_ran_locked(s);
 	baton_standby_del_locked(s);
 	if (s->granted)
 		ret = s->granted - 1;

@@ -8,9 +8,15 @@
  */
 #include "standby.h"
 
+#include <linux/minmax.h>
 #include <linux/sched.h>
+#include <linux/timekeeping.h>
 
 #include "instance.h"
+
+/* What a hand-off costs at least, and what is made of it at most. */
+#define DELAY_MIN_NS	((u64)3 * NSEC_PER_USEC)
+#define DELAY_MAX_NS	((u64)100 * NSEC_PER_USEC)
 
 /* How far to look for a standby that ran last on this CPU. */
 #define STANDBY_SCAN	8
@@ -115,5 +121,31 @@ struct baton_standby *baton_standby_give_locked(struct baton_instance *inst,
 void baton_standby_wake_locked(struct baton_standby *s)
 {
 	lockdep_assert_held(&s->inst->lock);
+	s->given = ktime_get_mono_fast_ns();
 	irq_work_queue(&s->wake);
+}
+
+/*
+ * The thread that blocked comes back later, finds its processor gone, queues
+ * its fiber and parks: half as much again, or so. A standby that is slow to run,
+ * since others have its CPU, is no measure: hence the bounds, and steps up that
+ * are smaller than those down.
+ */
+void baton_standby_ran_locked(struct baton_standby *s)
+{
+	struct baton_instance *inst = s->inst;
+	u64 cost, delay;
+
+	lockdep_assert_held(&inst->lock);
+	if (!s->given)
+		return;
+	cost = ktime_get_mono_fast_ns() - s->given;
+	s->given = 0;
+	cost = clamp(cost + cost / 2, DELAY_MIN_NS, DELAY_MAX_NS);
+	delay = inst->delay;
+	if (cost < delay)
+		delay -= (delay - cost) / 2;
+	else
+		delay += (cost - delay) / 16;
+	WRITE_ONCE(inst->delay, delay);
 }

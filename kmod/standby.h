@@ -19,6 +19,7 @@ struct baton_instance;
  *           inst->lock, but its own wait reads it without
  * @parked:  it waits in PARK or SWAP; under inst->lock, but wake_irq() reads it
  *           without
+ * @given:   when the hook gave it a processor; 0: it did not; under inst->lock
  * @wake:    wakes @task; queued by whoever may not do that himself
  */
 struct baton_standby {
@@ -27,6 +28,7 @@ struct baton_standby {
 	struct list_head	list;
 	u32			granted;
 	bool			parked;
+	u64			given;
 	struct irq_work		wake;
 };
 
@@ -59,5 +61,11 @@ struct baton_standby *baton_standby_give_locked(struct baton_instance *inst,
  * has been queued, and whoever frees @s waits for what is queued.
  */
 void baton_standby_wake_locked(struct baton_standby *s);
+
+/*
+ * @s runs again. If the hook had woken it, how long that took tells what a
+ * hand-off costs on this machine.
+ */
+void baton_standby_ran_locked(struct baton_standby *s);
 
 #endif /* BATON_STANDBY_H */

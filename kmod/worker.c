@@ -19,7 +19,6 @@
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 
-#include "handoff.h"
 #include "instance.h"
 #include "standby.h"
 
@@ -37,6 +36,7 @@
  */
 static void worker_free(struct baton_worker *w)
 {
+	baton_handoff_uninit(&w->handoff);
 	baton_standby_uninit(&w->standby);
 	put_task_struct(w->task);
 	baton_instance_put(w->inst);
@@ -131,13 +131,16 @@ static void sched_out(struct preempt_notifier *pn, struct task_struct *next)
 	bool dead = READ_ONCE(w->task->__state) == TASK_DEAD;
 
 	lockdep_assert_irqs_disabled();
-	baton_handoff(w->inst, w->task, w->index, dead);
+	baton_handoff_out(&w->handoff, dead);
 	if (dead)
 		worker_dead(w);
 }
 
 static void sched_in(struct preempt_notifier *pn, int cpu)
 {
+	struct baton_worker *w = container_of(pn, struct baton_worker, pn);
+
+	baton_handoff_in(&w->handoff);
 }
 
 /* On the notifier list of every worker; that is how ours are known, too. */
@@ -210,6 +213,7 @@ int baton_worker_register(struct baton_instance *inst)
 	w = kzalloc(sizeof(*w), GFP_KERNEL_ACCOUNT);
 	if (!w)
 		return -ENOMEM;
+	baton_handoff_init(&w->handoff, inst);
 	baton_standby_init(&w->standby, inst);
 	INIT_WORK(&w->retire, retire_work);
 	w->die = IRQ_WORK_INIT_HARD(die_irq);
@@ -224,6 +228,7 @@ int baton_worker_register(struct baton_instance *inst)
 		return slot;
 	}
 	slot_reset(inst, slot);
+	w->handoff.index = slot;
 
 	/* Can't fail: the file that the caller holds open holds the module. */
 	__module_get(THIS_MODULE);

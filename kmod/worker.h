@@ -8,6 +8,7 @@
 #include <linux/rcupdate.h>
 #include <linux/workqueue.h>
 
+#include "handoff.h"
 #include "standby.h"
 
 struct baton_instance;
@@ -18,7 +19,8 @@ struct baton_instance;
  * @inst:    strong reference; constant
  * @task:    strong reference; constant
  * @index:   its slot; constant
- * @standby: how it is given a processor
+ * @handoff: how its processor is taken
+ * @standby: how it is given one
  * @die:     queues @retire; what the hook of a dead thread queues
  * @retire:  frees
  * @rcu:     when it is freed
@@ -28,6 +30,7 @@ struct baton_worker {
 	struct baton_instance	*inst;
 	struct task_struct	*task;
 	u32			index;
+	struct baton_handoff	handoff;
 	struct baton_standby	standby;
 	struct irq_work		die;
 	struct work_struct	retire;

@@ -6,6 +6,7 @@
 #ifndef BATON_COMPAT_H
 #define BATON_COMPAT_H
 
+#include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/version.h>
@@ -71,6 +72,21 @@ static inline bool baton_task_frozen(struct task_struct *p, unsigned int state)
 	return p->frozen && (state & TASK_INTERRUPTIBLE);
 #else
 	return false;
+#endif
+}
+
+/* Upstream: 908a1d775422 ("hrtimers: Introduce hrtimer_setup() to replace
+ * hrtimer_init()"), 6.13; the latter is gone since 6.15. */
+static inline void
+baton_hrtimer_setup(struct hrtimer *timer,
+		    enum hrtimer_restart (*fn)(struct hrtimer *timer),
+		    clockid_t clock, enum hrtimer_mode mode)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	hrtimer_setup(timer, fn, clock, mode);
+#else
+	hrtimer_init(timer, clock, mode);
+	timer->function = fn;
 #endif
 }
 

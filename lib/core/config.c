@@ -141,24 +141,53 @@ static int env_tier(struct baton_config *cfg)
 	return env_check(-EINVAL, "BATON_TIER", "not auto, poll or kmod");
 }
 
+/*
+ * Which of the @n words in @words is variable @name? @value is left as it is if
+ * the variable is unset or empty. 0; -EINVAL none, and @what is said.
+ */
+static int env_word(const char *name, const char *const *words, unsigned int n,
+		    const char *what, unsigned int *value)
+{
+	const char *text = secure_getenv(name);
+
+	if (!text || !*text)
+		return 0;
+	for (unsigned int i = 0; i < n; i++)
+		if (!strcmp(text, words[i])) {
+			*value = i;
+			return 0;
+		}
+	return env_check(-EINVAL, name, what);
+}
+
 static int env_deadlock(struct baton_config *cfg)
 {
-	static const char *const names[] = {
+	static const char *const words[] = {
 		[DEADLOCK_REPORT] = "report",
 		[DEADLOCK_ABORT] = "abort",
 		[DEADLOCK_OFF] = "off",
 	};
-	const char *text = secure_getenv("BATON_DEADLOCK");
+	unsigned int mode = cfg->deadlock;
+	int err = env_word("BATON_DEADLOCK", words, DEADLOCK_OFF + 1,
+			   "not report, abort or off", &mode);
 
-	if (!text || !*text)
-		return 0;
-	for (unsigned int m = 0; m <= DEADLOCK_OFF; m++)
-		if (!strcmp(text, names[m])) {
-			cfg->deadlock = (enum deadlock_mode)m;
-			return 0;
-		}
-	return env_check(-EINVAL, "BATON_DEADLOCK",
-			 "not report, abort or off");
+	cfg->deadlock = (enum deadlock_mode)mode;
+	return err;
+}
+
+static int env_handoff(struct baton_config *cfg)
+{
+	static const char *const words[] = {
+		[HANDOFF_LEARN] = "learn",
+		[HANDOFF_NOW] = "now",
+		[HANDOFF_OFF] = "off",
+	};
+	unsigned int mode = cfg->handoff;
+	int err = env_word("BATON_HANDOFF", words, HANDOFF_OFF + 1,
+			   "not learn, now or off", &mode);
+
+	cfg->handoff = (enum handoff_mode)mode;
+	return err;
 }
 
 /* The environment over what the program has set. */
@@ -189,6 +218,8 @@ static int config_env(struct baton_config *cfg)
 			"BATON_STACK_SIZE", "less than 16 KiB");
 	if (!err)
 		err = env_tier(cfg);
+	if (!err)
+		err = env_handoff(cfg);
 	return err ? err : env_deadlock(cfg);
 }
 

@@ -8,6 +8,13 @@
 
 #include "deadlock.h"
 
+/* When who blocks loses its processor: BATON_HANDOFF in the environment. */
+enum handoff_mode {
+	HANDOFF_LEARN,		/* once it has lasted, unless such ones do */
+	HANDOFF_NOW,
+	HANDOFF_OFF,		/* never */
+};
+
 /**
  * struct baton_config - what baton_run() is to do
  * @nprocs:      processors; 0: as many as the CPUs that the process may use
@@ -17,6 +24,7 @@
  * @stack_keep:  for so many milliseconds a stack that nobody uses keeps its
  *               memory; 0: the default; UINT_MAX: for ever
  * @tier:        how blocking is to be found out
+ * @handoff:     when a processor is taken from who blocks
  * @deadlock:    what is to be done when all fibers are asleep
  */
 struct baton_config {
@@ -26,6 +34,7 @@ struct baton_config {
 	unsigned long timer_slack;
 	unsigned int stack_keep;
 	enum baton_tier tier;
+	enum handoff_mode handoff;
 	enum deadlock_mode deadlock;
 };
 

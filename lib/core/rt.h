@@ -19,6 +19,7 @@
 #include <stdbool.h>
 
 #include "base.h"
+#include "config.h"
 #include "cxx.h"
 #include "deadlock.h"
 #include "global.h"
@@ -41,6 +42,7 @@ struct baton_rt {
 	uint32_t fence;		/* no membarrier(), see claim.h; the
 					 * watcher sets it, for good */
 	cxx_fn cxx;			/* C: NULL without C++ */
+	enum handoff_mode handoff;	/* C */
 	const struct tier_ops *tier;	/* C */
 	void *tier_data;		/* C: the tier's own */
 	char why[192];			/* C: why no better tier */

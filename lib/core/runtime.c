@@ -149,6 +149,7 @@ static int create_and_run(const struct baton_config *cfg, baton_fn fn,
 		return baton_error(-ENOMEM, "no memory");
 	rt->nprocs = cfg->nprocs;
 	rt->max_workers = cfg->max_workers;
+	rt->handoff = cfg->handoff;
 	rt->watch_slack = cfg->timer_slack;
 	rt->users = 1;
 	rt->cxx = baton_cxx_find();

@@ -43,8 +43,14 @@ static int call(struct baton_rt *rt, unsigned long cmd, void *arg)
 
 static int create(struct baton_rt *rt, struct kmod *k)
 {
+	static const uint32_t flags[] = {
+		[HANDOFF_LEARN] = BATON_CREATE_LEARN,
+		[HANDOFF_NOW] = 0,
+		[HANDOFF_OFF] = BATON_CREATE_OFF,
+	};
 	struct baton_create c = {
 		.size = sizeof(c),
+		.flags = flags[rt->handoff],
 		.nprocs = rt->nprocs,
 		.max_workers = rt->max_workers,
 	};

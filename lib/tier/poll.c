@@ -61,7 +61,7 @@ struct sighting {
  * @quiet: looks, one after the other, at which nothing was taken
  * @idle:  looks, one after the other, at which no fiber waited
  * @ns:    until the next look
- * @blind: nothing can be taken any more, see fences_on()
+ * @blind: nothing can be taken any more, see fences_on(), or is not to be
  * @now:   the time of this look, in nanoseconds
  */
 struct poll {
@@ -92,6 +92,7 @@ static int poll_open(struct baton_rt *rt)
 		return baton_error(-ENOMEM, "no memory");
 	}
 	baton_watch_open(&rt->watch, -1);	/* a futex: cannot fail */
+	t->blind = rt->handoff == HANDOFF_OFF;
 	rt->tier_data = t;
 	return 0;
 }

@@ -358,11 +358,13 @@ static inline int dev_open(int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-static inline int dev_create(int fd, uint32_t nprocs, uint32_t max_workers,
-			     uint64_t *size)
+/* flags: when a processor is taken, BATON_CREATE_* */
+static inline int dev_create_as(int fd, uint32_t flags, uint32_t nprocs,
+				uint32_t max_workers, uint64_t *size)
 {
 	struct baton_create arg = {
 		.size = sizeof(arg),
+		.flags = flags,
 		.nprocs = nprocs,
 		.max_workers = max_workers,
 	};
@@ -371,6 +373,12 @@ static inline int dev_create(int fd, uint32_t nprocs, uint32_t max_workers,
 	if (size)
 		*size = arg.region_size;
 	return ret;
+}
+
+static inline int dev_create(int fd, uint32_t nprocs, uint32_t max_workers,
+			     uint64_t *size)
+{
+	return dev_create_as(fd, 0, nprocs, max_workers, size);
 }
 
 static inline int inst_map(struct inst *in)
@@ -401,9 +409,10 @@ static inline void inst_close(struct inst *in)
 	in->fd = -1;
 }
 
-/* Opens without blocking reads; flags as for open() */
-static inline int inst_open_flags(struct inst *in, uint32_t nprocs,
-				  uint32_t max_workers, int flags)
+/* flags as for open(), create_flags as for CREATE */
+static inline int __inst_open(struct inst *in, uint32_t nprocs,
+			      uint32_t max_workers, int flags,
+			      uint32_t create_flags)
 {
 	int ret;
 
@@ -413,7 +422,8 @@ static inline int inst_open_flags(struct inst *in, uint32_t nprocs,
 	in->fd = dev_open(flags);
 	if (in->fd < 0)
 		return in->fd;
-	ret = dev_create(in->fd, nprocs, max_workers, &in->size);
+	ret = dev_create_as(in->fd, create_flags, nprocs, max_workers,
+			    &in->size);
 	if (!ret)
 		ret = inst_map(in);
 	if (ret)
@@ -421,11 +431,24 @@ static inline int inst_open_flags(struct inst *in, uint32_t nprocs,
 	return ret;
 }
 
+static inline int inst_open_flags(struct inst *in, uint32_t nprocs,
+				  uint32_t max_workers, int flags)
+{
+	return __inst_open(in, nprocs, max_workers, flags, 0);
+}
+
+/* Without blocking reads */
+static inline int inst_open_as(struct inst *in, uint32_t create_flags,
+			       uint32_t nprocs, uint32_t max_workers)
+{
+	return __inst_open(in, nprocs, max_workers, O_CLOEXEC | O_NONBLOCK,
+			   create_flags);
+}
+
 static inline int inst_open(struct inst *in, uint32_t nprocs,
 			    uint32_t max_workers)
 {
-	return inst_open_flags(in, nprocs, max_workers,
-			       O_CLOEXEC | O_NONBLOCK);
+	return inst_open_as(in, 0, nprocs, max_workers);
 }
 
 /* The slot, or -errno */

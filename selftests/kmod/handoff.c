@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * handoff.c - a worker that blocks loses its processor, at once
+ * handoff.c - a worker that blocks loses its processor, at once or soon
  *
  * Worker A holds processor 0 and blocks; standby B's PARK has to return 0.
  * Whatever ends A's wait comes after that, so none of it depends on time: a
@@ -197,6 +197,7 @@ FIXTURE(blocked) {
 FIXTURE_VARIANT(blocked) {
 	enum how how;
 	uint32_t state;
+	uint32_t flags;		/* of CREATE */
 };
 
 FIXTURE_VARIANT_ADD(blocked, nanosleep_fiber) {
@@ -239,11 +240,29 @@ FIXTURE_VARIANT_ADD(blocked, disk_foreign) {
 	.how = DISK_READ, .state = BATON_FOREIGN,
 };
 
+/* Where nothing is known of such blocks, a timer ends the wait */
+
+FIXTURE_VARIANT_ADD(blocked, nanosleep_fiber_learn) {
+	.how = NANOSLEEP, .state = BATON_FIBER, .flags = BATON_CREATE_LEARN,
+};
+
+FIXTURE_VARIANT_ADD(blocked, futex_foreign_learn) {
+	.how = FUTEX, .state = BATON_FOREIGN, .flags = BATON_CREATE_LEARN,
+};
+
+FIXTURE_VARIANT_ADD(blocked, fault_fiber_learn) {
+	.how = FAULT, .state = BATON_FIBER, .flags = BATON_CREATE_LEARN,
+};
+
+FIXTURE_VARIANT_ADD(blocked, disk_foreign_learn) {
+	.how = DISK_READ, .state = BATON_FOREIGN, .flags = BATON_CREATE_LEARN,
+};
+
 FIXTURE_SETUP(blocked)
 {
 	struct scene *s = &self->s;
 
-	ASSERT_EQ(0, inst_open(&s->in, 1, 8));
+	ASSERT_EQ(0, inst_open_as(&s->in, variant->flags, 1, 8));
 	s->how = variant->how;
 	s->state = variant->state;
 	s->taken = BATON_KEPT;
@@ -464,9 +483,21 @@ FIXTURE(many) {
 	uint32_t gate;
 };
 
+FIXTURE_VARIANT(many) {
+	uint32_t flags;		/* of CREATE */
+};
+
+FIXTURE_VARIANT_ADD(many, now) {
+	.flags = 0,
+};
+
+FIXTURE_VARIANT_ADD(many, learn) {
+	.flags = BATON_CREATE_LEARN,
+};
+
 FIXTURE_SETUP(many)
 {
-	ASSERT_EQ(0, inst_open(&self->in, 2, 8));
+	ASSERT_EQ(0, inst_open_as(&self->in, variant->flags, 2, 8));
 	/* Both are held; a PARK that finds one idle would not sleep */
 	ASSERT_TRUE(idle_claim(&self->in, 1));
 	ASSERT_EQ(0, pipe2(self->pipe, O_CLOEXEC));
@@ -689,6 +720,95 @@ TEST_F_TIMEOUT(many, relay, TEST_SECONDS)
 	EXPECT_EQ(ROUNDS, c.handoffs);
 	EXPECT_EQ(0, c.idled);
 	EXPECT_EQ(ROUNDS, self->in.procs[0].handoffs);
+}
+
+/*
+ * Where blocks are short they keep their processor, though there is work and
+ * somebody to do it.
+ */
+
+#define SHORT_KEPT	100
+
+struct keeper {
+	struct inst in;
+	struct worker a;
+	struct worker b;
+	uint32_t kept;		/* when A blocked */
+};
+
+static long blocks_so_far(void)
+{
+	struct rusage u;
+
+	return getrusage(RUSAGE_THREAD, &u) ? -1 : u.ru_nvcsw;
+}
+
+/* Gives A back whatever was taken from it */
+static void run_giver(struct worker *w)
+{
+	struct keeper *k = w->arg;
+	int p;
+
+	w->ret = 0;
+	for (;;) {
+		p = slot_park(w->in, worker_slot(w), 0);
+		if (p < 0)
+			break;
+		w->ret = inst_wake(w->in, p, k->a.slot);
+		if (w->ret)
+			break;
+	}
+}
+
+static void run_keeper(struct worker *w)
+{
+	struct keeper *k = w->arg;
+	struct baton_slot *slot = worker_slot(w);
+	uint64_t end = now_ms() + DEADLINE_MS;
+	long before;
+	int p = 0;
+
+	prctl(PR_SET_TIMERSLACK, 1ul, 0, 0, 0);
+	while (p >= 0 && k->kept < SHORT_KEPT && now_ms() < end) {
+		before = blocks_so_far();
+		slot_enter(slot, p, BATON_FIBER);
+		block_ns(1000);
+		if (slot_leave(slot) == BATON_TAKEN)
+			p = slot_park(w->in, slot, BATON_PARK_PINNED);
+		else if (blocks_so_far() > before)
+			k->kept++;
+	}
+	w->ret = p;
+	inst_stop(w->in);
+}
+
+FIXTURE(keeper) {
+	struct keeper k;
+};
+
+FIXTURE_SETUP(keeper)
+{
+	ASSERT_EQ(0, inst_open_as(&self->k.in, BATON_CREATE_LEARN, 1, 8));
+	store(&self->k.in.h->nglobal, 1);
+}
+
+FIXTURE_TEARDOWN(keeper)
+{
+	inst_close(&self->k.in);
+}
+
+TEST_F_TIMEOUT(keeper, short_blocks, TEST_SECONDS)
+{
+	struct keeper *k = &self->k;
+
+	ASSERT_LE(0, worker_start(&k->b, &k->in, run_giver, k));
+	ASSERT_TRUE(wait_standbys(&k->in, 1));
+	ASSERT_LE(0, worker_start(&k->a, &k->in, run_keeper, k));
+	ASSERT_TRUE(worker_join(&k->a));
+	ASSERT_TRUE(worker_join(&k->b));
+	EXPECT_EQ(0, k->a.ret);
+	EXPECT_EQ(0, k->b.ret);
+	EXPECT_EQ(SHORT_KEPT, k->kept);
 }
 
 TEST_HARNESS_MAIN

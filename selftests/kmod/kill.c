@@ -170,7 +170,8 @@ static void child_main(uint64_t seed, int up)
 
 	die_with_parent();
 	catch_signal(SIGUSR1, 0);
-	if (inst_open(&child.in, PROCS, WORKERS))
+	if (inst_open_as(&child.in, seed & 1 ? BATON_CREATE_LEARN : 0, PROCS,
+			 WORKERS))
 		_exit(1);
 	store(&child.in.h->nglobal, 1);
 	idle_set(&child.in, 0);

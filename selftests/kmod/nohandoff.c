@@ -91,14 +91,14 @@ static void *run_hog(void *arg)
 	return NULL;
 }
 
-static int scene_open(struct scene *s)
+static int scene_open(struct scene *s, uint32_t create_flags)
 {
 	int ret = lock_memory();
 
 	if (!ret && pipe2(s->pipe, O_CLOEXEC))
 		ret = -errno;
 	if (!ret)
-		ret = inst_open(&s->in, 1, 8);
+		ret = inst_open_as(&s->in, create_flags, 1, 8);
 	if (ret)
 		return ret;
 	s->state = BATON_FIBER;
@@ -111,9 +111,21 @@ FIXTURE(quiet) {
 	struct scene s;
 };
 
+FIXTURE_VARIANT(quiet) {
+	uint32_t flags;		/* of CREATE */
+};
+
+FIXTURE_VARIANT_ADD(quiet, now) {
+	.flags = 0,
+};
+
+FIXTURE_VARIANT_ADD(quiet, learn) {
+	.flags = BATON_CREATE_LEARN,
+};
+
 FIXTURE_SETUP(quiet)
 {
-	ASSERT_EQ(0, scene_open(&self->s));
+	ASSERT_EQ(0, scene_open(&self->s, variant->flags));
 	ASSERT_LE(0, worker_start(&self->s.b, &self->s.in, run_b, NULL));
 	ASSERT_TRUE(wait_standbys(&self->s.in, 1));
 }
@@ -231,6 +243,31 @@ TEST_F_TIMEOUT(quiet, migrated, TEST_SECONDS)
 }
 
 /* Scheduler code keeps its processor, and so does a state nobody knows */
+/* It is switched off */
+
+FIXTURE(off) {
+	struct scene s;
+};
+
+FIXTURE_SETUP(off)
+{
+	ASSERT_EQ(0, scene_open(&self->s, BATON_CREATE_OFF));
+	ASSERT_LE(0, worker_start(&self->s.b, &self->s.in, run_b, NULL));
+	ASSERT_TRUE(wait_standbys(&self->s.in, 1));
+}
+
+FIXTURE_TEARDOWN(off)
+{
+	inst_close(&self->s.in);
+}
+
+TEST_F_TIMEOUT(off, blocked, TEST_SECONDS)
+{
+	let_read(_metadata, &self->s);
+	EXPECT_EQ(BATON_KEPT, self->s.a.ret);
+	expect_nothing(_metadata, &self->s);
+}
+
 TEST_F_TIMEOUT(quiet, runtime, TEST_SECONDS)
 {
 	self->s.state = BATON_RUNTIME;
@@ -392,7 +429,7 @@ static void child_main(int up, int down)
 
 	memset(&s, 0, sizeof(s));
 	die_with_parent();
-	if (scene_open(&s) ||
+	if (scene_open(&s, 0) ||
 	    worker_start(&s.b, &s.in, run_b, NULL) ||
 	    worker_start(&s.a, &s.in, run_spinner, &s) < 0 ||
 	    !poll_until(load(&s.spinning)) || !wait_standbys(&s.in, 1))

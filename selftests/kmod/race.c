@@ -369,11 +369,25 @@ FIXTURE(crowd) {
 	struct event go;
 };
 
+FIXTURE_VARIANT(crowd) {
+	uint32_t flags;		/* of CREATE */
+};
+
+FIXTURE_VARIANT_ADD(crowd, now) {
+	.flags = 0,
+};
+
+/* A timer takes processors, on one CPU, from who comes back on another */
+FIXTURE_VARIANT_ADD(crowd, learn) {
+	.flags = BATON_CREATE_LEARN,
+};
+
 FIXTURE_SETUP(crowd)
 {
 	int p;
 
-	ASSERT_EQ(0, inst_open(&self->in, CROWD_PROCS, CROWD_WORKERS));
+	ASSERT_EQ(0, inst_open_as(&self->in, variant->flags, CROWD_PROCS,
+				  CROWD_WORKERS));
 	self->seed = seed_get();
 	for (p = 0; p < CROWD_PROCS; p++)
 		self->owner[p] = NOBODY_OWNS;

@@ -171,6 +171,17 @@ struct baton_header {
 };
 
 /*
+ * For baton_create.flags: when a worker that blocks while fibers wait has its
+ * processor taken. Neither of them: at once.
+ * @BATON_CREATE_LEARN: at once where its last blocks were long, that is in the
+ *		   same foreign function and system call; otherwise once it has
+ *		   blocked for a while, which is about what a hand-off costs
+ * @BATON_CREATE_OFF:	   never, for comparison
+ */
+#define BATON_CREATE_LEARN	(1u << 0)
+#define BATON_CREATE_OFF	(1u << 1)
+
+/*
  * Every argument starts with its own size, so that it can grow: the kernel
  * takes a longer one whose tail is zero, up to a page, and returns -E2BIG for
  * any other, and
@@ -181,7 +192,7 @@ struct baton_header {
 /**
  * struct baton_create - BATON_IOC_CREATE
  * @size:        sizeof(struct baton_create)
- * @flags:       none defined
+ * @flags:       0, BATON_CREATE_LEARN or BATON_CREATE_OFF
  * @nprocs:      1 to BATON_PROCS_MAX; processor 0 starts out held by the
  *               caller, the others idle
  * @max_workers: 1 to BATON_WORKERS_MAX
