@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <stdbool.h>
 
+#include "arch.h"
 #include "base.h"
 #include "cxx.h"
 #include "deadlock.h"
@@ -103,7 +104,11 @@ static inline bool rt_may_have_work(const struct baton_rt *rt)
 /* A counter that one thread writes and any may read. */
 static inline void count(uint64_t *counter)
 {
+#ifdef BATON_ARCH_COUNT
+	baton_arch_count(counter);
+#else
 	WRITE_ONCE(*counter, *counter + 1);
+#endif
 }
 
 /*

@@ -125,7 +125,7 @@ static inline void sched_exit(struct baton_worker *w)
 /* Must the scheduler be asked what to run? It is now and then in any case. */
 static inline bool sched_due(struct baton_worker *w)
 {
-	return unlikely(w->pinned || --w->proc->budget <= 0);
+	return unlikely(w->pinned || --w->proc->budget < 0);
 }
 
 /* What sched_direct() leaves over. */
