@@ -50,7 +50,7 @@ static int adopt_locked(struct baton_rt *rt, struct baton_worker **worker)
 		baton_error(err, "no memory for a stack");
 		goto err_destroy;
 	}
-	baton_fiber_init(w->fiber);
+	san_fiber_init(&w->fiber->san, w->fiber->base, w->fiber);
 	w->fiber->joiner = JOIN_DETACHED;
 	w->fiber->worker = w;
 	baton_ctx_init(&w->fiber->ctx, fiber_top(w->fiber), NULL);

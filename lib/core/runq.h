@@ -114,7 +114,7 @@ static inline void runq_prefetch(const struct runq *q)
 	/* What is not in the queue any more, others may be using. */
 	if (q->rec->tail - at - 1 >= RUNQ_SIZE)
 		return;
-	for (uintptr_t line = f - 64; line != f + 192; line += 64)
+	for (uintptr_t line = f - 128; line != f + 192; line += 64)
 		__builtin_prefetch((void *)line, 1);
 }
 

@@ -43,6 +43,31 @@ void baton_sched_ready(struct baton_rt *rt, struct baton_worker *w,
 		       struct baton_fiber *f);
 
 /*
+ * After a queue was filled: somebody to run it, if a processor is free. @queue:
+ * the caller's own, to which it has pushed; NULL: not to one.
+ */
+void baton_sched_wake_one(struct baton_rt *rt, const struct baton_proc *queue);
+
+/* The run queue of @p is full: half of it, and @f, to where all find them. */
+void baton_sched_overflow(struct baton_rt *rt, struct baton_proc *p,
+			  struct baton_fiber *f);
+
+/* @f, which is not pinned, may run: to the queue of @w, in scheduler code. */
+static inline void sched_queue(struct baton_worker *w, struct baton_fiber *f)
+{
+	struct baton_rt *rt = w->rt;
+
+	debug_assert_processor(w);
+	if (unlikely(!runq_push(&w->proc->runq, f)))
+		baton_sched_overflow(rt, w->proc, f);
+	/* The only processor is the caller's: none can be idle. */
+	if (rt->nprocs > 1)
+		baton_sched_wake_one(rt, w->proc);
+	else
+		watch_work(&rt->watch);
+}
+
+/*
  * In a foreign call of @w, whose pinned fiber must go on here: wait for a
  * processor, and enter FIBER. False when the scheduler is stopping.
  */
