@@ -67,6 +67,8 @@ struct baton_rt {
 	uint64_t adopted;		/* A: threads, ever */
 	unsigned int users;		/* L: baton_run(), adopted threads */
 	struct baton_worker *forgotten;	/* L: list, freed once drained */
+	struct baton_worker *adoptable;	/* L: list, for the next thread */
+	unsigned int nadoptable;	/* L: how many */
 	bool drained;			/* L: fibers are nobody's any more */
 	struct baton_stats gone;	/* L: of workers no more */
 	int stopping;			/* A */
