@@ -59,14 +59,15 @@ void baton_sched_wake_one(struct baton_rt *rt, const struct baton_proc *queue)
 		watch_work(&rt->watch);
 }
 
-void baton_sched_overflow(struct baton_rt *rt, struct baton_proc *p,
-			  struct baton_fiber *f)
+/* Half of the queue, and @f, to where all find them. */
+void baton_sched_overflow(struct baton_worker *w, struct baton_fiber *f)
 {
 	struct baton_fiber *batch[RUNQ_SIZE / 2 + 1];
-	unsigned int n = baton_runq_pop_half(&p->runq, batch);
+	unsigned int n = baton_runq_pop_half(&w->proc->runq, batch);
 
 	batch[n++] = f;
-	baton_global_push(rt, batch, n);
+	baton_global_push(w->rt, batch, n);
+	sched_queued(w);
 }
 
 /* Either a processor for its worker, or the queue. */

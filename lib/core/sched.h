@@ -48,23 +48,29 @@ void baton_sched_ready(struct baton_rt *rt, struct baton_worker *w,
  */
 void baton_sched_wake_one(struct baton_rt *rt, const struct baton_proc *queue);
 
-/* The run queue of @p is full: half of it, and @f, to where all find them. */
-void baton_sched_overflow(struct baton_rt *rt, struct baton_proc *p,
-			  struct baton_fiber *f);
+/* What sched_queue() leaves over: the queue is full. */
+void baton_sched_overflow(struct baton_worker *w, struct baton_fiber *f);
 
-/* @f, which is not pinned, may run: to the queue of @w, in scheduler code. */
-static inline void sched_queue(struct baton_worker *w, struct baton_fiber *f)
+/* @w has pushed to its queue: the same for that. */
+static inline void sched_queued(struct baton_worker *w)
 {
 	struct baton_rt *rt = w->rt;
 
-	debug_assert_processor(w);
-	if (unlikely(!runq_push(&w->proc->runq, f)))
-		baton_sched_overflow(rt, w->proc, f);
 	/* The only processor is the caller's: none can be idle. */
 	if (rt->nprocs > 1)
 		baton_sched_wake_one(rt, w->proc);
 	else
 		watch_work(&rt->watch);
+}
+
+/* @f, which is not pinned, may run: to the queue of @w, in scheduler code. */
+static inline void sched_queue(struct baton_worker *w, struct baton_fiber *f)
+{
+	debug_assert_processor(w);
+	if (likely(runq_push(&w->proc->runq, f)))
+		sched_queued(w);
+	else
+		baton_sched_overflow(w, f);
 }
 
 /*
