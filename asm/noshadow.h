@@ -38,6 +38,12 @@ static inline void baton_shadow_unmap(uintptr_t base, size_t bytes)
 	(void)bytes;
 }
 
+static inline bool baton_shadow_has(const struct baton_ctx *ctx)
+{
+	(void)ctx;
+	return false;
+}
+
 static inline void baton_shadow_begin(struct baton_ctx *ctx, uintptr_t token)
 {
 	(void)ctx;

@@ -3,6 +3,8 @@
 #ifndef BATON_ASM_ARCH_H
 #define BATON_ASM_ARCH_H
 
+#include <stdint.h>
+
 struct baton_worker;
 
 /* The calling thread's worker. Set and read in this file alone. */
@@ -35,6 +37,14 @@ static inline void baton_worker_set_self(struct baton_worker *w)
 static inline void baton_cpu_relax(void)
 {
 	__asm__ volatile("pause");
+}
+
+/* A word that one thread writes, and others read: compilers make three
+ * instructions of a relaxed load and a relaxed store. */
+#define BATON_ARCH_COUNT
+static inline void baton_arch_count(uint64_t *n)
+{
+	__asm__("incq %0" : "+m"(*n) : : "cc");
 }
 
 #endif /* BATON_ASM_ARCH_H */

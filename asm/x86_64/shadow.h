@@ -118,6 +118,12 @@ static inline void baton_shadow_unmap(uintptr_t base, size_t bytes)
 	munmap((void *)base, bytes);
 }
 
+/* Does @ctx have a shadow stack? */
+static inline bool baton_shadow_has(const struct baton_ctx *ctx)
+{
+	return ctx->ssp;
+}
+
 /*
  * @ctx, which is new, begins on an empty shadow stack, whose token is to lie at
  * @token. What ran there before may have left it without returning: then its

@@ -59,16 +59,16 @@ void baton_chunks_free(struct baton_worker *w)
 }
 
 /*
- * Home from a foreign call, the rare cases. @state is what it ended in; the
- * slot says FIBER by now. Returns @err.
+ * Home from a foreign call, the rare cases. @odd is not 0 if it ended in any
+ * state but FOREIGN; the slot says FIBER by now. Returns @err.
  *
  * A function that longjmp()s out of a callback, over the frames in between,
  * comes here with that callback still in progress.
  */
 static int __attribute__((noinline, cold))
-call_end_slow(struct baton_worker *w, uint32_t state, int err)
+call_end_slow(struct baton_worker *w, uint32_t odd, int err)
 {
-	if (state != BATON_FOREIGN)
+	if (odd)
 		baton_callback_lost();
 	if (w->chunks && !w->depth) {
 		slot_set_state(w->slot, BATON_FOREIGN);
@@ -86,12 +86,12 @@ call_end_slow(struct baton_worker *w, uint32_t state, int err)
 static inline int call_end(struct baton_worker *w, struct baton_slot *slot,
 			   int err)
 {
-	uint32_t state = slot_state(slot);
+	uint32_t odd = slot_state(slot) ^ BATON_FOREIGN;
 	uint32_t taken = claim_enter(slot, BATON_FIBER);
 
-	if (unlikely((state ^ BATON_FOREIGN) | taken |
-		     smp_load_acquire(&w->rare) | (uintptr_t)w->chunks))
-		return call_end_slow(w, state, err);
+	if (unlikely(odd | taken | smp_load_acquire(&w->rare) |
+		     (uintptr_t)w->chunks))
+		return call_end_slow(w, odd, err);
 	return err;
 }
 
@@ -122,13 +122,14 @@ static inline void call_unwind(struct baton_worker **unwound)
 	if (!w)
 		return;
 	san_unwound(&w->san, w->sys_sp, &w->fiber->san);
-	call_end_slow(w, slot_state(w->slot), 0);
+	call_end_slow(w, slot_state(w->slot) ^ BATON_FOREIGN, 0);
 }
 
 int baton_call(void (*fn)(void *), void *arg)
 {
 	struct baton_worker *w = baton_worker_self();
 	struct baton_slot *slot;
+	uintptr_t out;
 
 	if (unlikely(!sched_on_fiber(w)))
 		return baton_error(-EPERM,
@@ -145,7 +146,10 @@ int baton_call(void (*fn)(void *), void *arg)
 	san_release(w->proc);
 	slot_set_state(slot, BATON_FOREIGN);
 	barrier(); /* state before canceled: interrupt.h */
-	if (unlikely(READ_ONCE(w->fiber->canceled) | misalignment(w->sys_sp)))
+	/* A cancel's bits are in the mask for the stack pointer. */
+	_Static_assert(CANCEL_IN_HAND < BATON_STACK_ALIGN, "one test");
+	out = (uintptr_t)w->sys_sp | READ_ONCE(w->fiber->canceled);
+	if (unlikely(out & (BATON_STACK_ALIGN - 1)))
 		call_out_slow(fn, arg, w);
 	else
 		call_out(fn, arg, w);

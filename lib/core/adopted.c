@@ -16,12 +16,77 @@
 
 static pthread_cond_t left = PTHREAD_COND_INITIALIZER;
 
+/*
+ * What a thread needs is kept for the next one when it ends: to map and unmap
+ * two stacks takes as long as to start a thread, and disturbs all others. So
+ * many at most.
+ */
+#define SPARE_MAX	16u
+
 /* With its fiber, which nobody may use any more. */
 static void destroy(struct baton_worker *w)
 {
 	if (w->fiber)
 		baton_stack_unmap(w->fiber);
+	baton_fault_stack_unmap(w);
 	free(w);
+}
+
+/* A worker of no thread, with a fiber of a stack of its own. NULL: no memory. */
+static struct baton_worker *create(struct baton_rt *rt)
+{
+	struct baton_worker *w = baton_worker_create(rt);
+
+	if (!w) {
+		baton_error(-ENOMEM, "no memory");
+		return NULL;
+	}
+	w->fiber = baton_stack_map(stack_pool_size(&rt->stacks));
+	if (!w->fiber) {
+		baton_error(-ENOMEM, "no memory for a stack");
+		destroy(w);
+		return NULL;
+	}
+	return w;
+}
+
+/* One that keep_locked() has kept, as create() would return it; or NULL. */
+static struct baton_worker *reuse_locked(struct baton_rt *rt)
+{
+	struct baton_worker *w = rt->adoptable;
+	struct baton_fiber *f;
+	void *altstack;
+
+	baton_rt_assert_locked();
+	if (!w)
+		return NULL;
+	rt->adoptable = w->next;
+	rt->nadoptable--;
+	f = w->fiber;
+	altstack = w->altstack;
+	baton_worker_init(w, rt);
+	w->fiber = f;
+	w->altstack = altstack;
+	f->permit = PERMIT_NONE;
+	f->canceled = CANCEL_NONE;
+	fiber_rest(f);
+	return w;
+}
+
+/*
+ * @w, which has no thread any more, and whose fiber nobody has, is for another.
+ * Not where there are shadow stacks: what lies on its own is not known. False:
+ * it is the caller's to destroy.
+ */
+static bool keep_locked(struct baton_rt *rt, struct baton_worker *w)
+{
+	baton_rt_assert_locked();
+	if (rt_stopping(rt) || rt->nadoptable == SPARE_MAX || w->fiber->shadow)
+		return false;
+	w->next = rt->adoptable;
+	rt->adoptable = w;
+	rt->nadoptable++;
+	return true;
 }
 
 /*
@@ -39,18 +104,14 @@ static bool reserved_locked(const struct baton_rt *rt)
 
 static int adopt_locked(struct baton_rt *rt, struct baton_worker **worker)
 {
-	struct baton_worker *w = baton_worker_create(rt);
-	int err = -ENOMEM;
+	struct baton_worker *w = reuse_locked(rt);
+	int err;
 
-	baton_rt_assert_locked();
 	if (!w)
-		return baton_error(err, "no memory");
-	w->fiber = baton_stack_map(stack_pool_size(&rt->stacks));
-	if (!w->fiber) {
-		baton_error(err, "no memory for a stack");
-		goto err_destroy;
-	}
-	baton_fiber_init(w->fiber);
+		w = create(rt);
+	if (!w)
+		return -ENOMEM;
+	san_fiber_init(&w->fiber->san, w->fiber->base, w->fiber);
 	w->fiber->joiner = JOIN_DETACHED;
 	w->fiber->worker = w;
 	baton_ctx_init(&w->fiber->ctx, fiber_top(w->fiber), NULL);
@@ -60,17 +121,15 @@ static int adopt_locked(struct baton_rt *rt, struct baton_worker **worker)
 	w->exits = baton_adopted_forget;
 	sched_pin(w, w->fiber);
 	err = __baton_worker_attach(w);
-	if (err)
-		goto err_destroy;
+	if (err) {
+		destroy(w);
+		return err;
+	}
 	slot_set_state(w->slot, BATON_PARKED);
 	atomic_fetch_add_relaxed(&rt->adopted, 1);
 	rt->users++;
 	*worker = w;
 	return 0;
-
-err_destroy:
-	destroy(w);
-	return err;
 }
 
 int baton_adopted_create(struct baton_worker **worker)
@@ -100,7 +159,7 @@ int baton_adopted_create(struct baton_worker **worker)
 void baton_adopted_forget(struct baton_worker *w)
 {
 	struct baton_rt *rt = w->rt;
-	bool cut_off, last;
+	bool cut_off, kept, last;
 
 	baton_rt_lock();
 	__baton_worker_detach(w);
@@ -115,13 +174,14 @@ void baton_adopted_forget(struct baton_worker *w)
 		w->next = rt->forgotten;
 		rt->forgotten = w;
 	}
+	kept = cut_off || keep_locked(rt, w);
 	last = __baton_rt_put(rt);
 	/* It may have been the last that could wake a fiber. Its callbacks
 	 * have told nobody of the processors that they left idle. */
 	if (!last && !rt_stopping(rt))
 		baton_sched_idled(rt);
 	baton_rt_unlock();
-	if (!cut_off)
+	if (!kept)
 		destroy(w);
 	if (last)
 		baton_rt_free(rt);
@@ -167,6 +227,10 @@ void baton_adopted_free(struct baton_rt *rt)
 
 	while ((w = rt->forgotten)) {
 		rt->forgotten = w->next;
+		destroy(w);
+	}
+	while ((w = rt->adoptable)) {
+		rt->adoptable = w->next;
 		destroy(w);
 	}
 }

@@ -40,7 +40,7 @@ void baton_adopted_drain(struct baton_rt *rt);
 /* In the child of fork(): nobody waits for an adopted thread. */
 void baton_adopted_forked(void);
 
-/* Free what baton_adopted_forget() had to keep. After baton_adopted_drain(). */
+/* Free what baton_adopted_forget() has kept. After baton_adopted_drain(). */
 void baton_adopted_free(struct baton_rt *rt);
 
 #endif /* BATON_CORE_ADOPTED_H */

@@ -228,12 +228,14 @@ static void list(struct baton_fiber *f, void *arg)
 {
 	const struct baton_fiber *joiner = READ_ONCE(f->joiner);
 
-	if (joiner == JOIN_FREED || joiner == JOIN_LEFT || joiner == JOIN_DONE)
+	const struct baton_fiber *joined = READ_ONCE(f->waiter.joined);
+
+	if (joiner == JOIN_FREED || joiner == JOIN_DONE)
 		return;
 	if (READ_ONCE(f->permit) >= PERMIT_WAITED)
 		say_fiber(arg, f, NULL);
-	else if (READ_ONCE(f->waiter.blocked) != WAITER_OVER)
-		say_fiber(arg, f, READ_ONCE(f->waiter.joined));
+	else if (joined || READ_ONCE(f->waiter.blocked) != WAITER_OVER)
+		say_fiber(arg, f, joined);
 }
 
 static void report(struct baton_rt *rt)

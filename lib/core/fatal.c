@@ -597,20 +597,20 @@ void baton_fault_stack_create(struct baton_worker *w)
 {
 	stack_t old, new = { .ss_size = ALTSTACK_SIZE };
 
-	w->altstack = NULL;
 	if (sigaltstack(NULL, &old) || !(old.ss_flags & SS_DISABLE))
 		return;		/* it has one */
-	new.ss_sp = mmap(NULL, ALTSTACK_SIZE, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	new.ss_sp = w->altstack;
+	if (!new.ss_sp)
+		new.ss_sp = mmap(NULL, ALTSTACK_SIZE, PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+				 -1, 0);
 	if (new.ss_sp == MAP_FAILED)
 		return;		/* it dies without a message then */
-	if (sigaltstack(&new, NULL))
-		munmap(new.ss_sp, ALTSTACK_SIZE);
-	else
-		w->altstack = new.ss_sp;
+	w->altstack = new.ss_sp;
+	sigaltstack(&new, NULL);
 }
 
-void baton_fault_stack_destroy(struct baton_worker *w)
+void baton_fault_stack_leave(struct baton_worker *w)
 {
 	stack_t old, none = { .ss_flags = SS_DISABLE };
 
@@ -619,5 +619,11 @@ void baton_fault_stack_destroy(struct baton_worker *w)
 	/* Foreign code may have put another in its place. */
 	if (!sigaltstack(NULL, &old) && old.ss_sp == w->altstack)
 		sigaltstack(&none, NULL);
-	munmap(w->altstack, ALTSTACK_SIZE);
+}
+
+void baton_fault_stack_unmap(struct baton_worker *w)
+{
+	if (w->altstack)
+		munmap(w->altstack, ALTSTACK_SIZE);
+	w->altstack = NULL;
 }

@@ -58,8 +58,14 @@ void baton_unwinding_failed(void) __attribute__((cold));
 void baton_fault_handler_install(void);
 void baton_fault_handler_remove(void);
 
-/* The calling thread, @w, can handle a fault with no stack left. */
+/*
+ * The calling thread, @w, can handle a fault with no stack left: on
+ * w->altstack, which is mapped if @w has none; and cannot any more.
+ */
 void baton_fault_stack_create(struct baton_worker *w);
-void baton_fault_stack_destroy(struct baton_worker *w);
+void baton_fault_stack_leave(struct baton_worker *w);
+
+/* @w has no thread, or its thread has left it. */
+void baton_fault_stack_unmap(struct baton_worker *w);
 
 #endif /* BATON_CORE_FATAL_H */

@@ -56,24 +56,22 @@ static struct baton_fiber *fiber_end(struct baton_worker *w, struct baton_fiber 
 
 	if (unlikely(f == rt->main))
 		baton_sched_stop(rt);
-	/* Release: the result. Acquire: the joiner. If a fiber waits in
-	 * baton_join(), that is the one use of the handle: FREED makes any
-	 * other an error from now on, which DONE would invite. */
-	while (!try_cmpxchg_acq_rel(&f->joiner, &joiner,
+	/* Release: the result. Acquire: the joiner, who is won by this. If a
+	 * fiber waits in baton_join(), that is the one use of the handle: FREED
+	 * makes any other an error from now on, which DONE would invite. */
+	while (joiner != JOIN_DETACHED &&
+	       !try_cmpxchg_acq_rel(&f->joiner, &joiner,
 				    joiner == JOIN_NONE ? JOIN_DONE :
 							  JOIN_FREED))
 		;
 	if (joiner == JOIN_DETACHED) {
+		WRITE_ONCE(f->joiner, JOIN_FREED);	/* nobody else may */
 		/* The stack may be reused while we are still on it: whoever
 		 * takes it waits until on_stack is clear, as does whoever
 		 * resumes a fiber. */
 		proc_fiber_put(rt, w->proc, f);
 	} else if (joiner != JOIN_NONE) {
-		/* Who has not won is in join_withdraw(), and frees @f after this. */
-		if (unlikely(!waiter_win(&joiner->waiter, f))) {
-			smp_store_release(&f->joiner, JOIN_LEFT);
-			return NULL;
-		}
+		joiner = (void *)((uintptr_t)joiner & ~JOIN_MASKED);
 		if (likely(f != rt->main && sched_direct(w) && !joiner->pin))
 			return joiner;
 		baton_sched_ready(rt, w, joiner);
@@ -90,14 +88,18 @@ NO_SANITIZE static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 	san_arrive(&f->san);
 	sched_exit(f->worker);
 	f->result = f->fn(f->arg);
+	fiber_rest(f);
 	w = sched_enter();
 	if (unlikely(!w || w->depth))
 		baton_fatal(
 			"a fiber ended within a foreign call or callback: longjmp()?");
 	/* The thread is as the fiber has left it, and serves no other one:
 	 * @w stays pinned. sched_due() is true of it, and it ends. */
-	if (unlikely(f->locks))
+	if (unlikely(f->locks)) {
 		WRITE_ONCE(w->retired, true);
+		f->locks = 0;
+		f->pin = NULL;
+	}
 	next = fiber_end(w, f);
 	if (!next && likely(f != w->rt->main && !sched_due(w))) {
 		runq_prefetch(&w->proc->runq);
@@ -108,77 +110,96 @@ NO_SANITIZE static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 	return switch_ended(w, f, next);
 }
 
-void baton_fiber_init(struct baton_fiber *f)
-{
-	f->permit = PERMIT_NONE;
-	f->waiter.blocked = WAITER_OVER;
-	f->waiter.fiber = f;
-	f->waiter.joined = NULL;
-	f->canceled = CANCEL_NONE;
-	f->masked = 0;
-	f->deadline = TIMER_NEVER;
-	f->pin = NULL;
-	f->locks = 0;
-	f->cxx = (struct cxx){ 0 };
-	f->tries = NULL;
-	f->joiner = JOIN_NONE;
-	f->queued = false;
-	san_fiber_init(&f->san, f->base, f);
-}
-
-struct baton_fiber *baton_fiber_create(struct baton_rt *rt,
-				       struct baton_proc *p, size_t stack_size,
-				       baton_fn fn, void *arg)
+static inline struct baton_fiber *fiber_create(struct baton_rt *rt,
+					       struct baton_proc *p,
+					       size_t stack_size, baton_fn fn,
+					       void *arg)
 {
 	struct baton_fiber *f = proc_fiber_get(rt, p, stack_size);
 
 	if (unlikely(!f))
 		return NULL;
 	sched_stack_left(f);	/* a detached fiber's, maybe */
-	baton_fiber_init(f);
+	/* All else is as fiber_rest() and the end of its last wait left it. */
+	f->permit = PERMIT_NONE;
+	f->canceled = CANCEL_NONE;
+	f->joiner = JOIN_NONE;
 	f->fn = fn;
 	f->arg = arg;
+	san_fiber_init(&f->san, f->base, f);
 	baton_ctx_init(&f->ctx, fiber_top(f), fiber_main);
-	baton_shadow_begin(&f->ctx, f->shadow);
+	if (unlikely(baton_shadow_has(&f->ctx)))
+		baton_shadow_begin(&f->ctx, f->shadow);
 	return f;
 }
 
-int baton_spawn(struct baton_fiber **fiber, const struct baton_attr *attr,
-		baton_fn fn, void *arg)
+struct baton_fiber *baton_fiber_create(struct baton_rt *rt,
+				       struct baton_proc *p, size_t stack_size,
+				       baton_fn fn, void *arg)
 {
-	size_t size = attr ? attr->stack_size : 0;
-	struct baton_worker *w = sched_enter();
-	struct baton_rt *rt = w ? w->rt : baton_rt_hold();
+	return fiber_create(rt, p, stack_size, fn, arg);
+}
+
+static int no_memory(void)
+{
+	return baton_error(-ENOMEM, "no memory for a stack");
+}
+
+/* baton_spawn() on a thread that is no worker, or in foreign code. */
+static int __attribute__((noinline))
+spawn_outside(struct baton_fiber **fiber, size_t size, baton_fn fn, void *arg)
+{
+	struct baton_rt *rt = baton_rt_hold();
 	struct baton_fiber *f;
 	int err = 0;
 
 	if (unlikely(!rt))
 		return baton_error(-ESRCH, "no scheduler runs");
-	if (unlikely(!fn)) {
-		err = baton_error(-EINVAL, "no function to run");
-		goto out;
-	}
-	f = baton_fiber_create(rt, w ? w->proc : NULL, size, fn, arg);
+	f = baton_fiber_create(rt, NULL, size, fn, arg);
 	if (unlikely(!f)) {
-		err = baton_error(-ENOMEM, "no memory for a stack");
+		err = no_memory();
 		goto out;
 	}
 	if (fiber)
 		*fiber = f;
 	else
 		f->joiner = JOIN_DETACHED;
-	if (likely(w)) {
-		f->place = w->proc->runq.rec->tail;
-		count(&w->proc->spawns);
-	} else {
-		atomic_fetch_add_relaxed(&rt->spawns, 1);
-	}
-	baton_sched_ready(rt, w, f);
+	atomic_fetch_add_relaxed(&rt->spawns, 1);
+	baton_sched_ready(rt, NULL, f);
 out:
-	if (likely(w))
-		sched_exit(w);
+	baton_rt_release();
+	return err;
+}
+
+int baton_spawn(struct baton_fiber **fiber, const struct baton_attr *attr,
+		baton_fn fn, void *arg)
+{
+	size_t size = attr ? attr->stack_size : 0;
+	struct baton_worker *w;
+	struct baton_proc *p;
+	struct baton_fiber *f;
+	int err = 0;
+
+	if (unlikely(!fn))
+		return baton_error(-EINVAL, "no function to run");
+	w = sched_enter();
+	if (unlikely(!w))
+		return spawn_outside(fiber, size, fn, arg);
+	p = w->proc;
+	f = fiber_create(w->rt, p, size, fn, arg);
+	if (unlikely(!f)) {
+		err = no_memory();
+		goto out;
+	}
+	if (fiber)
+		*fiber = f;
 	else
-		baton_rt_release();
+		f->joiner = JOIN_DETACHED;
+	f->place = p->runq.rec->tail;
+	count(&p->spawns);
+	sched_queue(w, f);
+out:
+	sched_exit(w);
 	return err;
 }
 
@@ -201,76 +222,71 @@ static struct baton_fiber *handle_use(struct baton_fiber *f,
 	return old;
 }
 
-/*
- * The wait of @self for the end of @f is over, but not by that. True: @f has
- * not ended, and its handle is as good as before. False: it has ended all the
- * same, and nobody but @self looks at it any more.
- */
-static bool join_withdraw(struct baton_fiber *f, struct baton_fiber *self)
+static int __attribute__((noinline, cold))
+join_wait_slow(struct baton_worker *w, struct baton_fiber *f, int64_t deadline)
 {
-	struct baton_fiber *old = self;
-	struct backoff b = { 0 };
+	struct wait t = { .w = w, .first = f };
 
-	if (try_cmpxchg_acq_rel(&f->joiner, &old, JOIN_NONE))
-		return true;
-	/* It has yet to find out that we were not to be won. */
-	while (smp_load_acquire(&f->joiner) != JOIN_LEFT)
-		baton_backoff(&b);
-	WRITE_ONCE(f->joiner, JOIN_FREED);
-	return false;
+	return baton_wait_slow(&t, deadline);
 }
 
-/* @f has not ended: wait for that. 0: it has, or does so just now. */
-static int join_wait(struct wait *t, struct baton_fiber *f, int64_t deadline)
+/*
+ * @f has not ended: wait for that. 0: it has, or does so just now. It is the
+ * joiner in @f that is won, not the waiter: by the end of @f, or by a cancel or
+ * deadline, which makes it JOIN_NONE, so that the handle is as good as before.
+ */
+static inline int join_wait(struct baton_worker **w, struct baton_fiber *f,
+			    int64_t deadline)
 {
-	struct baton_fiber *self = t->w->fiber, *was;
+	struct baton_fiber *self = (*w)->fiber, *was;
+	uintptr_t masked = unlikely(self->masked) ? JOIN_MASKED : 0;
 	int err;
 
+	self->waiter.by = f;
 	WRITE_ONCE(self->waiter.joined, f);
-	wait_arm(t);
-	was = handle_use(f, self);
+	was = handle_use(f, (void *)((uintptr_t)self | masked));
 	if (unlikely(was != JOIN_NONE)) {
-		WRITE_ONCE(self->waiter.joined, NULL);
-		baton_wait_disarm(t);
-		return was == JOIN_DONE ? 0 : -EINVAL;
+		err = was == JOIN_DONE ? 0 : -EINVAL;
+	} else if (wait_is_rare(*w, self, deadline)) {
+		err = join_wait_slow(*w, f, deadline);
+		*w = self->worker;
+	} else {
+		*w = sched_join(*w, f);
+		err = unlikely((uintptr_t)self->waiter.by <= WAITER_LAST) ?
+			      baton_wait_result(self) :
+			      0;
 	}
-	t->first = f;
-	err = wait_block(t, deadline);
 	WRITE_ONCE(self->waiter.joined, NULL);
-	if (likely(!err) || join_withdraw(f, self))
-		return err;
-	if (err == -ECANCELED)
-		baton_wait_canceled_later(t);
-	return 0;
+	return err;
 }
 
 int baton_join_until(struct baton_fiber *fiber, void **result, int64_t deadline)
 {
 	struct baton_fiber *was;
-	struct wait t;
+	struct baton_worker *w;
 	int err = 0;
 
 	if (!fiber)
 		return -EINVAL;
-	wait_enter(&t);
-	if (!t.w)
+	w = sched_enter();
+	if (unlikely(!w))
 		return -EPERM;
-	if (fiber == t.w->fiber) {
+	if (unlikely(fiber == w->fiber)) {
 		err = -EDEADLK;
 		goto out;
 	}
 	was = READ_ONCE(fiber->joiner);
 	if (was == JOIN_NONE)
-		err = join_wait(&t, fiber, deadline);
+		err = join_wait(&w, fiber, deadline);
 	else if (was != JOIN_DONE || handle_use(fiber, JOIN_NONE) != JOIN_DONE)
 		err = -EINVAL;
 	if (unlikely(err))
 		goto out;
 	if (result)
 		*result = fiber->result;
-	fiber_free(t.w->rt, t.w->proc, fiber);
+	fiber_free(w->rt, w->proc, fiber);
 out:
-	wait_leave(&t);
+	sched_exit(w);
 	return err;
 }
 

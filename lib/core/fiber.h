@@ -13,6 +13,7 @@
 #define BATON_CORE_FIBER_H
 
 #include <baton/fiber.h>
+#include <baton/time.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -46,7 +47,7 @@ enum {
 #define JOIN_DETACHED	((struct baton_fiber *)1)
 #define JOIN_DONE	((struct baton_fiber *)2)
 #define JOIN_NONE	((struct baton_fiber *)3)
-#define JOIN_LEFT	((struct baton_fiber *)4)	/* see join_withdraw() */
+#define JOIN_MASKED	((uintptr_t)8)	/* or-ed to it: no cancel ends that wait */
 
 /* baton_fiber.special */
 enum {
@@ -54,37 +55,60 @@ enum {
 	STACK_UNGUARDED	= 2,	/* see baton_stack_overrun() */
 };
 
+/*
+ * Of many fibers each is cold when it is spawned, when it runs, and when it is
+ * joined. So what each of these touches lies in as few lines of the cache as
+ * may be: in the first two for a spawn, which is why the third is at rest while
+ * a fiber is free (fiber_rest()); in the first one for a join.
+ */
 struct baton_fiber {
 	struct baton_ctx ctx;		/* O; on_stack: A */
-	uint32_t permit;		/* A */
-	struct waiter waiter;		/* see waiter.h */
-	uint32_t canceled;		/* A: a cancel is due, see cancel.c */
-	uint32_t masked;		/* O: sections that none may end */
-	int64_t deadline;		/* O: of the innermost scope */
-	struct baton_worker *worker;	/* O: where it runs or ran last */
-	struct baton_worker *pin;	/* O: it may run there alone */
-	unsigned int locks;		/* O: baton_thread_lock() */
-	struct cxx cxx;			/* O: while it is not running */
-	struct try *tries;		/* O: the innermost, see panic.c */
-	struct baton_fiber *next;	/* Q; free lists */
-	struct baton_fiber *prev;	/* Q: global queue's list */
 	struct baton_fiber *joiner;	/* A */
-	bool queued;			/* Q: on the global queue's list */
-	uint32_t ticket;		/* Q: its place there, see global.h */
+	baton_fn fn;			/* O */
+	union {
+		void *arg;		/* O */
+		void *result;		/* O; after JOIN_DONE the joiner's */
+	};
+
+	struct waiter waiter;		/* see waiter.h */
+	struct baton_worker *pin;	/* O: it may run there alone */
+	uint32_t permit;		/* A */
+	uint32_t canceled;		/* A: a cancel is due, see cancel.c */
 	uint32_t place;			/* O: in the run queue of its spawner's
 					 * processor, if it is there still */
-	baton_fn fn;			/* O */
-	void *arg;			/* O */
-	void *result;			/* O; after JOIN_DONE the joiner's */
+	uint8_t special;		/* constant; above; 0: as most are */
+	bool queued;			/* Q: on the global queue's list */
+
+	struct baton_worker *worker;	/* O: where it runs or ran last */
+	int64_t deadline;		/* O: of the innermost scope */
+	struct try *tries;		/* O: the innermost, see panic.c */
+	struct cxx cxx;			/* O: while it is not running */
+	uint32_t masked;		/* O: sections that no cancel may end */
+	unsigned int locks;		/* O: baton_thread_lock() */
+	struct baton_fiber *next;	/* Q; free lists */
+	struct baton_fiber *prev;	/* Q: global queue's list */
+
+	uint32_t ticket;		/* Q: its place there, see global.h */
 	/* Constant, and all that there is of one that was never used */
+	unsigned int id;		/* valgrind's, of the stack */
 	void *base;			/* lowest byte of the stack */
 	struct stack_slab *slab;	/* where it lies */
 	uintptr_t shadow;		/* token of its empty shadow stack;
 					 * 0: none */
-	unsigned int id;		/* valgrind's, of the stack */
-	uint8_t special;		/* above; 0: as most are */
 	struct san san;			/* O */
 };
+
+/*
+ * @f is free, and the caller's: what is the fiber's own is as each finds it when
+ * it starts. What others write is set when it is spawned.
+ */
+static inline void fiber_rest(struct baton_fiber *f)
+{
+	f->deadline = BATON_NEVER;
+	f->tries = NULL;
+	f->cxx = (struct cxx){ 0 };
+	f->masked = 0;
+}
 
 static inline struct baton_fiber *fiber_of(struct baton_ctx *ctx)
 {
@@ -102,9 +126,6 @@ struct baton_proc;
 struct baton_fiber *baton_fiber_create(struct baton_rt *rt,
 				       struct baton_proc *p, size_t stack_size,
 				       baton_fn fn, void *arg);
-
-/* What baton_fiber_create() does to memory of stack.c, without a function. */
-void baton_fiber_init(struct baton_fiber *f);
 
 /* Where the stack of @f begins, aligned as for a call. */
 static inline void *fiber_top(struct baton_fiber *f)

@@ -37,3 +37,14 @@ void __attribute__((noinline, cold)) baton_backoff(struct backoff *b)
 	}
 	errno = saved;
 }
+
+void baton_lock_wait(uint32_t *lock)
+{
+	struct backoff b = { 0 };
+
+	do
+		do
+			baton_backoff(&b);
+		while (READ_ONCE(*lock));
+	while (!lock_try(lock));
+}

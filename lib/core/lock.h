@@ -46,14 +46,13 @@ static inline bool lock_try(uint32_t *lock)
 	return try_cmpxchg_acq_rel(lock, &free, 1);
 }
 
+/* What lock_take() leaves over: somebody has it. */
+void baton_lock_wait(uint32_t *lock) __attribute__((cold));
+
 static inline void lock_take(uint32_t *lock)
 {
-	struct backoff b = { 0 };
-
-	while (unlikely(!lock_try(lock)))
-		do
-			baton_backoff(&b);
-		while (READ_ONCE(*lock));
+	if (unlikely(!lock_try(lock)))
+		baton_lock_wait(lock);
 }
 
 static inline void lock_drop(uint32_t *lock)

@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <stdbool.h>
 
+#include "arch.h"
 #include "base.h"
 #include "config.h"
 #include "cxx.h"
@@ -68,6 +69,8 @@ struct baton_rt {
 	uint64_t adopted;		/* A: threads, ever */
 	unsigned int users;		/* L: baton_run(), adopted threads */
 	struct baton_worker *forgotten;	/* L: list, freed once drained */
+	struct baton_worker *adoptable;	/* L: list, for the next thread */
+	unsigned int nadoptable;	/* L: how many */
 	bool drained;			/* L: fibers are nobody's any more */
 	struct baton_stats gone;	/* L: of workers no more */
 	int stopping;			/* A */
@@ -105,7 +108,11 @@ static inline bool rt_may_have_work(const struct baton_rt *rt)
 /* A counter that one thread writes and any may read. */
 static inline void count(uint64_t *counter)
 {
+#ifdef BATON_ARCH_COUNT
+	baton_arch_count(counter);
+#else
 	WRITE_ONCE(*counter, *counter + 1);
+#endif
 }
 
 /*

@@ -62,26 +62,29 @@ static inline bool runq_empty(const struct runq *q)
 /* By the holder. False when full. Release: pairs with baton_runq_pop_half(). */
 static inline bool runq_push(struct runq *q, struct baton_fiber *f)
 {
-	__u32 tail = q->rec->tail;
+	struct baton_proc_rec *rec = q->rec;
+	__u32 tail = rec->tail;
 
-	if (unlikely(runq_full(q)))
+	/* Others can only make room. Acquire: pairs with who took. */
+	if (unlikely(tail - smp_load_acquire(&rec->head) >= RUNQ_SIZE))
 		return false;
 	WRITE_ONCE(q->ring[tail % RUNQ_SIZE], f);
-	smp_store_release(&q->rec->tail, tail + 1);
+	smp_store_release(&rec->tail, tail + 1);
 	return true;
 }
 
 /* By the holder, @tail being its own index. NULL when empty. */
 static inline struct baton_fiber *runq_pop_before(struct runq *q, __u32 tail)
 {
-	__u32 head = smp_load_acquire(&q->rec->head);
+	struct baton_proc_rec *rec = q->rec;
+	__u32 head = smp_load_acquire(&rec->head);
 	struct baton_fiber *f;
 
 	while (head != tail) {
 		f = READ_ONCE(q->ring[head % RUNQ_SIZE]);
 		if (!q->shared)		/* nor is anybody else to be woken */
-			WRITE_ONCE(q->rec->head, head + 1);
-		else if (!try_cmpxchg_acq_rel(&q->rec->head, &head, head + 1))
+			WRITE_ONCE(rec->head, head + 1);
+		else if (!try_cmpxchg_acq_rel(&rec->head, &head, head + 1))
 			continue;
 		if (likely(f))
 			return f;
@@ -111,7 +114,7 @@ static inline void runq_prefetch(const struct runq *q)
 	/* What is not in the queue any more, others may be using. */
 	if (q->rec->tail - at - 1 >= RUNQ_SIZE)
 		return;
-	for (uintptr_t line = f - 64; line != f + 192; line += 64)
+	for (uintptr_t line = f - 128; line != f + 192; line += 64)
 		__builtin_prefetch((void *)line, 1);
 }
 
@@ -127,8 +130,9 @@ static inline void runq_prefetch(const struct runq *q)
 static inline struct baton_fiber *runq_rotate(struct runq *q,
 					      struct baton_fiber *f)
 {
-	__u32 head = smp_load_acquire(&q->rec->head);
-	__u32 tail = q->rec->tail;
+	struct baton_proc_rec *rec = q->rec;
+	__u32 head = smp_load_acquire(&rec->head);
+	__u32 tail = rec->tail;
 	struct baton_fiber *next;
 
 	if (head == tail)
@@ -137,9 +141,11 @@ static inline struct baton_fiber *runq_rotate(struct runq *q,
 		next = q->ring[head % RUNQ_SIZE];
 		if (unlikely(!next))
 			return NULL;
+		if (next == f)	/* not while it runs */
+			__builtin_unreachable();
 		q->ring[tail % RUNQ_SIZE] = f;
-		smp_store_release(&q->rec->tail, tail + 1);
-		WRITE_ONCE(q->rec->head, head + 1);
+		smp_store_release(&rec->tail, tail + 1);
+		WRITE_ONCE(rec->head, head + 1);
 		return next;
 	}
 	if (!runq_push(q, f))

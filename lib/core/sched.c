@@ -42,11 +42,7 @@
 
 /* --- making fibers runnable -------------------------------------------- */
 
-/*
- * After a queue was filled: somebody to run it, if a processor is free. @queue:
- * the caller's own, to which it has pushed; NULL: not to one.
- */
-static void wake_one(struct baton_rt *rt, const struct baton_proc *queue)
+void baton_sched_wake_one(struct baton_rt *rt, const struct baton_proc *queue)
 {
 	int p;
 
@@ -63,15 +59,15 @@ static void wake_one(struct baton_rt *rt, const struct baton_proc *queue)
 		watch_work(&rt->watch);
 }
 
-/* The run queue of @p is full: half of it, and @f, to where all find them. */
-static __attribute__((noinline)) void
-overflow(struct baton_rt *rt, struct baton_proc *p, struct baton_fiber *f)
+/* Half of the queue, and @f, to where all find them. */
+void baton_sched_overflow(struct baton_worker *w, struct baton_fiber *f)
 {
 	struct baton_fiber *batch[RUNQ_SIZE / 2 + 1];
-	unsigned int n = baton_runq_pop_half(&p->runq, batch);
+	unsigned int n = baton_runq_pop_half(&w->proc->runq, batch);
 
 	batch[n++] = f;
-	baton_global_push(rt, batch, n);
+	baton_global_push(w->rt, batch, n);
+	sched_queued(w);
 }
 
 /* Either a processor for its worker, or the queue. */
@@ -99,7 +95,7 @@ static __attribute__((noinline)) void ready_global(struct baton_rt *rt,
 						   struct baton_fiber *f)
 {
 	baton_global_push(rt, &f, 1);
-	wake_one(rt, NULL);
+	baton_sched_wake_one(rt, NULL);
 }
 
 void baton_sched_ready(struct baton_rt *rt, struct baton_worker *w,
@@ -114,14 +110,7 @@ void baton_sched_ready(struct baton_rt *rt, struct baton_worker *w,
 		ready_global(rt, f);
 		return;
 	}
-	debug_assert_processor(w);
-	if (unlikely(!runq_push(&w->proc->runq, f)))
-		overflow(rt, w->proc, f);
-	/* The only processor is the caller's: none can be idle. */
-	if (rt->nprocs > 1)
-		wake_one(rt, w->proc);
-	else
-		watch_work(&rt->watch);
+	sched_queue(w, f);
 }
 
 void baton_sched_rescue(struct baton_rt *rt)
@@ -316,7 +305,7 @@ static struct baton_fiber *spin(struct baton_rt *rt, struct baton_proc *p)
 	 */
 	if (atomic_fetch_sub(&rt->hdr->nspinning, 1) == 1 && f &&
 	    rt_has_work(rt))
-		wake_one(rt, NULL);
+		baton_sched_wake_one(rt, NULL);
 	return f;
 }
 
@@ -369,7 +358,7 @@ void baton_sched_release(struct baton_worker *w)
 	w->proc = NULL;
 	idle_set(w->rt->hdr, w->slot->proc);
 	if (rt_has_work(w->rt))
-		wake_one(w->rt, NULL);
+		baton_sched_wake_one(w->rt, NULL);
 }
 
 /*

@@ -43,6 +43,37 @@ void baton_sched_ready(struct baton_rt *rt, struct baton_worker *w,
 		       struct baton_fiber *f);
 
 /*
+ * After a queue was filled: somebody to run it, if a processor is free. @queue:
+ * the caller's own, to which it has pushed; NULL: not to one.
+ */
+void baton_sched_wake_one(struct baton_rt *rt, const struct baton_proc *queue);
+
+/* What sched_queue() leaves over: the queue is full. */
+void baton_sched_overflow(struct baton_worker *w, struct baton_fiber *f);
+
+/* @w has pushed to its queue: the same for that. */
+static inline void sched_queued(struct baton_worker *w)
+{
+	struct baton_rt *rt = w->rt;
+
+	/* The only processor is the caller's: none can be idle. */
+	if (rt->nprocs > 1)
+		baton_sched_wake_one(rt, w->proc);
+	else
+		watch_work(&rt->watch);
+}
+
+/* @f, which is not pinned, may run: to the queue of @w, in scheduler code. */
+static inline void sched_queue(struct baton_worker *w, struct baton_fiber *f)
+{
+	debug_assert_processor(w);
+	if (likely(runq_push(&w->proc->runq, f)))
+		sched_queued(w);
+	else
+		baton_sched_overflow(w, f);
+}
+
+/*
  * In a foreign call of @w, whose pinned fiber must go on here: wait for a
  * processor, and enter FIBER. False when the scheduler is stopping.
  */
@@ -125,7 +156,7 @@ static inline void sched_exit(struct baton_worker *w)
 /* Must the scheduler be asked what to run? It is now and then in any case. */
 static inline bool sched_due(struct baton_worker *w)
 {
-	return unlikely(w->pinned || --w->proc->budget <= 0);
+	return unlikely(w->pinned || --w->proc->budget < 0);
 }
 
 /* What sched_direct() leaves over. */

@@ -290,9 +290,14 @@ static struct baton_fiber *dress(struct stack_slab *slab, unsigned int n)
 	if (root_each(slab))
 		san_root(f->base, slab->size);
 	f->shadow = 0;
-	if (slab->shadows)
+	if (slab->shadows) {
 		f->shadow = baton_shadow_token(slab->shadows +
 					       (n + 1) * slab->shadow_size);
+		baton_shadow_begin(&f->ctx, f->shadow);
+	}
+	/* The rest is zeros. */
+	f->waiter.fiber = f;
+	fiber_rest(f);
 	errno = saved;
 	return f;
 }

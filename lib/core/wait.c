@@ -20,6 +20,24 @@ int baton_wait_result(const struct baton_fiber *f)
 }
 
 /*
+ * End the wait of @f for the end of a fiber, if it is in one: true, and the
+ * caller has to resume it. @cancel: not one that is masked. The other fiber may
+ * have ended, and be a new one by now, but its record lasts as long as the
+ * scheduler: if @f is found to wait there, it does.
+ */
+static bool interrupt_join(struct baton_fiber *f, bool cancel)
+{
+	struct baton_fiber *joined = READ_ONCE(f->waiter.joined), *old = f;
+
+	if (!joined)
+		return false;
+	if (try_cmpxchg_acq_rel(&joined->joiner, &old, JOIN_NONE))
+		return true;
+	return !cancel && old == (void *)((uintptr_t)f | JOIN_MASKED) &&
+	       try_cmpxchg_acq_rel(&joined->joiner, &old, JOIN_NONE);
+}
+
+/*
  * End the wait that @f is in, if it is in one: true, and the caller has to
  * resume it. @cancel: not one that is masked.
  */
@@ -28,7 +46,11 @@ static bool interrupt(struct baton_fiber *f, const void *by, bool cancel)
 	struct waiter *waiter = &f->waiter;
 	uint32_t old;
 
-	/* It is in one of two kinds of wait at most. */
+	/* It is in one of three kinds of wait at most. */
+	if (interrupt_join(f, cancel)) {
+		waiter->by = by;
+		return true;
+	}
 	old = READ_ONCE(waiter->blocked);
 	if (old != WAITER_OVER && !(cancel && old == WAITER_MASKED) &&
 	    try_cmpxchg_acq_rel(&waiter->blocked, &old, WAITER_OVER)) {
@@ -46,8 +68,11 @@ static bool interrupt(struct baton_fiber *f, const void *by, bool cancel)
 
 static bool waits_unmasked(const struct baton_fiber *f)
 {
+	const struct baton_fiber *joined = READ_ONCE(f->waiter.joined);
+
 	return READ_ONCE(f->waiter.blocked) == WAITER_BLOCKED ||
-	       READ_ONCE(f->permit) == PERMIT_WAITED;
+	       READ_ONCE(f->permit) == PERMIT_WAITED ||
+	       (joined && READ_ONCE(joined->joiner) == f);
 }
 
 bool baton_wait_cancel(struct baton_fiber *f)
@@ -70,6 +95,12 @@ bool baton_wait_cancel(struct baton_fiber *f)
 		membarrier_all();
 	}
 	return false;
+}
+
+/* The fiber, which has been armed, leaves the worker to others. */
+static void wait_switch(struct wait *t)
+{
+	t->w = t->first ? sched_join(t->w, t->first) : sched_block(t->w);
 }
 
 /* --- deadlines --------------------------------------------------------------- */

@@ -53,7 +53,8 @@
  * @w:      the fiber's worker, in scheduler code; NULL: an ordinary thread
  * @waiter: the fiber's, or @own
  * @own:    a thread's
- * @first:  a fiber to go on with if it waits for its first run here; or NULL
+ * @first:  of baton_wait_slow(): a fiber to go on with if it waits for its
+ *          first run here; or NULL
  */
 struct wait {
 	struct baton_worker *w;
@@ -102,12 +103,6 @@ static inline void wait_arm(struct wait *t)
 /* Nothing is to be waited for after all. What may have won is waited for. */
 void baton_wait_disarm(struct wait *t);
 
-/* The fiber, which has been armed, leaves the worker to others. */
-static inline void wait_switch(struct wait *t)
-{
-	t->w = t->first ? sched_join(t->w, t->first) : sched_block(t->w);
-}
-
 /* What wait_block() leaves over: a thread, a deadline, a cancel, a fence. */
 int baton_wait_slow(struct wait *t, int64_t deadline);
 
@@ -128,6 +123,19 @@ void baton_wait_canceled_later(const struct wait *t);
 int baton_wait_result(const struct baton_fiber *f);
 
 /*
+ * Is there anything else that may end the wait of @f, or keep it from beginning?
+ * The canceler makes up for the fence between blocked and canceled.
+ */
+static inline bool wait_is_rare(const struct baton_worker *w,
+				const struct baton_fiber *f, int64_t deadline)
+{
+	barrier();
+	return unlikely(READ_ONCE(f->canceled) | READ_ONCE(w->rare) |
+			(deadline != TIMER_NEVER) |
+			(f->deadline != TIMER_NEVER));
+}
+
+/*
  * Wait until won. 0: by an object, whose entry is waiter.by; -ETIMEDOUT: it is
  * @deadline, or that of a baton_deadline_push(); -ECANCELED. Blocks the fiber,
  * or the thread. Without locks.
@@ -139,12 +147,9 @@ static inline int wait_block(struct wait *t, int64_t deadline)
 	if (unlikely(!t->w))
 		return baton_wait_slow(t, deadline);
 	f = t->w->fiber;
-	/* The canceler makes up for the fence between blocked and canceled. */
-	barrier();
-	if (unlikely(READ_ONCE(f->canceled) | READ_ONCE(t->w->rare) |
-		     (deadline != TIMER_NEVER) | (f->deadline != TIMER_NEVER)))
+	if (wait_is_rare(t->w, f, deadline))
 		return baton_wait_slow(t, deadline);
-	wait_switch(t);
+	t->w = sched_block(t->w);
 	if (unlikely((uintptr_t)f->waiter.by <= WAITER_LAST))
 		return baton_wait_result(f);
 	return 0;

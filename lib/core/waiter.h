@@ -29,7 +29,8 @@ enum {
  * @fiber:   NULL: a thread
  * @by:      who has won it; written before it is resumed
  * @next:    of a list of those that were won; the winner's
- * @joined:  the fiber for whose end it waits, or NULL; for reports
+ * @joined:  the fiber for whose end it waits, or NULL. Then it is @joined's
+ *           joiner that is won, and not @blocked
  */
 struct waiter {
 	uint32_t blocked;

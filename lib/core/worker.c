@@ -143,7 +143,9 @@ void __baton_worker_detach(struct baton_worker *w)
 	atomic_fetch_sub_relaxed(&rt->nworkers, 1);
 	pthread_setspecific(exit_key, NULL);
 	baton_worker_set_self(NULL);
-	baton_fault_stack_destroy(w);
+	baton_fault_stack_leave(w);
+	if (!w->adopted)	/* see adopted.c */
+		baton_fault_stack_unmap(w);
 	baton_san_thread_uninit(&w->san);
 	rt->tier->detach(w);
 }

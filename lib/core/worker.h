@@ -46,7 +46,8 @@
  *           that is an error, which ends the process
  * @control: of an adopted thread when it was: its control words
  * @interrupt: see interrupt.h
- * @altstack: for the signal handler of fatal.c; NULL: the thread had its own
+ * @altstack: for the signal handler of fatal.c; NULL: the thread had its own,
+ *           or it is not mapped
  */
 struct baton_worker {
 	struct baton_slot *slot;

@@ -17,6 +17,99 @@ static void *nothing(void *arg)
 	return arg;
 }
 
+/* --- what a fiber leaves behind, the next on its stack finds as new --------- */
+
+static struct baton_scope scope;
+
+static void leave_traces(void *arg)
+{
+	expect_eq(baton_deadline_push(&scope, 1), 0);
+	expect_eq(baton_ready(baton_self()), 0);
+	expect_eq(baton_cancel(baton_self()), 0);
+	expect_eq(baton_cancel_mask(), 0);
+	add((int *)arg, 1);
+}
+
+static void find_none(void *arg)
+{
+	int64_t soon = baton_now() + BATON_MSEC;
+
+	expect_eq(baton_canceled(), 0);
+	expect_eq(baton_cancel_unmask(), -EINVAL);
+	expect_eq(baton_park_until(soon), -ETIMEDOUT);
+	expect(baton_now() >= soon);
+	add((int *)arg, 1);
+}
+
+static void *leaver(void *arg)
+{
+	leave_traces(arg);
+	return NULL;
+}
+
+static void *finder(void *arg)
+{
+	find_none(arg);
+	return NULL;
+}
+
+static void *traces_main(void *arg)
+{
+	int n = 0;
+
+	for (int i = 0; i < 20; i++) {
+		join(spawn(leaver, &n));
+		join(spawn(finder, &n));
+	}
+	expect_eq(n, 40);
+	return arg;
+}
+
+START_TEST(no_traces)
+{
+	run_on(1, traces_main, NULL);
+}
+END_TEST
+
+static void *leaver_thread(void *arg)
+{
+	expect_eq(baton_callback(leave_traces, arg), 0);
+	return NULL;
+}
+
+static void *finder_thread(void *arg)
+{
+	expect_eq(baton_callback(find_none, arg), 0);
+	return NULL;
+}
+
+static void one_by_one(void *arg)
+{
+	pthread_t t;
+
+	for (int i = 0; i < 40; i++) {
+		expect_eq(pthread_create(&t, NULL,
+					 i % 2 ? finder_thread : leaver_thread,
+					 arg), 0);
+		pthread_join(t, NULL);
+	}
+}
+
+static void *threads_main(void *arg)
+{
+	int n = 0;
+
+	expect(baton_call(one_by_one, &n) >= 0);
+	expect_eq(n, 40);
+	return arg;
+}
+
+START_TEST(no_traces_of_threads)
+{
+	run_on(nprocs_list[_i], threads_main, NULL);
+}
+END_TEST
+
 /* --- a handle is good for one join or detach -------------------------------- */
 
 static void *park_once(void *arg)
@@ -446,6 +539,8 @@ int main(void)
 	Suite *s = suite_create("life");
 	TCase *tc = test_case(s, "life");
 
+	tcase_add_test(tc, no_traces);
+	tcase_add_loop_test(tc, no_traces_of_threads, 0, ARRAY_SIZE(nprocs_list));
 	tcase_add_test(tc, handles);
 	tcase_add_loop_test(tc, joined_by_two, 0, ARRAY_SIZE(nprocs_list));
 	tcase_add_test(tc, lone_yields);
