@@ -97,6 +97,7 @@ LIB_SRC :=			\
 	lib/sync/barrier.c	\
 	lib/sync/chan.c	\
 	lib/sync/cond.c		\
+	lib/sync/group.c	\
 	lib/sync/mutex.c	\
 	lib/sync/once.c		\
 	lib/sync/order.c	\

@@ -10,10 +10,6 @@
 #include "reason.h"
 #include "wait.h"
 
-struct baton_attr {
-	size_t stack_size;
-};
-
 int baton_attr_create(struct baton_attr **attr)
 {
 	*attr = calloc(1, sizeof(**attr));
@@ -127,10 +123,12 @@ void baton_fiber_init(struct baton_fiber *f)
 }
 
 struct baton_fiber *baton_fiber_create(struct baton_rt *rt,
-				       struct baton_proc *p, size_t stack_size,
+				       struct baton_proc *p,
+				       const struct baton_attr *attr,
 				       baton_fn fn, void *arg)
 {
-	struct baton_fiber *f = proc_fiber_get(rt, p, stack_size);
+	struct baton_fiber *f =
+		proc_fiber_get(rt, p, attr ? attr->stack_size : 0);
 
 	if (unlikely(!f))
 		return NULL;
@@ -146,7 +144,6 @@ struct baton_fiber *baton_fiber_create(struct baton_rt *rt,
 int baton_spawn(struct baton_fiber **fiber, const struct baton_attr *attr,
 		baton_fn fn, void *arg)
 {
-	size_t size = attr ? attr->stack_size : 0;
 	struct baton_worker *w = sched_enter();
 	struct baton_rt *rt = w ? w->rt : baton_rt_hold();
 	struct baton_fiber *f;
@@ -158,7 +155,7 @@ int baton_spawn(struct baton_fiber **fiber, const struct baton_attr *attr,
 		err = baton_error(-EINVAL, "no function to run");
 		goto out;
 	}
-	f = baton_fiber_create(rt, w ? w->proc : NULL, size, fn, arg);
+	f = baton_fiber_create(rt, w ? w->proc : NULL, attr, fn, arg);
 	if (unlikely(!f)) {
 		err = baton_error(-ENOMEM, "no memory for a stack");
 		goto out;
@@ -167,13 +164,7 @@ int baton_spawn(struct baton_fiber **fiber, const struct baton_attr *attr,
 		*fiber = f;
 	else
 		f->joiner = JOIN_DETACHED;
-	if (likely(w)) {
-		f->place = w->proc->runq.rec->tail;
-		count(&w->proc->spawns);
-	} else {
-		atomic_fetch_add_relaxed(&rt->spawns, 1);
-	}
-	baton_sched_ready(rt, w, f);
+	sched_start(rt, w, f);
 out:
 	if (likely(w))
 		sched_exit(w);

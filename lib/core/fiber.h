@@ -23,8 +23,13 @@
 #include "sanitize.h"
 #include "waiter.h"
 
+struct baton_group;
 struct baton_worker;
 struct stack_slab;
+
+struct baton_attr {
+	size_t stack_size;
+};
 
 /* baton_fiber.permit */
 enum {
@@ -76,6 +81,12 @@ struct baton_fiber {
 	baton_fn fn;			/* O */
 	void *arg;			/* O */
 	void *result;			/* O; after JOIN_DONE the joiner's */
+	struct {			/* the group's lock, see sync/group.c */
+		struct baton_group *group;
+		struct baton_fiber *next;
+		struct baton_fiber *prev;
+		int (*fn)(void *arg);
+	} member;
 	/* Constant, and all that there is of one that was never used */
 	void *base;			/* lowest byte of the stack */
 	struct stack_slab *slab;	/* where it lies */
@@ -97,10 +108,11 @@ struct baton_proc;
 
 /*
  * A fiber that will run @fn(@arg), on no queue yet. @p is the caller's
- * processor or NULL; @stack_size in bytes, or 0. NULL without memory.
+ * processor or NULL, @attr may be NULL. NULL without memory.
  */
 struct baton_fiber *baton_fiber_create(struct baton_rt *rt,
-				       struct baton_proc *p, size_t stack_size,
+				       struct baton_proc *p,
+				       const struct baton_attr *attr,
 				       baton_fn fn, void *arg);
 
 /* What baton_fiber_create() does to memory of stack.c, without a function. */

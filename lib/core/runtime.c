@@ -69,7 +69,7 @@ static int tier_open(struct baton_rt *rt, enum baton_tier tier)
 /* The first fiber, at the head of the queue of processor 0. */
 static int first_fiber(struct baton_rt *rt, baton_fn fn, void *arg)
 {
-	rt->main = baton_fiber_create(rt, &rt->procs[0], 0, fn, arg);
+	rt->main = baton_fiber_create(rt, &rt->procs[0], NULL, fn, arg);
 	if (!rt->main)
 		return baton_error(-ENOMEM, "no memory for a stack");
 	runq_push(&rt->procs[0].runq, rt->main);

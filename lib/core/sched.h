@@ -42,6 +42,19 @@ struct baton_worker *baton_sched_yield_slow(struct baton_worker *w,
 void baton_sched_ready(struct baton_rt *rt, struct baton_worker *w,
 		       struct baton_fiber *f);
 
+/* The same for @f that was just made, and whose first run it will be. */
+static inline void sched_start(struct baton_rt *rt, struct baton_worker *w,
+			       struct baton_fiber *f)
+{
+	if (likely(w)) {
+		f->place = w->proc->runq.rec->tail;
+		count(&w->proc->spawns);
+	} else {
+		atomic_fetch_add_relaxed(&rt->spawns, 1);
+	}
+	baton_sched_ready(rt, w, f);
+}
+
 /*
  * In a foreign call of @w, whose pinned fiber must go on here: wait for a
  * processor, and enter FIBER. False when the scheduler is stopping.
