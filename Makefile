@@ -76,6 +76,7 @@ LIB_SRC :=			\
 	lib/core/global.c	\
 	lib/core/guard.c	\
 	lib/core/interrupt.c	\
+	lib/core/key.c		\
 	lib/core/lock.c	\
 	lib/core/proc.c	\
 	lib/core/reason.c	\

@@ -19,8 +19,10 @@ static pthread_cond_t left = PTHREAD_COND_INITIALIZER;
 /* With its fiber, which nobody may use any more. */
 static void destroy(struct baton_worker *w)
 {
-	if (w->fiber)
+	if (w->fiber) {
+		baton_keys_free(w->fiber);
 		baton_stack_unmap(w->fiber);
+	}
 	free(w);
 }
 

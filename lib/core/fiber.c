@@ -77,6 +77,15 @@ static struct baton_fiber *fiber_end(struct baton_worker *w, struct baton_fiber 
 	return NULL;
 }
 
+/* The destructors are fiber code. */
+static struct baton_worker *__attribute__((noinline, cold))
+keys_end(struct baton_worker *w, struct baton_fiber *f)
+{
+	sched_exit(w);
+	baton_keys_end(f);
+	return sched_enter();
+}
+
 /* All of a fiber's life. Returns whom to go on with; see baton_asm_entry. */
 NO_SANITIZE static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 {
@@ -90,6 +99,8 @@ NO_SANITIZE static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 	if (unlikely(!w || w->depth))
 		baton_fatal(
 			"a fiber ended within a foreign call or callback: longjmp()?");
+	if (unlikely(f->nkeys))
+		w = keys_end(w, f);
 	/* The thread is as the fiber has left it, and serves no other one:
 	 * @w stays pinned. sched_due() is true of it, and it ends. */
 	if (unlikely(f->locks))
@@ -115,6 +126,7 @@ void baton_fiber_init(struct baton_fiber *f)
 	f->deadline = TIMER_NEVER;
 	f->pin = NULL;
 	f->locks = 0;
+	f->nkeys = 0;
 	f->cxx = (struct cxx){ 0 };
 	f->tries = NULL;
 	f->joiner = JOIN_NONE;

@@ -19,6 +19,7 @@
 
 #include "ctx.h"
 #include "cxx.h"
+#include "key.h"
 #include "shadow.h"
 #include "sanitize.h"
 #include "waiter.h"
@@ -69,6 +70,7 @@ struct baton_fiber {
 	struct baton_worker *worker;	/* O: where it runs or ran last */
 	struct baton_worker *pin;	/* O: it may run there alone */
 	unsigned int locks;		/* O: baton_thread_lock() */
+	unsigned int nkeys;		/* O: slots of keys, see key.h */
 	struct cxx cxx;			/* O: while it is not running */
 	struct try *tries;		/* O: the innermost, see panic.c */
 	struct baton_fiber *next;	/* Q; free lists */
@@ -87,6 +89,8 @@ struct baton_fiber {
 		struct baton_fiber *prev;
 		int (*fn)(void *arg);
 	} member;
+	struct key_slot keys[KEYS_INLINE]; /* O: nkeys of them */
+	struct key_slot *more_keys;	/* O: if nkeys is more than that */
 	/* Constant, and all that there is of one that was never used */
 	void *base;			/* lowest byte of the stack */
 	struct stack_slab *slab;	/* where it lies */

@@ -71,6 +71,7 @@ struct baton_rt {
 	int stopping;			/* A */
 	uint32_t interrupts;		/* A: some worker's is WANTED */
 	bool interrupting;		/* W: one is to be looked at again */
+	bool more_keys;			/* A: some fiber has memory for them */
 	bool forked;			/* this is the child of a fork() */
 	struct deadlock deadlock;
 };

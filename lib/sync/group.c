@@ -190,8 +190,12 @@ static void leave(struct baton_group *g, struct baton_fiber *f, int err)
 static void *member(void *arg)
 {
 	struct baton_fiber *f = baton_self();
+	int err = f->member.fn(arg);
 
-	leave(f->member.group, f, f->member.fn(arg));
+	/* They are to be over when the group is. */
+	if (unlikely(f->nkeys))
+		baton_keys_end(f);
+	leave(f->member.group, f, err);
 	return NULL;
 }
 
