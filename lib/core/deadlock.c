@@ -207,9 +207,14 @@ struct list {
 static void say_fiber(struct list *l, const struct baton_fiber *f,
 		      const struct baton_fiber *joined)
 {
+	char name[BATON_NAME_SIZE];
+
 	if (l->n++ >= FIBERS_MAX)
 		return;
+	fiber_name(f, name);
 	say("  fiber %p", (const void *)f);
+	if (*name)
+		say(" \"%s\"", name);
 	say_code(", ", symbol_code((uintptr_t)f->fn), 0);
 	say("%s", f == l->rt->main ? ", the first" : "");
 	if (f->pin)

@@ -3,7 +3,9 @@
 #include "fiber.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "fatal.h"
@@ -30,6 +32,55 @@ int baton_attr_set_stack_size(struct baton_attr *attr, size_t bytes)
 				   "stack of %zu bytes: not 16 KiB to 1 GiB",
 				   bytes);
 	attr->stack_size = size;
+	return 0;
+}
+
+/* 0 at the end of @to in any case, for whoever reads it meanwhile. */
+static int copy_name(char to[BATON_NAME_SIZE], const char *name)
+{
+	size_t len = name ? strnlen(name, BATON_NAME_SIZE) : 0;
+
+	if (len == BATON_NAME_SIZE)
+		return baton_error(-EINVAL, "a name of more than %d bytes",
+				   BATON_NAME_SIZE - 1);
+	for (size_t i = 0; i < BATON_NAME_SIZE; i++)
+		WRITE_ONCE(to[i], i < len ? name[i] : 0);
+	return 0;
+}
+
+int baton_attr_set_name(struct baton_attr *attr, const char *name)
+{
+	return copy_name(attr->name, name);
+}
+
+int baton_set_name(const char *name)
+{
+	struct baton_fiber *f = baton_self();
+
+	return f ? copy_name(f->name, name) : -EPERM;
+}
+
+int baton_name(struct baton_fiber *fiber, char *name, size_t size)
+{
+	struct baton_fiber *f = fiber ? fiber : baton_self();
+	char all[BATON_NAME_SIZE];
+	struct baton_rt *rt;
+	bool freed;
+
+	if (!name || !size)
+		return baton_error(-EINVAL, "no room for a name");
+	if (!f)
+		return -EPERM;
+	/* So that the record stays mapped. */
+	rt = baton_rt_hold();
+	if (!rt)
+		return -ESRCH;
+	freed = READ_ONCE(f->joiner) == JOIN_FREED;
+	fiber_name(f, all);
+	baton_rt_release();
+	if (freed)
+		return -EINVAL;
+	snprintf(name, size, "%s", all);
 	return 0;
 }
 
@@ -130,6 +181,7 @@ void baton_fiber_init(struct baton_fiber *f)
 	f->cxx = (struct cxx){ 0 };
 	f->tries = NULL;
 	f->joiner = JOIN_NONE;
+	f->name[0] = 0;
 	f->queued = false;
 	san_fiber_init(&f->san, f->base, f);
 }
@@ -146,6 +198,8 @@ struct baton_fiber *baton_fiber_create(struct baton_rt *rt,
 		return NULL;
 	sched_stack_left(f);	/* a detached fiber's, maybe */
 	baton_fiber_init(f);
+	if (unlikely(attr && attr->name[0]))
+		copy_name(f->name, attr->name);
 	f->fn = fn;
 	f->arg = arg;
 	baton_ctx_init(&f->ctx, fiber_top(f), fiber_main);

@@ -30,6 +30,7 @@ struct stack_slab;
 
 struct baton_attr {
 	size_t stack_size;
+	char name[BATON_NAME_SIZE];
 };
 
 /* baton_fiber.permit */
@@ -76,6 +77,7 @@ struct baton_fiber {
 	struct baton_fiber *next;	/* Q; free lists */
 	struct baton_fiber *prev;	/* Q: global queue's list */
 	struct baton_fiber *joiner;	/* A */
+	char name[BATON_NAME_SIZE];	/* O; read by anybody */
 	bool queued;			/* Q: on the global queue's list */
 	uint32_t ticket;		/* Q: its place there, see global.h */
 	uint32_t place;			/* O: in the run queue of its spawner's
@@ -121,6 +123,15 @@ struct baton_fiber *baton_fiber_create(struct baton_rt *rt,
 
 /* What baton_fiber_create() does to memory of stack.c, without a function. */
 void baton_fiber_init(struct baton_fiber *f);
+
+/* The name of @f, which may be changing, with a 0 in any case. */
+static inline void fiber_name(const struct baton_fiber *f,
+			      char name[BATON_NAME_SIZE])
+{
+	for (unsigned int i = 0; i < BATON_NAME_SIZE; i++)
+		name[i] = READ_ONCE(f->name[i]);
+	name[BATON_NAME_SIZE - 1] = 0;
+}
 
 /* Where the stack of @f begins, aligned as for a call. */
 static inline void *fiber_top(struct baton_fiber *f)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * t_key.c - data of fibers by key: each has its own, wherever it runs; the
- * destructors of each are called once, before anybody takes it for ended.
+ * destructors of each are called once, before anybody takes it for ended. And
+ * their names.
  */
 #include "common.h"
 
@@ -304,6 +305,81 @@ START_TEST(the_end)
 }
 END_TEST
 
+/* --- names ------------------------------------------------------------------ */
+
+#define LONGEST "1234567890123456789012345678901"
+
+static void is_named(struct baton_fiber *f, const char *name)
+{
+	char got[BATON_NAME_SIZE];
+
+	expect_eq(baton_name(f, got, sizeof(got)), 0);
+	ck_assert_str_eq(got, name);
+}
+
+static void *named(void *arg)
+{
+	is_named(NULL, LONGEST);
+	expect_eq(baton_set_name("another"), 0);
+	is_named(NULL, "another");
+	yield_until(arg);
+	expect_eq(baton_set_name(LONGEST "2"), -EINVAL);
+	is_named(NULL, "another");
+	expect_eq(baton_set_name(NULL), 0);
+	is_named(NULL, "");
+	return arg;
+}
+
+static void *nameless(void *arg)
+{
+	is_named(NULL, "");
+	return arg;
+}
+
+static void *keeps_name(void *arg)
+{
+	return arg;
+}
+
+static void *names_main(void *arg)
+{
+	struct baton_attr *attr;
+	struct baton_fiber *f;
+	char few[4];
+	int go = 0;
+
+	expect_eq(baton_attr_create(&attr), 0);
+	expect_eq(baton_attr_set_name(attr, LONGEST), 0);
+	expect_eq(baton_attr_set_name(attr, LONGEST "2"), -EINVAL);
+	expect(strstr(baton_reason(), "31 bytes"));
+	expect_eq(baton_spawn(&f, attr, named, &go), 0);
+	is_named(f, LONGEST);
+	baton_yield();
+	is_named(f, "another");
+	expect_eq(baton_name(f, few, sizeof(few)), 0);
+	ck_assert_str_eq(few, "ano");
+	expect_eq(baton_name(f, few, 0), -EINVAL);
+	expect_eq(baton_name(f, NULL, 9), -EINVAL);
+	store(&go, 1);
+	join(f);
+	/* Whoever has its stack next has not its name. */
+	expect_eq(baton_spawn(&f, attr, keeps_name, NULL), 0);
+	join(f);
+	join(spawn(nameless, NULL));
+	baton_attr_destroy(attr);
+	return arg;
+}
+
+START_TEST(names)
+{
+	char name[BATON_NAME_SIZE];
+
+	expect_eq(baton_set_name("none"), -EPERM);
+	expect_eq(baton_name(NULL, name, sizeof(name)), -EPERM);
+	run_on(1, names_main, NULL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("key");
@@ -314,5 +390,6 @@ int main(void)
 	tcase_add_test(tc, generations);
 	tcase_add_test(tc, adopted);
 	tcase_add_test(tc, the_end);
+	tcase_add_test(tc, names);
 	return suite_main(s);
 }
