@@ -77,6 +77,7 @@ LIB_SRC :=			\
 	lib/core/guard.c	\
 	lib/core/interrupt.c	\
 	lib/core/key.c		\
+	lib/core/list.c	\
 	lib/core/lock.c	\
 	lib/core/proc.c	\
 	lib/core/reason.c	\
@@ -106,6 +107,7 @@ LIB_SRC :=			\
 	lib/sync/select.c	\
 	lib/sync/sem.c		\
 	lib/sync/sleep.c	\
+	lib/sync/stop.c	\
 	lib/sync/tick.c	\
 	lib/sync/wg.c		\
 	lib/sync/word.c		\

@@ -182,6 +182,7 @@ void baton_fiber_init(struct baton_fiber *f)
 	f->tries = NULL;
 	f->joiner = JOIN_NONE;
 	f->name[0] = 0;
+	f->stopped = false;
 	f->queued = false;
 	san_fiber_init(&f->san, f->base, f);
 }

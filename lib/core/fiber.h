@@ -78,6 +78,7 @@ struct baton_fiber {
 	struct baton_fiber *prev;	/* Q: global queue's list */
 	struct baton_fiber *joiner;	/* A */
 	char name[BATON_NAME_SIZE];	/* O; read by anybody */
+	bool stopped;			/* A: baton_stop() has canceled it */
 	bool queued;			/* Q: on the global queue's list */
 	uint32_t ticket;		/* Q: its place there, see global.h */
 	uint32_t place;			/* O: in the run queue of its spawner's
@@ -123,6 +124,15 @@ struct baton_fiber *baton_fiber_create(struct baton_rt *rt,
 
 /* What baton_fiber_create() does to memory of stack.c, without a function. */
 void baton_fiber_init(struct baton_fiber *f);
+
+/* Does this record belong to a fiber that has not ended? As far as can be seen. */
+static inline bool fiber_lives(const struct baton_fiber *f)
+{
+	const struct baton_fiber *joiner = READ_ONCE(f->joiner);
+
+	return joiner != JOIN_FREED && joiner != JOIN_LEFT &&
+	       joiner != JOIN_DONE;
+}
 
 /* The name of @f, which may be changing, with a 0 in any case. */
 static inline void fiber_name(const struct baton_fiber *f,

@@ -141,6 +141,30 @@ int baton_run(const struct baton_config *cfg, baton_fn fn, void *arg,
 	      void **result);
 
 /**
+ * baton_stop() - by the first fiber, before it returns: let all others end
+ * @cancel:   until when they may end by themselves, a time of baton_now(). Those
+ *            that have not are then canceled, as by baton_cancel(), each once,
+ *            also those that are started later; a time that is past: at once.
+ * @deadline: until when they are waited for
+ *
+ * Those that have not ended by then are listed on standard error, up to 64 of
+ * them, with their names, what they do, and where, as in the report of a
+ * deadlock. When the first fiber then returns they are dropped, but for their
+ * foreign calls, which baton_run() waits for; a program that does not want to
+ * may end by exit().
+ *
+ * If the caller is canceled meanwhile, that is the time to cancel the others,
+ * and once more, the deadline. So is the deadline of a scope.
+ *
+ * Fibers of threads that the library did not make are neither canceled nor
+ * waited for.
+ *
+ * Return: 0 no other fiber is left; -ETIMEDOUT, as above; -EPERM not from the
+ * first fiber. Blocks the fiber. Not async-signal-safe.
+ */
+int baton_stop(int64_t cancel, int64_t deadline);
+
+/**
  * baton_reason() - why the last call on this thread that failed did
  *
  * Return: a sentence, valid until the next failure on this thread; "" when
