@@ -27,7 +27,8 @@
  * process which waits for long is woken less and less.
  *
  * Not seen is a deadlock with fibers that are queued: of as many workers as
- * there may be each waits in a callback, and none is left to run them.
+ * there may be each waits in a callback, and none is left to run them. The
+ * watcher says that all workers are blocked: threads.c.
  */
 #include "deadlock.h"
 

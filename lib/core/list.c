@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-/* list.c - which fibers there are, and what each does, on standard error. */
+/* list.c - fibers and workers, and what each does, on standard error. */
 #include "list.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "fiber.h"
@@ -13,6 +16,7 @@
 
 /* What is listed: any more would be as good as nothing. */
 #define FIBERS_MAX	64u
+#define WORKERS_MAX	16u
 #define FRAMES_MAX	8u
 
 void baton_say(const char *fmt, ...)
@@ -108,7 +112,7 @@ static void say_who(const struct baton_rt *rt, const struct baton_fiber *f)
 	char name[BATON_NAME_SIZE];
 
 	fiber_name(f, name);
-	baton_say("  fiber %p", (const void *)f);
+	baton_say("fiber %p", (const void *)f);
 	if (*name)
 		baton_say(" \"%s\"", name);
 	say_code(", ", symbol_code((uintptr_t)f->fn), 0);
@@ -174,6 +178,7 @@ static void list(struct baton_fiber *f, void *arg)
 		return;
 	if (l->n++ >= FIBERS_MAX)
 		return;
+	baton_say("  ");
 	say_who(l->rt, f);
 	if (parked || waits)
 		say_waits(f, parked ? NULL : READ_ONCE(f->waiter.joined));
@@ -202,4 +207,73 @@ void baton_list_others(struct baton_rt *rt, const struct baton_fiber *f)
 	baton_rt_lock();
 	say_list(&l);
 	baton_rt_unlock();
+}
+
+/* --- workers -------------------------------------------------------------- */
+
+/*
+ * Where thread @tid is in a system call: its next instruction is the last word
+ * of what the kernel tells, if it does.
+ */
+static void say_system_call(uint32_t tid)
+{
+	char path[64], text[256];
+	const char *pc;
+	ssize_t n = -1;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%u/syscall", tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, text, sizeof(text) - 1);
+		close(fd);
+	}
+	if (n <= 0)
+		return;
+	text[n] = 0;
+	pc = strrchr(text, ' ');
+	if (pc)
+		say_code(", at ", (uintptr_t)strtoull(pc + 1, NULL, 16), 0);
+}
+
+/* What keeps @w from other fibers. */
+NO_SANITIZE static void say_worker_locked(const struct baton_worker *w)
+{
+	uint32_t state = slot_state(w->slot);
+
+	baton_rt_assert_locked();
+	baton_say("  worker %u: ", w->index);
+	if (w->adopted && !READ_ONCE(w->depth)) {
+		baton_say("a thread of the program's, between callbacks\n");
+		return;
+	}
+	if (state == BATON_FOREIGN)
+		baton_say("in a foreign call");
+	else if (READ_ONCE(w->depth))
+		baton_say("in a callback");
+	else if (READ_ONCE(w->pinned))
+		baton_say("locked");
+	else
+		baton_say("in fiber code");
+	if (state == BATON_FOREIGN)
+		say_code(", ", symbol_code((uintptr_t)w->slot->fn), 0);
+	say_system_call(w->slot->tid);
+	if (w->fiber) {
+		baton_say("; ");
+		say_who(w->rt, w->fiber);
+	}
+	baton_say("\n");
+}
+
+void baton_list_workers(struct baton_rt *rt)
+{
+	unsigned int n = 0;
+
+	baton_rt_lock();
+	for (unsigned int i = 0; i < rt->max_workers; i++)
+		if (rt->workers[i] && n++ < WORKERS_MAX)
+			say_worker_locked(rt->workers[i]);
+	baton_rt_unlock();
+	if (n > WORKERS_MAX)
+		baton_say("  and %u more\n", n - WORKERS_MAX);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
-/* list.h - which fibers there are, and what each does, on standard error. */
+/* list.h - fibers and workers, and what each does, on standard error. */
 #ifndef BATON_CORE_LIST_H
 #define BATON_CORE_LIST_H
 
@@ -14,5 +14,8 @@ void baton_list_waiting(struct baton_rt *rt);
 
 /* All fibers but @f; those that do not wait with where they run. */
 void baton_list_others(struct baton_rt *rt, const struct baton_fiber *f);
+
+/* All workers, and what each is doing, in the belief that it is blocked. */
+void baton_list_workers(struct baton_rt *rt);
 
 #endif /* BATON_CORE_LIST_H */

@@ -207,6 +207,9 @@ unsigned int baton_nprocs(void);
  * @workers_max: most workers at once
  * @calls_now:   foreign calls in progress
  * @adopted:     threads that were not the library's and called back
+ * @waits_for_worker: times that fibers had a processor, but no worker to run
+ *               them, because as many as may exist were all blocked; said on
+ *               standard error the first time
  *
  * Fields are only ever added at the end.
  */
@@ -224,6 +227,7 @@ struct baton_stats {
 	uint64_t workers_max;
 	uint64_t calls_now;
 	uint64_t adopted;
+	uint64_t waits_for_worker;
 };
 
 /**
