@@ -76,6 +76,8 @@ LIB_SRC :=			\
 	lib/core/global.c	\
 	lib/core/guard.c	\
 	lib/core/interrupt.c	\
+	lib/core/key.c		\
+	lib/core/list.c	\
 	lib/core/lock.c	\
 	lib/core/proc.c	\
 	lib/core/reason.c	\
@@ -97,6 +99,7 @@ LIB_SRC :=			\
 	lib/sync/barrier.c	\
 	lib/sync/chan.c	\
 	lib/sync/cond.c		\
+	lib/sync/group.c	\
 	lib/sync/mutex.c	\
 	lib/sync/once.c		\
 	lib/sync/order.c	\
@@ -104,6 +107,7 @@ LIB_SRC :=			\
 	lib/sync/select.c	\
 	lib/sync/sem.c		\
 	lib/sync/sleep.c	\
+	lib/sync/stop.c	\
 	lib/sync/tick.c	\
 	lib/sync/wg.c		\
 	lib/sync/word.c		\

@@ -2,20 +2,20 @@
 /*
  * predict.h - will this block be a long one?
  *
- * A hand-off costs about what a wake-up does, and the thread that comes back may
- * have to wait for a processor. For a block that is shorter than that it is a
- * loss, and how long a block will be nobody knows; but what blocks in one place
- * mostly does so for about as long as it did there the last few times. So each
- * place has a two-bit counter, as CPUs' branch predictors have: up if a block
- * there was long, down if it was short, and the upper half says "long".
+ * A hand-off costs about what a wake-up does, and the thread that comes back
+ * may have to wait for a processor. For a block that is shorter than that it is
+ * a loss, and how long a block will be nobody knows; but what blocks in one
+ * place mostly does so for about as long as it did there the last few times. So
+ * each place has a two-bit counter, as CPUs' branch predictors have: up if a
+ * block there was long, down if it was short, and the upper half says "long".
  *
  * Where it says long the hand-off is at once. Where it says short or knows
- * nothing the hand-off waits until the block has lasted for as long as a hand-off
- * costs: that costs at most twice what the better choice would have cost. To
- * tell the two apart takes a timer, and how long a thread was away says little:
- * it may have waited for its CPU. So the counter learns from some blocks alone,
- * the looks: the hand-off waits for just that long, and a block that is not over
- * by then was a long one.
+ * nothing the hand-off waits until the block has lasted for as long as a
+ * hand-off costs: that costs at most twice what the better choice would have
+ * cost. To tell the two apart takes a timer, and how long a thread was away
+ * says little: it may have waited for its CPU. So the counter learns from some
+ * blocks alone, the looks: the hand-off waits for just that long, and a block
+ * that is not over by then was a long one.
  *
  * Places that share a counter, or change it at once, spoil a guess and no more.
  */

@@ -48,6 +48,12 @@ static void leave(struct baton_worker *w)
 		baton_adopted_left();
 }
 
+/* What the outermost callback leaves behind: fiber code. */
+static void keys_end(void *f)
+{
+	baton_keys_end(f);
+}
+
 NO_SANITIZE static inline __attribute__((always_inline)) void
 visit_end(struct callback **visit)
 {
@@ -57,6 +63,9 @@ visit_end(struct callback **visit)
 	bool lost;
 
 	san_unwound(&f->san, cb->fiber_sp, &w->san);
+	if (unlikely(f->nkeys))
+		san_call(keys_end, f, cb->fiber_sp, &w->sys_sp, &w->san,
+			 &f->san);
 	san_thread(&f->san, &w->san);
 	callback_check(cb);
 	lost = unlikely(claim_enter(w->slot, BATON_RUNTIME) |

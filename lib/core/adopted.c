@@ -26,8 +26,10 @@ static pthread_cond_t left = PTHREAD_COND_INITIALIZER;
 /* With its fiber, which nobody may use any more. */
 static void destroy(struct baton_worker *w)
 {
-	if (w->fiber)
+	if (w->fiber) {
+		baton_keys_free(w->fiber);
 		baton_stack_unmap(w->fiber);
+	}
 	baton_fault_stack_unmap(w);
 	free(w);
 }
@@ -67,8 +69,7 @@ static struct baton_worker *reuse_locked(struct baton_rt *rt)
 	baton_worker_init(w, rt);
 	w->fiber = f;
 	w->altstack = altstack;
-	f->permit = PERMIT_NONE;
-	f->canceled = CANCEL_NONE;
+	fiber_fresh(f);
 	fiber_rest(f);
 	return w;
 }
@@ -81,6 +82,7 @@ static struct baton_worker *reuse_locked(struct baton_rt *rt)
 static bool keep_locked(struct baton_rt *rt, struct baton_worker *w)
 {
 	baton_rt_assert_locked();
+	baton_keys_free(w->fiber);
 	if (rt_stopping(rt) || rt->nadoptable == SPARE_MAX || w->fiber->shadow)
 		return false;
 	w->next = rt->adoptable;

@@ -33,6 +33,18 @@ static void interrupt(const struct baton_fiber *f)
 		baton_interrupt_want(at);
 }
 
+void baton_cancel_held(struct baton_rt *rt, struct baton_worker *w,
+		       struct baton_fiber *f)
+{
+	smp_store_mb(f->canceled, CANCEL_DUE);
+	if (!READ_ONCE(rt->fence))
+		membarrier_all();
+	if (baton_wait_cancel(f))
+		baton_sched_ready(rt, w, f);
+	else
+		interrupt(f);
+}
+
 int baton_cancel(struct baton_fiber *fiber)
 {
 	struct baton_worker *w;
@@ -45,18 +57,10 @@ int baton_cancel(struct baton_fiber *fiber)
 	rt = w ? w->rt : baton_rt_hold();
 	if (!rt)
 		return baton_error(-ESRCH, "no scheduler runs");
-	if (unlikely(READ_ONCE(fiber->joiner) == JOIN_FREED)) {
+	if (unlikely(READ_ONCE(fiber->joiner) == JOIN_FREED))
 		err = -EINVAL;
-		goto out;
-	}
-	smp_store_mb(fiber->canceled, CANCEL_DUE);
-	if (!READ_ONCE(rt->fence))
-		membarrier_all();
-	if (baton_wait_cancel(fiber))
-		baton_sched_ready(rt, w, fiber);
 	else
-		interrupt(fiber);
-out:
+		baton_cancel_held(rt, w, fiber);
 	if (w)
 		sched_exit(w);
 	else

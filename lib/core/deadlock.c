@@ -27,30 +27,24 @@
  * process which waits for long is woken less and less.
  *
  * Not seen is a deadlock with fibers that are queued: of as many workers as
- * there may be each waits in a callback, and none is left to run them.
+ * there may be each waits in a callback, and none is left to run them. The
+ * watcher says that all workers are blocked: threads.c.
  */
 #include "deadlock.h"
 
 #include <ctype.h>
 #include <dirent.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "clock.h"
-#include "fiber.h"
+#include "list.h"
 #include "rt.h"
-#include "symbols.h"
 #include "timer.h"
 #include "worker.h"
 
 /* Between the last worker's going to sleep and the first look at it. */
 #define PAUSE_NS	100000000
-
-/* What is listed: any more would be as good as nothing. */
-#define FIBERS_MAX	64u
-#define FRAMES_MAX	8u
 
 void baton_deadlock_init(struct deadlock *d, enum deadlock_mode mode)
 {
@@ -119,133 +113,10 @@ static bool all_asleep(struct baton_rt *rt)
 
 /* --- the report ----------------------------------------------------------- */
 
-static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-static void say(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vdprintf(STDERR_FILENO, fmt, ap);
-	va_end(ap);
-}
-
-/* A code address, @back bytes after one that is certain. False: no code. */
-static bool say_code(const char *before, uintptr_t addr, unsigned int back)
-{
-	struct symbol s;
-
-	if (!baton_symbol_find(&s, addr - back))
-		return false;
-	say("%s%s+%#lx", before, s.name, (unsigned long)(s.offset + back));
-	return true;
-}
-
-#ifdef BATON_CTX_FRAME
-/* Where the frame lies that a frame pointer leads to: the next such pointer,
- * and the return address. */
-static uintptr_t frame_at(uintptr_t pointer)
-{
-#ifdef __riscv
-	return pointer - 2 * sizeof(pointer);	/* it points above them */
-#else
-	return pointer;
-#endif
-}
-
-/* An address to return to, without a signature. */
-static uintptr_t unsigned_return(uintptr_t addr)
-{
-#ifdef __aarch64__
-	register uintptr_t x30 __asm__("x30") = addr;
-
-	__asm__("hint #7" : "+r"(x30));		/* xpaclri */
-	return x30;
-#else
-	return addr;
-#endif
-}
-
-/*
- * The calls that led @f to where it waits, by the chain of frame pointers. The
- * library keeps one, so that the program's own call is right in any case, and
- * what led to that if the program keeps one, too. What does not lead up the
- * stack, to code, is the end.
- */
-NO_SANITIZE static void say_calls(const struct baton_fiber *f)
-{
-	uintptr_t at = (uintptr_t)f->ctx.sp + BATON_CTX_FRAME;
-	uintptr_t low = (uintptr_t)f->base, high = (uintptr_t)f;
-
-	for (unsigned int n = 0; n < FRAMES_MAX; n++) {
-		const uintptr_t *frame = (const uintptr_t *)at;
-
-		if (at < low || at > high - 2 * sizeof(*frame) ||
-		    at % sizeof(*frame))
-			return;
-		if (!say_code("    ", unsigned_return(frame[1]), 1))
-			return;
-		say("\n");
-		low = at + 2 * sizeof(*frame);
-		at = frame_at(frame[0]);
-	}
-}
-#else
-/* This architecture has no such chain. */
-static void say_calls(const struct baton_fiber *f)
-{
-	(void)f;
-}
-#endif
-
-struct list {
-	const struct baton_rt *rt;
-	unsigned int n;
-};
-
-/* What a waiting fiber waits for: another one's end, or, NULL, anything else. */
-static void say_fiber(struct list *l, const struct baton_fiber *f,
-		      const struct baton_fiber *joined)
-{
-	if (l->n++ >= FIBERS_MAX)
-		return;
-	say("  fiber %p", (const void *)f);
-	say_code(", ", symbol_code((uintptr_t)f->fn), 0);
-	say("%s", f == l->rt->main ? ", the first" : "");
-	if (f->pin)
-		say(", on worker %u alone", f->pin->index);
-	if (joined)
-		say(": baton_join() of fiber %p\n", (const void *)joined);
-	else if (READ_ONCE(f->permit) >= PERMIT_WAITED)
-		say(": baton_park()\n");
-	else
-		say(": waits\n");
-	say_calls(f);
-}
-
-/* Of any stack: does its fiber wait? */
-static void list(struct baton_fiber *f, void *arg)
-{
-	const struct baton_fiber *joiner = READ_ONCE(f->joiner);
-
-	const struct baton_fiber *joined = READ_ONCE(f->waiter.joined);
-
-	if (joiner == JOIN_FREED || joiner == JOIN_DONE)
-		return;
-	if (READ_ONCE(f->permit) >= PERMIT_WAITED)
-		say_fiber(arg, f, NULL);
-	else if (joined || READ_ONCE(f->waiter.blocked) != WAITER_OVER)
-		say_fiber(arg, f, joined);
-}
-
 static void report(struct baton_rt *rt)
 {
-	struct list l = { .rt = rt };
-
-	say("baton: all fibers are asleep - deadlock: nothing is left that could wake one\n");
-	baton_stack_pool_each(&rt->stacks, list, &l);
-	if (l.n > FIBERS_MAX)
-		say("  and %u more\n", l.n - FIBERS_MAX);
+	baton_say("baton: all fibers are asleep - deadlock: nothing is left that could wake one\n");
+	baton_list_waiting(rt);
 	if (rt->deadlock.mode == DEADLOCK_ABORT)
 		abort();
 }

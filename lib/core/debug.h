@@ -80,7 +80,7 @@ void baton_debug_assert_system(const struct baton_worker *w);
 		     slot_state((w)->slot) == BATON_RUNTIME)
 
 /* A mutex of a debug build knows its owner: locking it again is an error. */
-#define BATON_MUTEX_INITIALIZER	PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP
+#define BATON_LOCK_INITIALIZER	PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP
 #define debug_assert_locked(m)						\
 	debug_assert(pthread_mutex_lock(m) == EDEADLK)
 
@@ -90,7 +90,7 @@ void baton_debug_assert_system(const struct baton_worker *w);
 #define debug_assert_fiber(w, f)	((void)(w), (void)(f))
 #define debug_assert_system(w)		((void)(w))
 #define debug_assert_processor(w)	((void)(w))
-#define BATON_MUTEX_INITIALIZER		PTHREAD_MUTEX_INITIALIZER
+#define BATON_LOCK_INITIALIZER		PTHREAD_MUTEX_INITIALIZER
 #define debug_assert_locked(m)		((void)(m))
 
 struct debug {
@@ -119,9 +119,9 @@ static inline void baton_debug_enter(void)
 
 #endif /* BATON_DEBUG */
 
-static inline void baton_mutex_init(pthread_mutex_t *m)
+static inline void baton_lock_init(pthread_mutex_t *m)
 {
-	*m = (pthread_mutex_t)BATON_MUTEX_INITIALIZER;
+	*m = (pthread_mutex_t)BATON_LOCK_INITIALIZER;
 }
 
 #endif /* BATON_CORE_DEBUG_H */

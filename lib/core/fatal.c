@@ -119,6 +119,20 @@ static void put_code(struct line *l, uintptr_t addr, unsigned int back)
 
 /* --- where ----------------------------------------------------------------- */
 
+static void put_fiber(struct line *l, const struct baton_fiber *f)
+{
+	char name[BATON_NAME_SIZE];
+
+	fiber_name(f, name);
+	put(l, " fiber ");
+	put_hex(l, (uintptr_t)f);
+	if (!*name)
+		return;
+	put(l, " \"");
+	put(l, name);
+	put(l, "\"");
+}
+
 static void say_where(void)
 {
 	const struct baton_worker *w = baton_worker_self();
@@ -131,8 +145,7 @@ static void say_where(void)
 	put(&l, state == BATON_FIBER ? "in the code of" :
 		state == BATON_FOREIGN ? "in a foreign call of" :
 		"in the scheduler, at the hands of");
-	put(&l, " fiber ");
-	put_hex(&l, (uintptr_t)w->fiber);
+	put_fiber(&l, w->fiber);
 	put(&l, " on worker ");
 	put_number(&l, w->index, 10);
 	put(&l, ", ");

@@ -3,16 +3,14 @@
 #include "fiber.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "fatal.h"
 #include "reason.h"
 #include "wait.h"
-
-struct baton_attr {
-	size_t stack_size;
-};
 
 int baton_attr_create(struct baton_attr **attr)
 {
@@ -34,6 +32,58 @@ int baton_attr_set_stack_size(struct baton_attr *attr, size_t bytes)
 				   "stack of %zu bytes: not 16 KiB to 1 GiB",
 				   bytes);
 	attr->stack_size = size;
+	return 0;
+}
+
+/* 0 at the end of @to in any case, for whoever reads it meanwhile. */
+static int copy_name(char to[BATON_NAME_SIZE], const char *name)
+{
+	size_t len = name ? strnlen(name, BATON_NAME_SIZE) : 0;
+
+	if (len == BATON_NAME_SIZE)
+		return baton_error(-EINVAL, "a name of more than %d bytes",
+				   BATON_NAME_SIZE - 1);
+	for (size_t i = 0; i < BATON_NAME_SIZE; i++)
+		WRITE_ONCE(to[i], i < len ? name[i] : 0);
+	return 0;
+}
+
+int baton_attr_set_name(struct baton_attr *attr, const char *name)
+{
+	return copy_name(attr->name, name);
+}
+
+int baton_set_name(const char *name)
+{
+	struct baton_fiber *f = baton_self();
+
+	if (!f)
+		return -EPERM;
+	f->named = true;
+	return copy_name(f->name, name);
+}
+
+int baton_name(struct baton_fiber *fiber, char *name, size_t size)
+{
+	struct baton_fiber *f = fiber ? fiber : baton_self();
+	char all[BATON_NAME_SIZE];
+	struct baton_rt *rt;
+	bool freed;
+
+	if (!name || !size)
+		return baton_error(-EINVAL, "no room for a name");
+	if (!f)
+		return -EPERM;
+	/* So that the record stays mapped. */
+	rt = baton_rt_hold();
+	if (!rt)
+		return -ESRCH;
+	freed = READ_ONCE(f->joiner) == JOIN_FREED;
+	fiber_name(f, all);
+	baton_rt_release();
+	if (freed)
+		return -EINVAL;
+	snprintf(name, size, "%s", all);
 	return 0;
 }
 
@@ -79,6 +129,15 @@ static struct baton_fiber *fiber_end(struct baton_worker *w, struct baton_fiber 
 	return NULL;
 }
 
+/* The destructors are fiber code. */
+static struct baton_worker *__attribute__((noinline, cold))
+keys_end(struct baton_worker *w, struct baton_fiber *f)
+{
+	sched_exit(w);
+	baton_keys_end(f);
+	return sched_enter();
+}
+
 /* All of a fiber's life. Returns whom to go on with; see baton_asm_entry. */
 NO_SANITIZE static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 {
@@ -93,6 +152,10 @@ NO_SANITIZE static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 	if (unlikely(!w || w->depth))
 		baton_fatal(
 			"a fiber ended within a foreign call or callback: longjmp()?");
+	if (unlikely(f->nkeys)) {
+		w = keys_end(w, f);
+		fiber_rest(f);
+	}
 	/* The thread is as the fiber has left it, and serves no other one:
 	 * @w stays pinned. sched_due() is true of it, and it ends. */
 	if (unlikely(f->locks)) {
@@ -112,18 +175,22 @@ NO_SANITIZE static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 
 static inline struct baton_fiber *fiber_create(struct baton_rt *rt,
 					       struct baton_proc *p,
-					       size_t stack_size, baton_fn fn,
-					       void *arg)
+					       const struct baton_attr *attr,
+					       baton_fn fn, void *arg)
 {
-	struct baton_fiber *f = proc_fiber_get(rt, p, stack_size);
+	struct baton_fiber *f =
+		proc_fiber_get(rt, p, attr ? attr->stack_size : 0);
 
 	if (unlikely(!f))
 		return NULL;
 	sched_stack_left(f);	/* a detached fiber's, maybe */
 	/* All else is as fiber_rest() and the end of its last wait left it. */
-	f->permit = PERMIT_NONE;
-	f->canceled = CANCEL_NONE;
+	fiber_fresh(f);
 	f->joiner = JOIN_NONE;
+	if (unlikely(attr && attr->name[0])) {
+		f->named = true;
+		copy_name(f->name, attr->name);
+	}
 	f->fn = fn;
 	f->arg = arg;
 	san_fiber_init(&f->san, f->base, f);
@@ -134,10 +201,11 @@ static inline struct baton_fiber *fiber_create(struct baton_rt *rt,
 }
 
 struct baton_fiber *baton_fiber_create(struct baton_rt *rt,
-				       struct baton_proc *p, size_t stack_size,
+				       struct baton_proc *p,
+				       const struct baton_attr *attr,
 				       baton_fn fn, void *arg)
 {
-	return fiber_create(rt, p, stack_size, fn, arg);
+	return fiber_create(rt, p, attr, fn, arg);
 }
 
 static int no_memory(void)
@@ -147,7 +215,8 @@ static int no_memory(void)
 
 /* baton_spawn() on a thread that is no worker, or in foreign code. */
 static int __attribute__((noinline))
-spawn_outside(struct baton_fiber **fiber, size_t size, baton_fn fn, void *arg)
+spawn_outside(struct baton_fiber **fiber, const struct baton_attr *attr,
+	      baton_fn fn, void *arg)
 {
 	struct baton_rt *rt = baton_rt_hold();
 	struct baton_fiber *f;
@@ -155,7 +224,7 @@ spawn_outside(struct baton_fiber **fiber, size_t size, baton_fn fn, void *arg)
 
 	if (unlikely(!rt))
 		return baton_error(-ESRCH, "no scheduler runs");
-	f = baton_fiber_create(rt, NULL, size, fn, arg);
+	f = baton_fiber_create(rt, NULL, attr, fn, arg);
 	if (unlikely(!f)) {
 		err = no_memory();
 		goto out;
@@ -164,8 +233,7 @@ spawn_outside(struct baton_fiber **fiber, size_t size, baton_fn fn, void *arg)
 		*fiber = f;
 	else
 		f->joiner = JOIN_DETACHED;
-	atomic_fetch_add_relaxed(&rt->spawns, 1);
-	baton_sched_ready(rt, NULL, f);
+	sched_start(rt, NULL, f);
 out:
 	baton_rt_release();
 	return err;
@@ -174,9 +242,7 @@ out:
 int baton_spawn(struct baton_fiber **fiber, const struct baton_attr *attr,
 		baton_fn fn, void *arg)
 {
-	size_t size = attr ? attr->stack_size : 0;
 	struct baton_worker *w;
-	struct baton_proc *p;
 	struct baton_fiber *f;
 	int err = 0;
 
@@ -184,9 +250,8 @@ int baton_spawn(struct baton_fiber **fiber, const struct baton_attr *attr,
 		return baton_error(-EINVAL, "no function to run");
 	w = sched_enter();
 	if (unlikely(!w))
-		return spawn_outside(fiber, size, fn, arg);
-	p = w->proc;
-	f = fiber_create(w->rt, p, size, fn, arg);
+		return spawn_outside(fiber, attr, fn, arg);
+	f = fiber_create(w->rt, w->proc, attr, fn, arg);
 	if (unlikely(!f)) {
 		err = no_memory();
 		goto out;
@@ -195,9 +260,7 @@ int baton_spawn(struct baton_fiber **fiber, const struct baton_attr *attr,
 		*fiber = f;
 	else
 		f->joiner = JOIN_DETACHED;
-	f->place = p->runq.rec->tail;
-	count(&p->spawns);
-	sched_queue(w, f);
+	sched_start(w->rt, w, f);
 out:
 	sched_exit(w);
 	return err;

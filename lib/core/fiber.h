@@ -20,12 +20,19 @@
 
 #include "ctx.h"
 #include "cxx.h"
+#include "key.h"
 #include "shadow.h"
 #include "sanitize.h"
 #include "waiter.h"
 
+struct baton_group;
 struct baton_worker;
 struct stack_slab;
+
+struct baton_attr {
+	size_t stack_size;
+	char name[BATON_NAME_SIZE];
+};
 
 /* baton_fiber.permit */
 enum {
@@ -78,6 +85,8 @@ struct baton_fiber {
 					 * processor, if it is there still */
 	uint8_t special;		/* constant; above; 0: as most are */
 	bool queued;			/* Q: on the global queue's list */
+	bool stopped;			/* A: baton_stop() has canceled it */
+	bool named;			/* O: @name is not as it was mapped */
 
 	struct baton_worker *worker;	/* O: where it runs or ran last */
 	int64_t deadline;		/* O: of the innermost scope */
@@ -85,10 +94,20 @@ struct baton_fiber {
 	struct cxx cxx;			/* O: while it is not running */
 	uint32_t masked;		/* O: sections that no cancel may end */
 	unsigned int locks;		/* O: baton_thread_lock() */
+	unsigned int nkeys;		/* O: slots of keys, see key.h */
 	struct baton_fiber *next;	/* Q; free lists */
 	struct baton_fiber *prev;	/* Q: global queue's list */
 
 	uint32_t ticket;		/* Q: its place there, see global.h */
+	char name[BATON_NAME_SIZE];	/* O; read by anybody */
+	struct {			/* the group's lock, see sync/group.c */
+		struct baton_group *group;
+		struct baton_fiber *next;
+		struct baton_fiber *prev;
+		int (*fn)(void *arg);
+	} member;
+	struct key_slot keys[KEYS_INLINE]; /* O: nkeys of them */
+	struct key_slot *more_keys;	/* O: if nkeys is more than that */
 	/* Constant, and all that there is of one that was never used */
 	unsigned int id;		/* valgrind's, of the stack */
 	void *base;			/* lowest byte of the stack */
@@ -110,6 +129,21 @@ static inline void fiber_rest(struct baton_fiber *f)
 	f->masked = 0;
 }
 
+/*
+ * @f begins, and has neither the name nor the cancels of whoever had its record
+ * before it.
+ */
+static inline void fiber_fresh(struct baton_fiber *f)
+{
+	f->permit = PERMIT_NONE;
+	f->canceled = CANCEL_NONE;
+	f->stopped = false;
+	if (unlikely(f->named)) {
+		f->named = false;
+		f->name[0] = 0;
+	}
+}
+
 static inline struct baton_fiber *fiber_of(struct baton_ctx *ctx)
 {
 	_Static_assert(!offsetof(struct baton_fiber, ctx), "ctx comes first");
@@ -121,11 +155,29 @@ struct baton_proc;
 
 /*
  * A fiber that will run @fn(@arg), on no queue yet. @p is the caller's
- * processor or NULL; @stack_size in bytes, or 0. NULL without memory.
+ * processor or NULL, @attr may be NULL. NULL without memory.
  */
 struct baton_fiber *baton_fiber_create(struct baton_rt *rt,
-				       struct baton_proc *p, size_t stack_size,
+				       struct baton_proc *p,
+				       const struct baton_attr *attr,
 				       baton_fn fn, void *arg);
+
+/* Does this record belong to a fiber that has not ended? As far as can be seen. */
+static inline bool fiber_lives(const struct baton_fiber *f)
+{
+	const struct baton_fiber *joiner = READ_ONCE(f->joiner);
+
+	return joiner != JOIN_FREED && joiner != JOIN_DONE;
+}
+
+/* The name of @f, which may be changing, with a 0 in any case. */
+static inline void fiber_name(const struct baton_fiber *f,
+			      char name[BATON_NAME_SIZE])
+{
+	for (unsigned int i = 0; i < BATON_NAME_SIZE; i++)
+		name[i] = READ_ONCE(f->name[i]);
+	name[BATON_NAME_SIZE - 1] = 0;
+}
 
 /* Where the stack of @f begins, aligned as for a call. */
 static inline void *fiber_top(struct baton_fiber *f)

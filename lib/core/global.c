@@ -29,7 +29,7 @@ struct queue_chunk {
 void baton_global_init(struct global_queue *g)
 {
 	*g = (struct global_queue){ .end = BLOCK_FIBERS };
-	baton_mutex_init(&g->lock);
+	baton_lock_init(&g->lock);
 }
 
 void baton_global_uninit(struct global_queue *g)

@@ -85,12 +85,20 @@ static void put_more(struct baton_rt *rt)
 		baton_watch_kick(&rt->watch);
 }
 
+static _Noreturn void overrun(const struct baton_fiber *f)
+{
+	char name[BATON_NAME_SIZE];
+
+	fiber_name(f, name);
+	baton_fatal("stack overflow of fiber %p \"%s\", which has ended: %zu bytes are not enough",
+		    (const void *)f, name, (size_t)((char *)f - (char *)f->base));
+}
+
 void baton_proc_fiber_put_slow(struct baton_rt *rt, struct baton_proc *p,
 			       struct baton_fiber *f)
 {
 	if (unlikely(baton_stack_overrun(f)))
-		baton_fatal("stack overflow of fiber %p, which has ended: %zu bytes are not enough",
-			    (void *)f, (size_t)((char *)f - (char *)f->base));
+		overrun(f);
 	if (!p || f->special & STACK_OWN_SIZE) {
 		baton_stack_put(&rt->stacks, f);
 		put_more(rt);

@@ -10,7 +10,7 @@
 
 struct baton_rt *baton_rt_running;
 
-static pthread_mutex_t lock = BATON_MUTEX_INITIALIZER;
+static pthread_mutex_t lock = BATON_LOCK_INITIALIZER;
 
 void baton_rt_lock(void)
 {
@@ -66,7 +66,7 @@ void baton_rt_release(void)
 
 void baton_rt_forked(void)
 {
-	baton_mutex_init(&lock);
+	baton_lock_init(&lock);
 	WRITE_ONCE(baton_rt_running, NULL);
 }
 

@@ -74,8 +74,10 @@ struct baton_rt {
 	bool drained;			/* L: fibers are nobody's any more */
 	struct baton_stats gone;	/* L: of workers no more */
 	int stopping;			/* A */
+	uint64_t waits_for_worker;	/* W; read by anybody: see stats */
 	uint32_t interrupts;		/* A: some worker's is WANTED */
 	bool interrupting;		/* W: one is to be looked at again */
+	bool more_keys;			/* A: some fiber has memory for them */
 	bool forked;			/* this is the child of a fork() */
 	struct deadlock deadlock;
 };

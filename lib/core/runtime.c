@@ -69,7 +69,7 @@ static int tier_open(struct baton_rt *rt, enum baton_tier tier)
 /* The first fiber, at the head of the queue of processor 0. */
 static int first_fiber(struct baton_rt *rt, baton_fn fn, void *arg)
 {
-	rt->main = baton_fiber_create(rt, &rt->procs[0], 0, fn, arg);
+	rt->main = baton_fiber_create(rt, &rt->procs[0], NULL, fn, arg);
 	if (!rt->main)
 		return baton_error(-ENOMEM, "no memory for a stack");
 	runq_push(&rt->procs[0].runq, rt->main);
@@ -128,6 +128,12 @@ static int run(struct baton_rt *rt)
 	return err;
 }
 
+static void free_keys(struct baton_fiber *f, void *arg)
+{
+	(void)arg;
+	baton_keys_free(f);
+}
+
 /* Steps 7 and 8. */
 static void end(struct baton_rt *rt)
 {
@@ -135,6 +141,8 @@ static void end(struct baton_rt *rt)
 	baton_adopted_free(rt);
 	baton_timers_destroy(rt);
 	baton_procs_destroy(rt);
+	if (rt->more_keys)
+		baton_stack_pool_each(&rt->stacks, free_keys, NULL);
 	baton_stack_pool_uninit(&rt->stacks);
 	rt_put(rt);
 }

@@ -74,6 +74,23 @@ static inline void sched_queue(struct baton_worker *w, struct baton_fiber *f)
 }
 
 /*
+ * @f, which was just made, may run. @w: as above. @rt is its scheduler, and the
+ * only one that is looked at if @w is NULL.
+ */
+static inline void sched_start(struct baton_rt *rt, struct baton_worker *w,
+			       struct baton_fiber *f)
+{
+	if (likely(w)) {
+		f->place = w->proc->runq.rec->tail;
+		count(&w->proc->spawns);
+		sched_queue(w, f);
+	} else {
+		atomic_fetch_add_relaxed(&rt->spawns, 1);
+		baton_sched_ready(rt, NULL, f);
+	}
+}
+
+/*
  * In a foreign call of @w, whose pinned fiber must go on here: wait for a
  * processor, and enter FIBER. False when the scheduler is stopping.
  */

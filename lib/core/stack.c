@@ -311,7 +311,7 @@ void baton_stack_pool_init(struct stack_pool *pool, size_t size, int64_t keep)
 		.uffd = -1,
 		.keep = keep,
 	};
-	baton_mutex_init(&pool->lock);
+	baton_lock_init(&pool->lock);
 	pool->classes[0].size = size;
 	for (unsigned int i = 1; i < STACK_CLASSES; i++)
 		pool->classes[i].size = STACK_SIZE_MIN << (i - 1);

@@ -74,6 +74,7 @@ int baton_stats(struct baton_stats *st, size_t size)
 	s.workers_max = rt->nworkers_max;
 	s.adopted = READ_ONCE(rt->adopted);
 	s.spawns = READ_ONCE(rt->spawns);
+	s.waits_for_worker = get(&rt->waits_for_worker);
 	for (unsigned int i = 0; i < rt->nprocs; i++) {
 		s.handoffs += get(&rt->recs[i].handoffs);
 		s.idled += get(&rt->recs[i].idled);

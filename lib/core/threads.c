@@ -25,6 +25,7 @@
 
 #include "../tier/tier.h"
 #include "debug.h"
+#include "list.h"
 #include "proc.h"
 #include "reason.h"
 #include "sched.h"
@@ -203,6 +204,41 @@ static bool suffice(const struct baton_rt *rt)
 	return n > rt->nprocs;
 }
 
+/* --- at the limit --------------------------------------------------------- */
+
+/* @w has lost its processor, or waits in a callback, or for its own fiber. */
+static bool blocked(const struct baton_worker *w)
+{
+	uint32_t state = smp_load_acquire(&w->slot->state);
+
+	if (state == BATON_PARKED)
+		return READ_ONCE(w->pinned);
+	return (state == BATON_FOREIGN || state == BATON_FIBER) &&
+	       READ_ONCE(w->slot->taken) == BATON_TAKEN;
+}
+
+/* Fibers wait, a processor is there for them, and no worker. */
+static bool all_blocked(struct baton_rt *rt)
+{
+	bool all = rt_has_work(rt) && idle_any(rt->hdr, rt->nprocs);
+
+	baton_rt_lock();
+	for (unsigned int i = 0; all && i < rt->max_workers; i++)
+		all = !rt->workers[i] || blocked(rt->workers[i]);
+	baton_rt_unlock();
+	return all;
+}
+
+static void tell_full(struct baton_rt *rt)
+{
+	count(&rt->waits_for_worker);
+	if (rt->waits_for_worker > 1)
+		return;
+	baton_say("baton: fibers wait for a worker, of which there may be %u: all are blocked (BATON_MAX_WORKERS, see baton_run(3))\n",
+		  rt->max_workers);
+	baton_list_workers(rt);
+}
+
 /* --- the watcher --------------------------------------------------------- */
 
 /* Nanoseconds to the next try, when a thread could not be made. */
@@ -212,7 +248,7 @@ static bool suffice(const struct baton_rt *rt)
 /* False: one more worker is of use, but could not be made. */
 static bool provide(struct baton_rt *rt)
 {
-	bool made;
+	bool made, full;
 
 	reap(rt);
 	if (suffice(rt))
@@ -222,7 +258,10 @@ static bool provide(struct baton_rt *rt)
 	if (!made)
 		baton_sched_rescue(rt);
 	/* At the limit the next worker that comes home takes its turn. */
-	return made || READ_ONCE(rt->nworkers) >= rt->max_workers;
+	full = !made && READ_ONCE(rt->nworkers) >= rt->max_workers;
+	if (full && all_blocked(rt))
+		tell_full(rt);
+	return made || full;
 }
 
 static void *watcher(void *arg)

@@ -114,6 +114,13 @@ int baton_wait_slow(struct wait *t, int64_t deadline);
 bool baton_wait_cancel(struct baton_fiber *f);
 
 /*
+ * Cancel @f, which does not end meanwhile. @w: the caller's worker, in
+ * scheduler code; NULL: any other thread, which holds @rt. Blocks neither.
+ */
+void baton_cancel_held(struct baton_rt *rt, struct baton_worker *w,
+		       struct baton_fiber *f);
+
+/*
  * wait_block() has said -ECANCELED, but what was waited for is there all the
  * same: the cancel has ended nothing, and is for the next wait.
  */

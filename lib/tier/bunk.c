@@ -87,7 +87,7 @@ int baton_bunks_open(struct baton_rt *rt, struct bunks *t)
 		return -ENOMEM;
 	}
 	region_init(rt, region);
-	baton_mutex_init(&t->lock);
+	baton_lock_init(&t->lock);
 	return 0;
 }
 

@@ -88,6 +88,7 @@ NAMED void *all_ways(void *arg)
 
 	expect_eq(baton_attr_create(&attr), 0);
 	expect_eq(baton_attr_set_stack_size(attr, 1 << 20), 0);
+	expect_eq(baton_attr_set_name(attr, "the large one"), 0);
 	expect_eq(baton_spawn(NULL, attr, own_size, arg), 0);
 	spawn(in_callback, arg);
 	spawn(locked, arg);
@@ -266,7 +267,7 @@ static const char *const ways[] = {
 	", joiner+0: baton_join() of fiber 0x",
 	", in_callback+0, on worker ",
 	", locked+0, on worker ",
-	", own_size+0: baton_park()\n",
+	" \"the large one\", own_size+0: baton_park()\n",
 	", sleeps_for_ever+0: waits\n",
 #ifdef FRAMES
 	"    parks_here+0x",

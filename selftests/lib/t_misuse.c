@@ -23,6 +23,12 @@ static void *panic_uncaught(void *arg)
 	baton_panic(arg, "for the sake of it");
 }
 
+static void *panic_named(void *arg)
+{
+	expect_eq(baton_set_name("a name"), 0);
+	return panic_uncaught(arg);
+}
+
 static void panic_in(void *arg)
 {
 	baton_panic(arg, "out of a callback");
@@ -201,6 +207,7 @@ static const struct end ends[] = {
 	{ crooked_foreign, "misaligned stack" },
 #endif
 	{ panic_uncaught, "panic: for the sake of it" },
+	{ panic_named, " \"a name\" on worker 0, " },
 	{ panic_callback, "panic: out of a callback" },
 	{ panic_foreign, "not in fiber code" },
 	{ longjmp_callback, "longjmp()?" },

@@ -8,6 +8,8 @@
 #include <baton/sync.h>
 #include <baton/time.h>
 #include <baton/chan.h>
+#include <baton/group.h>
+#include <baton/key.h>
 #include <baton/panic.h>
 #include <baton/call.h>
 

@@ -41,6 +41,18 @@ void baton_attr_destroy(struct baton_attr *attr);
  */
 int baton_attr_set_stack_size(struct baton_attr *attr, size_t bytes);
 
+/** Bytes of a fiber's name, with the 0 at its end. */
+#define BATON_NAME_SIZE		32
+
+/**
+ * baton_attr_set_name() - a name for reports
+ * @attr: the attributes
+ * @name: copied; NULL or "": none. Fibers may have the same one.
+ *
+ * Return: 0; -EINVAL longer than BATON_NAME_SIZE allows.
+ */
+int baton_attr_set_name(struct baton_attr *attr, const char *name);
+
 /**
  * baton_spawn() - start a fiber
  * @fiber: where to put its handle, to be given to baton_join() or
@@ -227,6 +239,30 @@ int baton_cancel_unmask(void);
  * async-signal-safe. Blocks neither.
  */
 long baton_stack_used(struct baton_fiber *fiber);
+
+/**
+ * baton_set_name() - name the calling fiber, for reports and debuggers
+ * @name: copied; NULL or "": none
+ *
+ * Return: 0; -EINVAL longer than BATON_NAME_SIZE allows; -EPERM not from a
+ * fiber. Blocks neither.
+ */
+int baton_set_name(const char *name);
+
+/**
+ * baton_name() - the name of a fiber
+ * @fiber: whose handle is valid as for baton_ready(); NULL: the calling fiber
+ * @name:  where to put it: "" if it has none
+ * @size:  of that; BATON_NAME_SIZE is enough for each. What is too long is cut.
+ *
+ * One that is changed meanwhile may be partly the old one and partly the new.
+ *
+ * Return: 0; -EINVAL @name NULL or @size 0, or joined or detached and ended, as
+ * far as can be seen; -EPERM @fiber NULL and not from a fiber; -ESRCH no
+ * scheduler runs. Any thread of the process; not async-signal-safe. Blocks
+ * neither.
+ */
+int baton_name(struct baton_fiber *fiber, char *name, size_t size);
 
 /** baton_self() - the calling fiber; NULL when not on a fiber. */
 struct baton_fiber *baton_self(void);

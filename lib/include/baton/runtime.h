@@ -141,6 +141,30 @@ int baton_run(const struct baton_config *cfg, baton_fn fn, void *arg,
 	      void **result);
 
 /**
+ * baton_stop() - by the first fiber, before it returns: let all others end
+ * @cancel:   until when they may end by themselves, a time of baton_now(). Those
+ *            that have not are then canceled, as by baton_cancel(), each once,
+ *            also those that are started later; a time that is past: at once.
+ * @deadline: until when they are waited for
+ *
+ * Those that have not ended by then are listed on standard error, up to 64 of
+ * them, with their names, what they do, and where, as in the report of a
+ * deadlock. When the first fiber then returns they are dropped, but for their
+ * foreign calls, which baton_run() waits for; a program that does not want to
+ * may end by exit().
+ *
+ * If the caller is canceled meanwhile, that is the time to cancel the others,
+ * and once more, the deadline. So is the deadline of a scope.
+ *
+ * Fibers of threads that the library did not make are neither canceled nor
+ * waited for.
+ *
+ * Return: 0 no other fiber is left; -ETIMEDOUT, as above; -EPERM not from the
+ * first fiber. Blocks the fiber. Not async-signal-safe.
+ */
+int baton_stop(int64_t cancel, int64_t deadline);
+
+/**
  * baton_reason() - why the last call on this thread that failed did
  *
  * Return: a sentence, valid until the next failure on this thread; "" when
@@ -183,6 +207,9 @@ unsigned int baton_nprocs(void);
  * @workers_max: most workers at once
  * @calls_now:   foreign calls in progress
  * @adopted:     threads that were not the library's and called back
+ * @waits_for_worker: times that fibers had a processor, but no worker to run
+ *               them, because as many as may exist were all blocked; said on
+ *               standard error the first time
  *
  * Fields are only ever added at the end.
  */
@@ -200,6 +227,7 @@ struct baton_stats {
 	uint64_t workers_max;
 	uint64_t calls_now;
 	uint64_t adopted;
+	uint64_t waits_for_worker;
 };
 
 /**
