@@ -48,16 +48,13 @@ static void leave(struct baton_worker *w)
 		baton_adopted_left();
 }
 
-NO_SANITIZE static inline __attribute__((always_inline)) void
-visit_end(struct callback **visit)
+/* The rest of the end, when the thread is its own again. */
+static SANITIZE void visit_over(const struct callback *cb)
 {
-	const struct callback *cb = *visit;
 	struct baton_worker *w = cb->worker;
 	struct baton_fiber *f = w->fiber;
 	bool lost;
 
-	san_unwound(&f->san, cb->fiber_sp, &w->san);
-	san_thread(&f->san, &w->san);
 	callback_check(cb);
 	lost = unlikely(claim_enter(w->slot, BATON_RUNTIME) |
 			READ_ONCE(w->rare)) &&
@@ -73,6 +70,19 @@ visit_end(struct callback **visit)
 	else
 		baton_sched_release(w); /* a full barrier, too */
 	leave(w);
+}
+
+/* A part of visit(), which goes from one to the other. */
+static inline __attribute__((always_inline)) void
+visit_end(struct callback **visit)
+{
+	const struct callback *cb = *visit;
+	struct baton_worker *w = cb->worker;
+	struct baton_fiber *f = w->fiber;
+
+	san_unwound(&f->san, cb->fiber_sp, &w->san);
+	san_thread(&f->san, &w->san);
+	visit_over(cb);
 }
 
 NO_SANITIZE static void visit(void *arg)

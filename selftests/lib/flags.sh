@@ -46,6 +46,7 @@ flags gcc -O2 -fstack-protector-all -fstack-clash-protection \
 	-D_FORTIFY_SOURCE=2 -fcf-protection=full
 flags gcc -O3 -flto=auto -ffat-lto-objects
 flags clang -O1 -fsanitize=address
+flags clang -O1 -fsanitize=thread
 # The kernel's headers are not among musl's, and musl-gcc asks the linker for no
 # table that the unwinder finds frames by
 more="selftests/lib/flags/musl/find.c -Wl,--eh-frame-hdr"
