@@ -86,5 +86,37 @@ kernel="-idirafter /usr/include -idirafter /usr/include/$(gcc -print-multiarch)"
 for flag in -O2 "-O2 -static"; do
 	flags musl-gcc $flag $kernel
 done
+
+# All of it with musl, and the tests but for those in C++ and with libraries that
+# are built for glibc; t_deadlock and t_many, which take long, ask nothing of the
+# C library that the others do not
+musl()
+{
+	local cc=(CC=musl-gcc "CFLAGS=-O2 -g $kernel") names dir=build/musl
+	local link="-Wl,--eh-frame-hdr" find=selftests/lib/flags/musl/find.c
+
+	rm -rf "$dir"
+	make -s CI=1 "${cc[@]}" LDFLAGS="-fPIC $find $link" CRYPTO= O=$dir \
+		all || return 1
+	names=$(make -s --no-print-directory -C selftests/lib list |
+		grep -vE '_(cpp|deadlock|expat|glib|many|sqlite)$')
+	# shellcheck disable=SC2086 # words
+	make -s CI=1 "${cc[@]}" B=../../$dir -C selftests/lib \
+		CHECK_CFLAGS=-Iflags/musl \
+		CHECK_LIBS="../../$find $link -pthread -lm" \
+		$(printf "../../$dir/selftests/lib/%s\n" $names) || return 1
+	# shellcheck disable=SC2086 # words
+	BATON_TIER=poll BATON_TEST_SCALE=10 selftests/lib/runner.sh \
+		$dir/selftests/lib $names
+}
+
+num=$((num + 1))
+if musl >"$top/musl" 2>&1; then
+	echo "ok $num - musl-gcc: the tests"
+else
+	sed 's/^/# /' "$top/musl"
+	echo "not ok $num - musl-gcc: the tests"
+	failed=1
+fi
 echo "1..$num"
 exit $failed
