@@ -54,19 +54,13 @@ static void keys_end(void *f)
 	baton_keys_end(f);
 }
 
-NO_SANITIZE static inline __attribute__((always_inline)) void
-visit_end(struct callback **visit)
+/* The rest of the end, when the thread is its own again. */
+static SANITIZE void visit_over(const struct callback *cb)
 {
-	const struct callback *cb = *visit;
 	struct baton_worker *w = cb->worker;
 	struct baton_fiber *f = w->fiber;
 	bool lost;
 
-	san_unwound(&f->san, cb->fiber_sp, &w->san);
-	if (unlikely(f->nkeys))
-		san_call(keys_end, f, cb->fiber_sp, &w->sys_sp, &w->san,
-			 &f->san);
-	san_thread(&f->san, &w->san);
 	callback_check(cb);
 	lost = unlikely(claim_enter(w->slot, BATON_RUNTIME) |
 			READ_ONCE(w->rare)) &&
@@ -82,6 +76,22 @@ visit_end(struct callback **visit)
 	else
 		baton_sched_release(w); /* a full barrier, too */
 	leave(w);
+}
+
+/* A part of visit(), which goes from one to the other. */
+static inline __attribute__((always_inline)) void
+visit_end(struct callback **visit)
+{
+	const struct callback *cb = *visit;
+	struct baton_worker *w = cb->worker;
+	struct baton_fiber *f = w->fiber;
+
+	san_unwound(&f->san, cb->fiber_sp, &w->san);
+	if (unlikely(f->nkeys))
+		san_call(keys_end, f, cb->fiber_sp, &w->sys_sp, &w->san,
+			 &f->san);
+	san_thread(&f->san, &w->san);
+	visit_over(cb);
 }
 
 NO_SANITIZE static void visit(void *arg)

@@ -27,6 +27,10 @@
 #endif
 #endif
 
+#if defined(__has_include) && !__has_include(<linux/futex.h>)
+#error "no headers of the kernel: for musl-gcc, add -idirafter /usr/include and -idirafter /usr/include/$(gcc -print-multiarch)"
+#endif
+
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 

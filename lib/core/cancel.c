@@ -25,7 +25,8 @@
  */
 static void interrupt(const struct baton_fiber *f)
 {
-	struct baton_worker *at = READ_ONCE(f->worker);
+	/* Acquire: what the worker was made of; pairs with sched_resume(). */
+	struct baton_worker *at = smp_load_acquire(&f->worker);
 
 	/* Without membarrier() the watcher has to look more than once. */
 	if (at && (READ_ONCE(at->rt->fence) ||

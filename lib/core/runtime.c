@@ -147,6 +147,13 @@ static void end(struct baton_rt *rt)
 	rt_put(rt);
 }
 
+/*
+ * The part of libgcc that comes with -fsplit-stack: some object of the program
+ * is compiled with that. Its functions compare the stack pointer with the end of
+ * a thread's stack, of which a fiber's is none.
+ */
+extern void __splitstack_getcontext(void *context[10]) __attribute__((weak));
+
 static int create_and_run(const struct baton_config *cfg, baton_fn fn,
 			  void *arg, void **result)
 {
@@ -242,6 +249,9 @@ int baton_run(const struct baton_config *cfg, baton_fn fn, void *arg,
 	if (w && (!w->adopted || w->depth))
 		return baton_error(-EBUSY,
 				   "a scheduler runs already, this one's");
+	if (__splitstack_getcontext)
+		return baton_error(-ENOTSUP,
+				   "the program is compiled with -fsplit-stack, which knows no fibers");
 	if (w)
 		baton_adopted_forget(w);
 	pthread_once(&once, fork_prepare);

@@ -32,12 +32,24 @@
 #if defined(__SANITIZE_ADDRESS__)
 #define NO_SANITIZE	__attribute__((no_sanitize_address))
 #elif defined(__SANITIZE_THREAD__) && defined(__clang__)
-/* Its no_sanitize("thread") leaves the entry and exit of functions. */
-#define NO_SANITIZE	__attribute__((disable_sanitizer_instrumentation))
+/*
+ * Its no_sanitize("thread") leaves the entry and exit of functions. What it
+ * inlines here loses its instrumentation, too, and with that the order that its
+ * atomics make: optnone keeps all functions out that need not be here.
+ */
+#define NO_SANITIZE							\
+	__attribute__((disable_sanitizer_instrumentation, noinline, optnone))
 #elif defined(__SANITIZE_THREAD__)
 #define NO_SANITIZE	__attribute__((no_sanitize_thread))
 #else
 #define NO_SANITIZE
+#endif
+
+/* A part of such a function that a sanitizer is to see all the same. */
+#ifdef __SANITIZE_THREAD__
+#define SANITIZE	__attribute__((noinline))
+#else
+#define SANITIZE	inline __attribute__((always_inline))
 #endif
 
 /* Calls through pointers of a type that is not the function's. */

@@ -53,7 +53,8 @@ static inline void sched_resume(struct baton_worker *w, struct baton_fiber *f)
 {
 	sched_stack_left(f);
 	f->ctx.on_stack = 1;
-	WRITE_ONCE(f->worker, w);	/* who cancels @f looks at it */
+	/* Release: who cancels @f looks at @w; pairs with interrupt(). */
+	smp_store_release(&f->worker, w);
 	w->fiber = f;
 }
 

@@ -33,6 +33,13 @@
 			     #b, __b);					\
 } while (0)
 
+/* What gcc defines by itself. */
+#ifdef __has_feature
+#if __has_feature(thread_sanitizer) && !defined(__SANITIZE_THREAD__)
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
+
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 static const unsigned int nprocs_list[] = { 1, 2, 4 };

@@ -126,8 +126,8 @@ int baton_call_args(struct baton_args *args);
  * parameter's width. In C++ it needs no casts; an exception that leaves @fn is
  * caught there and thrown again from BATON_CALL(), which leaves @err alone.
  *
- * An integer argument of a floating-point parameter is wrong in C, and not
- * noticed. errno is not to be relied on afterwards: the fiber may be on another
+ * An integer argument of a floating-point parameter is wrong in C: clang refuses
+ * it, gcc does not notice. errno is not to be relied on afterwards: the fiber may be on another
  * thread, of whose errno nobody knows; @err is what the function left.
  *
  * Value: what @fn returned, in its own type; if it was not run, 0, in C++ a
@@ -159,29 +159,35 @@ int baton_call_args(struct baton_args *args);
 	__BATON_DO(set, f, (), , 0)
 #define __BATON_CALL_1(set, f, a)					\
 	__BATON_DO(set, f, (a),					\
+		   __BATON_PARAMS_1(f)					\
 		   __BATON_CHECK(a), __BATON_WORD(a))
 #define __BATON_CALL_2(set, f, a, b)					\
 	__BATON_DO(set, f, (a, b),			\
+		   __BATON_PARAMS_2(f)					\
 		   __BATON_CHECK(a) __BATON_CHECK(b),			\
 		   __BATON_WORD(a), __BATON_WORD(b))
 #define __BATON_CALL_3(set, f, a, b, c)					\
 	__BATON_DO(set, f, (a, b, c),			\
+		   __BATON_PARAMS_3(f)					\
 		   __BATON_CHECK(a) __BATON_CHECK(b) __BATON_CHECK(c),	\
 		   __BATON_WORD(a), __BATON_WORD(b), __BATON_WORD(c))
 #define __BATON_CALL_4(set, f, a, b, c, d)				\
 	__BATON_DO(set, f, (a, b, c, d),			\
+		   __BATON_PARAMS_4(f)					\
 		   __BATON_CHECK(a) __BATON_CHECK(b) __BATON_CHECK(c)	\
 		   __BATON_CHECK(d),					\
 		   __BATON_WORD(a), __BATON_WORD(b), __BATON_WORD(c),	\
 		   __BATON_WORD(d))
 #define __BATON_CALL_5(set, f, a, b, c, d, e)				\
 	__BATON_DO(set, f, (a, b, c, d, e),			\
+		   __BATON_PARAMS_5(f)					\
 		   __BATON_CHECK(a) __BATON_CHECK(b) __BATON_CHECK(c)	\
 		   __BATON_CHECK(d) __BATON_CHECK(e),			\
 		   __BATON_WORD(a), __BATON_WORD(b), __BATON_WORD(c),	\
 		   __BATON_WORD(d), __BATON_WORD(e))
 #define __BATON_CALL_6(set, f, a, b, c, d, e, g)			\
 	__BATON_DO(set, f, (a, b, c, d, e, g),			\
+		   __BATON_PARAMS_6(f)					\
 		   __BATON_CHECK(a) __BATON_CHECK(b) __BATON_CHECK(c)	\
 		   __BATON_CHECK(d) __BATON_CHECK(e) __BATON_CHECK(g),	\
 		   __BATON_WORD(a), __BATON_WORD(b), __BATON_WORD(c),	\
@@ -239,6 +245,43 @@ int baton_call_args(struct baton_args *args);
 #define __BATON_CHECK(a)						\
 	_Static_assert(__BATON_FITS(a),					\
 		       "BATON_CALL(): an argument is neither an integer nor a pointer, or is wider than a pointer: use baton_call()");
+/*
+ * clang takes a pointer for any parameter that is an integer, an enumeration or
+ * a pointer, with a warning at most, and for no other: the error tells of this
+ * type. gcc does not for an enumeration, and has nothing else that converts to
+ * integers but not to floating-point numbers.
+ */
+#ifdef __clang__
+typedef void *baton_integer_or_pointer;
+#define __BATON_ANY		(*(baton_integer_or_pointer *)1)
+#define __BATON_PARAMS(f, ...)						\
+	_Pragma("clang diagnostic push")				\
+	_Pragma("clang diagnostic ignored \"-Wint-conversion\"")	\
+	_Pragma("clang diagnostic ignored \"-Wformat\"")		\
+	_Pragma("clang diagnostic ignored \"-Wformat-nonliteral\"")	\
+	_Pragma("clang diagnostic ignored \"-Wpedantic\"")		\
+	_Static_assert(sizeof(__typeof__((f)(__VA_ARGS__)) *), "");	\
+	_Pragma("clang diagnostic pop")
+#define __BATON_PARAMS_1(f)	__BATON_PARAMS(f, __BATON_ANY)
+#define __BATON_PARAMS_2(f)	__BATON_PARAMS(f, __BATON_ANY, __BATON_ANY)
+#define __BATON_PARAMS_3(f)						\
+	__BATON_PARAMS(f, __BATON_ANY, __BATON_ANY, __BATON_ANY)
+#define __BATON_PARAMS_4(f)						\
+	__BATON_PARAMS(f, __BATON_ANY, __BATON_ANY, __BATON_ANY, __BATON_ANY)
+#define __BATON_PARAMS_5(f)						\
+	__BATON_PARAMS(f, __BATON_ANY, __BATON_ANY, __BATON_ANY,	\
+		       __BATON_ANY, __BATON_ANY)
+#define __BATON_PARAMS_6(f)						\
+	__BATON_PARAMS(f, __BATON_ANY, __BATON_ANY, __BATON_ANY,	\
+		       __BATON_ANY, __BATON_ANY, __BATON_ANY)
+#else
+#define __BATON_PARAMS_1(f)
+#define __BATON_PARAMS_2(f)
+#define __BATON_PARAMS_3(f)
+#define __BATON_PARAMS_4(f)
+#define __BATON_PARAMS_5(f)
+#define __BATON_PARAMS_6(f)
+#endif
 #define __BATON_WORD(a)							\
 	__BATON_WIDEN(__builtin_choose_expr(__BATON_IS_WORD(a), (a), 0))
 /* riscv64 wants all of 32 bits sign-extended, the unsigned ones as well. */

@@ -134,8 +134,8 @@ int baton_config_set_tier(struct baton_config *cfg, enum baton_tier tier);
  *
  * Return: 0; -EINVAL for @fn NULL or a bad value in the environment; -EBUSY
  * when a scheduler runs in this process already; -ENOENT, -EACCES, ... when
- * the tier insisted on cannot be had; -ENOMEM, -EAGAIN. baton_reason() tells
- * more. MT-safe; not async-signal-safe. Blocks the calling thread.
+ * the tier insisted on cannot be had; -ENOTSUP the program is compiled with
+ * -fsplit-stack; -ENOMEM, -EAGAIN. baton_reason() tells more. MT-safe; not async-signal-safe. Blocks the calling thread.
  */
 int baton_run(const struct baton_config *cfg, baton_fn fn, void *arg,
 	      void **result);

@@ -2,6 +2,7 @@
 /* smoke.c - a little of everything, for flags.sh. The exit status tells. */
 #include <baton/baton.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -100,8 +101,10 @@ int main(void)
 		return 1;
 	baton_config_set_nprocs(cfg, 2);
 	for (int i = 0; i < 3; i++)
-		if (baton_run(cfg, first, NULL, NULL))
+		if (baton_run(cfg, first, NULL, NULL)) {
+			fprintf(stderr, "%s\n", baton_reason());
 			return 2;
+		}
 	baton_config_destroy(cfg);
 	return inner_runs == 3 * (FIBERS + 2) * ROUNDS ? 0 : 3;
 }
