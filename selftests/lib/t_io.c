@@ -440,7 +440,7 @@ static void *reads(void *arg)
 	struct reading *r = arg;
 
 	store(&r->begun, 1);
-	r->got = baton_read(r->fd, r->buf, sizeof(r->buf));
+	store(&r->got, baton_read(r->fd, r->buf, sizeof(r->buf)));
 	return NULL;
 }
 
