@@ -31,6 +31,7 @@
 struct baton_fiber;
 struct baton_proc;
 struct baton_worker;
+struct polling;
 struct tier_ops;
 struct timers;
 
@@ -80,6 +81,8 @@ struct baton_rt {
 	bool more_keys;			/* A: some fiber has memory for them */
 	bool forked;			/* this is the child of a fork() */
 	struct deadlock deadlock;
+	struct polling *polling;	/* A: NULL: no fiber has used a
+					 * descriptor yet; see polling.h */
 };
 
 /* The running scheduler, or NULL. Release store, after all of it was made. */

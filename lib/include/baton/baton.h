@@ -9,6 +9,7 @@
 #include <baton/time.h>
 #include <baton/chan.h>
 #include <baton/group.h>
+#include <baton/io.h>
 #include <baton/key.h>
 #include <baton/panic.h>
 #include <baton/call.h>
