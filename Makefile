@@ -58,6 +58,15 @@ say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
 KERNELS := 6.1 6.1-rt 6.12
 
+# Files are waited for by foreign calls alone where $(CC) finds no liburing, 2.3
+# or later, and with URING=.
+ifeq ($(origin URING),undefined)
+URING := $(shell t=$$(mktemp) && echo 'int main(void) { return io_uring_submit_and_get_events(0); }' | \
+	$(CC) $(CFLAGS) -D_GNU_SOURCE -include liburing.h -x c - -o "$$t" $(LDFLAGS) \
+	-luring 2>/dev/null && echo yes; rm -f "$$t")
+endif
+URING_LIBS := $(if $(URING),-luring)
+
 LIB_SRC :=			\
 	lib/call/adopt.c	\
 	lib/call/alloc.c	\
@@ -94,6 +103,8 @@ LIB_SRC :=			\
 	lib/core/watch.c	\
 	lib/core/watcher.c	\
 	lib/core/worker.c	\
+	lib/io/file.c		\
+	$(if $(URING),lib/io/ring.c,lib/io/noring.c) \
 	lib/sync/barrier.c	\
 	lib/sync/chan.c	\
 	lib/sync/cond.c		\
@@ -172,7 +183,7 @@ $(O)/libbaton.so: $(LIB_OBJ) lib/libbaton.map
 	$(call say,LD,$@)
 	$(Q)$(LINK) -shared -Wl,-soname,libbaton.so.0 $(DEFS) -Wl,-z,nodelete \
 		-Wl,-z,relro,-z,now -Wl,--version-script,lib/libbaton.map \
-		-o $@ $(LIB_OBJ) -pthread
+		-o $@ $(LIB_OBJ) $(URING_LIBS) -pthread
 
 # --- tools ----------------------------------------------------------------
 
@@ -185,11 +196,11 @@ $(O)/tools/%.o: tools/%.c $(UAPI) Makefile
 
 $(O)/baton-bench: $(call tool_obj,baton-bench) $(O)/libbaton.a
 	$(call say,LD,$@)
-	$(Q)$(LINK) -o $@ $^ -pthread
+	$(Q)$(LINK) -o $@ $^ $(URING_LIBS) -pthread
 
 $(O)/baton-sum: $(call tool_obj,baton-sum) $(O)/libbaton.a
 	$(call say,LD,$@)
-	$(Q)$(LINK) -o $@ $^ -lcrypto -pthread
+	$(Q)$(LINK) -o $@ $^ -lcrypto $(URING_LIBS) -pthread
 
 # Each one file, with a library that knows nothing of fibers
 examples: $(EXAMPLES:%=$(O)/examples/%)

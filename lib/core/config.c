@@ -90,6 +90,21 @@ int baton_config_set_tier(struct baton_config *cfg, enum baton_tier tier)
 	return 0;
 }
 
+static const char *const io_names[] = {
+	[BATON_IO_AUTO] = "auto",
+	[BATON_IO_URING] = "uring",
+	[BATON_IO_CALL] = "call",
+};
+
+int baton_config_set_io(struct baton_config *cfg, enum baton_io io)
+{
+	if ((unsigned int)io > BATON_IO_CALL)
+		return baton_error(-EINVAL, "I/O %d: not auto, uring or call",
+				   io);
+	cfg->io = io;
+	return 0;
+}
+
 const char *baton_tier_name(enum baton_tier tier)
 {
 	static const char *const names[] = { "auto", "poll", "perf", "kmod" };
@@ -141,6 +156,18 @@ static int env_tier(struct baton_config *cfg)
 	return env_check(-EINVAL, "BATON_TIER", "not auto, poll or kmod");
 }
 
+static int env_io(struct baton_config *cfg)
+{
+	const char *text = secure_getenv("BATON_IO");
+
+	if (!text || !*text)
+		return 0;
+	for (int i = BATON_IO_AUTO; i <= BATON_IO_CALL; i++)
+		if (!strcmp(text, io_names[i]))
+			return baton_config_set_io(cfg, (enum baton_io)i);
+	return env_check(-EINVAL, "BATON_IO", "not auto, uring or call");
+}
+
 static int env_deadlock(struct baton_config *cfg)
 {
 	static const char *const names[] = {
@@ -189,6 +216,8 @@ static int config_env(struct baton_config *cfg)
 			"BATON_STACK_SIZE", "less than 16 KiB");
 	if (!err)
 		err = env_tier(cfg);
+	if (!err)
+		err = env_io(cfg);
 	return err ? err : env_deadlock(cfg);
 }
 

@@ -17,6 +17,7 @@
  * @stack_keep:  for so many milliseconds a stack that nobody uses keeps its
  *               memory; 0: the default; UINT_MAX: for ever
  * @tier:        how blocking is to be found out
+ * @io:          how files are waited for
  * @deadlock:    what is to be done when all fibers are asleep
  */
 struct baton_config {
@@ -26,6 +27,7 @@ struct baton_config {
 	unsigned long timer_slack;
 	unsigned int stack_keep;
 	enum baton_tier tier;
+	enum baton_io io;
 	enum deadlock_mode deadlock;
 };
 

@@ -32,6 +32,18 @@ struct baton_worker;
 struct tier_ops;
 struct timers;
 
+/**
+ * struct rt_aux - what lib/io adds to a scheduler, with a thread of its own
+ * @busy: does it have anything to do by which a fiber will go on? NULL: it has
+ *        no thread
+ * @stop: end that thread, before the scheduler stops. It resumes no fiber from
+ *        then on. The memory is freed later, by free()
+ */
+struct rt_aux {
+	bool (*busy)(const struct rt_aux *aux);
+	void (*stop)(struct rt_aux *aux);
+};
+
 struct baton_rt {
 	struct baton_header *hdr;	/* C */
 	struct baton_proc_rec *recs;	/* C */
@@ -73,6 +85,10 @@ struct baton_rt {
 	bool interrupting;		/* W: one is to be looked at again */
 	bool forked;			/* this is the child of a fork() */
 	struct deadlock deadlock;
+
+	struct rt_aux *ring;		/* A: of lib/io; NULL: not needed yet */
+	bool closing;			/* L: none is to be made any more */
+	bool calls_only;		/* C: nor ever: BATON_IO_CALL */
 };
 
 /* The running scheduler, or NULL. Release store, after all of it was made. */
@@ -86,6 +102,11 @@ static inline struct baton_rt *rt_running(void)
 static inline bool rt_stopping(const struct baton_rt *rt)
 {
 	return smp_load_acquire(&rt->stopping);
+}
+
+static inline const struct rt_aux *rt_ring(const struct baton_rt *rt)
+{
+	return smp_load_acquire(&rt->ring);
 }
 
 /* Do fibers wait anywhere? */

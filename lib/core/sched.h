@@ -42,6 +42,11 @@ struct baton_worker *baton_sched_yield_slow(struct baton_worker *w,
 void baton_sched_ready(struct baton_rt *rt, struct baton_worker *w,
 		       struct baton_fiber *f);
 
+/* The same for the @n fibers in @f, which is overwritten, by a thread that has
+ * no processor. */
+void baton_sched_ready_all(struct baton_rt *rt, struct baton_fiber **f,
+			   unsigned int n);
+
 /*
  * In a foreign call of @w, whose pinned fiber must go on here: wait for a
  * processor, and enter FIBER. False when the scheduler is stopping.
