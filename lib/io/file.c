@@ -11,6 +11,11 @@
  * costs one system call. That would wait for the disk if the file was opened
  * with O_DIRECT, and so is not tried there.
  *
+ * Names (open, stat, rename and the like) the kernel carries out in threads of its
+ * own, if the ring has them, of which there are few: a foreign call does the
+ * same in a fraction of the time. Only if there is a deadline the ring has them,
+ * since that can end them there.
+ *
  * What moves the position of a file goes by a foreign call if it has to wait:
  * the ring does not lock the position, so that two who write there at the same
  * time, to standard output for one, would overwrite each other.
@@ -178,31 +183,36 @@ static bool may_ring(const struct ring_req *q)
 	       baton_ring_carries(q->op, &why);
 }
 
-static bool is_late(int64_t deadline)
-{
-	int64_t scope = baton_worker_self()->fiber->deadline;
-
-	if (scope < deadline)
-		deadline = scope;
-	return deadline != TIMER_NEVER && deadline <= now_ns();
-}
+enum where {
+	BY_RING,
+	BY_CALL,
+	BY_EITHER,		/* by the ring if there is a deadline */
+};
 
 /* Wait for @q. What the system call would have returned, or -errno. */
-static long request(struct ring_req *q, bool ring, int64_t deadline)
+static long request(struct ring_req *q, enum where where, int64_t deadline)
 {
 	struct call c = { .req = q };
+	int64_t scope;
 
 	if (!on_fiber()) {
 		carry_out(&c);
 		return c.ret;
 	}
-	if (is_late(deadline))
+	scope = baton_worker_self()->fiber->deadline;
+	if (scope < deadline)
+		deadline = scope;
+	if (deadline != TIMER_NEVER && deadline <= now_ns())
 		return -ETIMEDOUT;
-	/* -EAGAIN: of an operation that has to wait, and a descriptor that says
-	 * it must not, where the kernel cannot tell files from others. */
-	if (ring && may_ring(q) && baton_ring_do(q, deadline) &&
-	    q->res != -EAGAIN && q->res != -EINTR)
-		return q->res;
+	if (where == BY_EITHER && deadline == TIMER_NEVER)
+		where = BY_CALL;
+	if (where != BY_CALL && may_ring(q)) {
+		baton_ring_do(q, deadline);
+		/* -EAGAIN: an operation has to wait, and the descriptor says
+		 * that it must not, which a file takes no notice of. */
+		if (q->res != -EAGAIN && q->res != -EINTR)
+			return q->res;
+	}
 	baton_call(carry_out, &c);
 	return c.ret;
 }
@@ -239,7 +249,7 @@ static long rw_wait(int fd, bool write, const struct iovec *iov,
 		q.addr = (uintptr_t)iov;
 		q.len = n;
 	}
-	return request(&q, off != POSITION, deadline);
+	return request(&q, off == POSITION ? BY_CALL : BY_RING, deadline);
 }
 
 /* Is it no use to ask for it without waiting? */
@@ -348,14 +358,14 @@ int baton_fsync(int fd)
 {
 	struct ring_req q = { .op = RING_FSYNC, .fd = fd };
 
-	return (int)request(&q, true, TIMER_NEVER);
+	return (int)request(&q, BY_RING, TIMER_NEVER);
 }
 
 int baton_fdatasync(int fd)
 {
 	struct ring_req q = { .op = RING_FSYNC, .fd = fd, .flags = 1 };
 
-	return (int)request(&q, true, TIMER_NEVER);
+	return (int)request(&q, BY_RING, TIMER_NEVER);
 }
 
 int baton_openat(int dir, const char *path, int flags, mode_t mode)
@@ -368,7 +378,7 @@ int baton_openat(int dir, const char *path, int flags, mode_t mode)
 		.addr = (uintptr_t)path,
 	};
 
-	return (int)request(&q, true, TIMER_NEVER);
+	return (int)request(&q, BY_EITHER, TIMER_NEVER);
 }
 
 int baton_statx(int dir, const char *path, int flags, unsigned int mask,
@@ -383,7 +393,7 @@ int baton_statx(int dir, const char *path, int flags, unsigned int mask,
 		.off = (uintptr_t)st,
 	};
 
-	return (int)request(&q, true, TIMER_NEVER);
+	return (int)request(&q, BY_EITHER, TIMER_NEVER);
 }
 
 int baton_renameat(int olddir, const char *oldpath, int newdir,
@@ -397,7 +407,7 @@ int baton_renameat(int olddir, const char *oldpath, int newdir,
 		.off = (uintptr_t)newpath,
 	};
 
-	return (int)request(&q, true, TIMER_NEVER);
+	return (int)request(&q, BY_EITHER, TIMER_NEVER);
 }
 
 int baton_unlinkat(int dir, const char *path, int flags)
@@ -409,7 +419,7 @@ int baton_unlinkat(int dir, const char *path, int flags)
 		.addr = (uintptr_t)path,
 	};
 
-	return (int)request(&q, true, TIMER_NEVER);
+	return (int)request(&q, BY_EITHER, TIMER_NEVER);
 }
 
 int baton_mkdirat(int dir, const char *path, mode_t mode)
@@ -421,7 +431,7 @@ int baton_mkdirat(int dir, const char *path, mode_t mode)
 		.addr = (uintptr_t)path,
 	};
 
-	return (int)request(&q, true, TIMER_NEVER);
+	return (int)request(&q, BY_EITHER, TIMER_NEVER);
 }
 
 ssize_t baton_getdents(int fd, void *buf, size_t n)
@@ -433,7 +443,7 @@ ssize_t baton_getdents(int fd, void *buf, size_t n)
 		.addr = (uintptr_t)buf,
 	};
 
-	return request(&q, false, TIMER_NEVER);
+	return request(&q, BY_CALL, TIMER_NEVER);
 }
 
 enum baton_io baton_io(const char **why)

@@ -26,9 +26,9 @@
  * first is decided under the request's lock.
  *
  * The end. baton_sched_stop() calls stop() before anything else: the list is
- * closed, and who pushes from then on is refused, or waits for good, as fibers
- * of a scheduler that ends do. All requests in the kernel's hands are canceled
- * and waited for; their fibers are not resumed.
+ * closed, and who pushes from then on waits for good, as fibers of a scheduler
+ * that ends do. All requests in the kernel's hands are canceled and waited for;
+ * their fibers are not resumed.
  */
 #include "ring.h"
 
@@ -158,20 +158,19 @@ static void __attribute__((noinline)) wake(struct ring *r)
 	errno = saved;
 }
 
-/* False: the list is closed. */
-static bool push(struct ring *r, struct ring_node *node)
+/* If the list is closed, who waits for that waits for good. */
+static void push(struct ring *r, struct ring_node *node)
 {
 	struct ring_node *old = READ_ONCE(r->handed);
 
 	do {
 		if (unlikely(old == CLOSED))
-			return false;
+			return;
 		node->next = old;
 		/* Full barrier: the list before asleep; pairs with doze(). */
 	} while (!try_cmpxchg(&r->handed, &old, node));
 	if (READ_ONCE(r->asleep) != AWAKE && xchg(&r->asleep, AWAKE) != AWAKE)
 		wake(r);
-	return true;
 }
 
 /*
@@ -197,11 +196,10 @@ static void drop(struct ring *r, struct ring_req *req, struct wait *t, int err)
 		baton_wait_canceled_later(t);
 }
 
-bool baton_ring_do(struct ring_req *req, int64_t deadline)
+void baton_ring_do(struct ring_req *req, int64_t deadline)
 {
 	struct ring *r;
 	struct wait t;
-	bool taken;
 	int err;
 
 	wait_enter(&t);
@@ -213,16 +211,11 @@ bool baton_ring_do(struct ring_req *req, int64_t deadline)
 	req->submit.cancel = false;
 	req->cancel.cancel = true;
 	wait_arm(&t);
-	taken = push(r, &req->submit);
-	if (likely(taken)) {
-		err = wait_block(&t, deadline);
-		if (unlikely(err))
-			drop(r, req, &t, err);
-	} else {
-		baton_wait_disarm(&t);
-	}
+	push(r, &req->submit);
+	err = wait_block(&t, deadline);
+	if (unlikely(err))
+		drop(r, req, &t, err);
 	wait_leave(&t);
-	return taken;
 }
 
 /* --- the thread: completions ----------------------------------------------- */
@@ -284,6 +277,10 @@ static void complete(struct ring *r, struct ring_req *req, int res)
 	struct waiter *waiter = req->waiter;
 	bool dropped, won = false;
 
+	/* What the kernel's system calls take for a signal does not always
+	 * become -EINTR here: ERESTARTSYS and the like. */
+	if (res <= -512 && res >= -516)
+		res = -EINTR;
 	lock_take(&req->lock);
 	req->res = res;
 	dropped = req->dropped;
@@ -368,6 +365,10 @@ static void launch(struct ring *r)
 				 (void *)(uintptr_t)req->addr, req->len,
 				 req->off);
 		sqe->rw_flags = (int)req->flags;
+		/* Tried at once it would be non-blocking, which opens a FIFO
+		 * that nobody has at its other end. */
+		if (req->op == RING_OPENAT)
+			sqe->flags |= IOSQE_ASYNC;
 		sqe->user_data = (uintptr_t)req;
 		list_del(&r->queued, req);
 		list_add(&r->flying, req, REQ_FLYING);
@@ -473,6 +474,7 @@ static void serve(struct ring *r)
 	while (!READ_ONCE(r->closing)) {
 		take(r);
 		launch(r);
+		flush(r);	/* whom take() has resumed, too */
 		enter(r, doze(r));
 		WRITE_ONCE(r->asleep, AWAKE);
 		reap(r);

@@ -103,13 +103,11 @@ bool baton_ring_carries(enum ring_op op, const char **why);
 
 /*
  * By a fiber, after baton_ring_carries(): have @req done, and wait for it until
- * @deadline, or that of a scope. True: @req->res is its result. That is
- * -ETIMEDOUT, or -ECANCELED, if it was ended early; if it could not be ended,
- * its result is what it was. False: the scheduler ends, and takes no more.
- *
- * Either way nothing looks at @req, nor at the memory that it names, from then
- * on.
+ * @deadline, or that of a scope. @req->res is its result. That is -ETIMEDOUT, or
+ * -ECANCELED, if it was ended early; if it could not be ended, its result is what
+ * it was. Nothing looks at @req, nor at the memory that it names, from then on.
+ * If the scheduler ends meanwhile this does not return.
  */
-bool baton_ring_do(struct ring_req *req, int64_t deadline);
+void baton_ring_do(struct ring_req *req, int64_t deadline);
 
 #endif /* BATON_IO_RING_H */
