@@ -194,6 +194,8 @@ $(O)/tools/%.o: tools/%.c $(UAPI) Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(BASE) $(CFLAGS) $(DEPFLAGS) -pthread -c -o $@ $<
 
+$(O)/tools/baton-bench/cmd_files.o: BASE += $(if $(URING),-DHAVE_URING)
+
 $(O)/baton-bench: $(call tool_obj,baton-bench) $(O)/libbaton.a
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ $(URING_LIBS) -pthread
