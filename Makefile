@@ -317,6 +317,7 @@ install: all
 	sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(call below,$(libdir))|' \
 	    -e 's|@includedir@|$(call below,$(includedir))|' \
 	    -e 's|@version@|$(VERSION)|' \
+	    -e '$(if $(URING),s|@requires@|liburing|,/@requires@/d)' \
 	    lib/libbaton.pc.in >$D$(libdir)/pkgconfig/baton.pc"
 	install -m 755 $(TOOLS:%=$(O)/%) $D$(bindir)"
 	install -m 644 $(PAGES3) $D$(mandir)/man3"
@@ -354,7 +355,8 @@ help:
 	@echo 'make deps        install the packages that all this needs'
 	@echo 'make install     DESTDIR, prefix, libdir, includedir, mandir, bindir'
 	@echo 'make uninstall   with the same ones: remove what was installed'
-	@echo '                 (CRYPTO=: without baton-sum, as where there is no OpenSSL)'
+	@echo '                 (CRYPTO=: without baton-sum, as where there is no OpenSSL;'
+	@echo '                 URING=: files by foreign calls, as where there is no liburing)'
 	@echo 'make clean'
 	@echo 'SAN=address, thread or undefined: under that sanitizer'
 	@echo 'DEBUG=1          the library looks for more mistakes, in build/debug/'

@@ -27,7 +27,7 @@ disk()
 
 modprobe null_blk nr_devices=0
 mountpoint -q "$config" || mount -t configfs none "$config"
-# Every request takes 300 ms, and all that are made are in flight at once
-slow=$(disk slow irqmode=2 completion_nsec=300000000 hw_queue_depth=10240)
+# Every request takes 5 s, and all that are made are in flight at once
+slow=$(disk slow irqmode=2 completion_nsec=5000000000 hw_queue_depth=10240)
 bad=$(disk bad badblocks=+0-7)
 BATON_TEST_DISK=$slow BATON_TEST_BAD_DISK=$bad exec "$1/t_file"
