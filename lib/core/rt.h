@@ -37,11 +37,13 @@ struct timers;
  * @busy: does it have anything to do by which a fiber will go on? NULL: it has
  *        no thread
  * @stop: end that thread, before the scheduler stops. It resumes no fiber from
- *        then on. The memory is freed later, by free()
+ *        then on
+ * @free: the rest, when no thread runs fibers any more
  */
 struct rt_aux {
 	bool (*busy)(const struct rt_aux *aux);
 	void (*stop)(struct rt_aux *aux);
+	void (*free)(struct rt_aux *aux);
 };
 
 struct baton_rt {

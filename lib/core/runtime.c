@@ -138,7 +138,8 @@ static void end(struct baton_rt *rt)
 	baton_timers_destroy(rt);
 	baton_procs_destroy(rt);
 	baton_stack_pool_uninit(&rt->stacks);
-	free(rt->ring);
+	if (rt->ring)
+		rt->ring->free(rt->ring);
 	rt_put(rt);
 }
 

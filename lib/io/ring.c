@@ -594,7 +594,16 @@ static void ring_stop(struct rt_aux *aux)
 	smp_store_mb(r->closing, 1);
 	wake(r);
 	pthread_join(r->thread, NULL);
-	close(r->event);
+}
+
+/* A fiber on its way into a wait may have written to the eventfd until now. */
+static void ring_free(struct rt_aux *aux)
+{
+	struct ring *r = (struct ring *)aux;
+
+	if (r->event >= 0)
+		close(r->event);
+	free(r);
 }
 
 static int ring_thread_start(struct ring *r, struct birth *b)
@@ -631,12 +640,14 @@ static void ring_start(struct ring *r)
 		sem_init(&b.born, 0, 0);
 		err = ring_thread_start(r, &b);
 		sem_destroy(&b.born);
-		if (err)
-			close(r->event);
 	}
-	if (err)
+	if (err) {
 		snprintf(r->why, sizeof(r->why), "%s: %s", what,
 			 strerror(-err));
+		if (r->event >= 0)
+			close(r->event);
+		r->event = -1;
+	}
 }
 
 /* A ring for @rt, or one that says why not; NULL without memory. */
@@ -647,7 +658,7 @@ static struct ring *ring_create(struct baton_rt *rt)
 	if (!r)
 		return NULL;
 	*r = (struct ring){
-		.aux = { .busy = ring_busy, .stop = ring_stop },
+		.aux = { ring_busy, ring_stop, ring_free },
 		.rt = rt,
 		.event = -1,
 	};
@@ -684,7 +695,7 @@ static void make(void *arg)
 		baton_rt_unlock();
 		if (closing) {
 			ring_stop(&r->aux);
-			free(r);
+			ring_free(&r->aux);
 			r = NULL;
 		}
 	}
