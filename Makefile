@@ -317,7 +317,7 @@ install: all
 	sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(call below,$(libdir))|' \
 	    -e 's|@includedir@|$(call below,$(includedir))|' \
 	    -e 's|@version@|$(VERSION)|' \
-	    -e '$(if $(URING),s|@requires@|liburing|,/@requires@/d)' \
+	    -e 's|@private@|$(strip $(URING_LIBS) -pthread)|' \
 	    lib/libbaton.pc.in >$D$(libdir)/pkgconfig/baton.pc"
 	install -m 755 $(TOOLS:%=$(O)/%) $D$(bindir)"
 	install -m 644 $(PAGES3) $D$(mandir)/man3"

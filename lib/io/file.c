@@ -11,10 +11,10 @@
  * costs one system call. That would wait for the disk if the file was opened
  * with O_DIRECT, and so is not tried there.
  *
- * Names (open, stat, rename and the like) the kernel carries out in threads of its
- * own, if the ring has them, of which there are few: a foreign call does the
- * same in a fraction of the time. Only if there is a deadline the ring has them,
- * since that can end them there.
+ * Names (open, stat, rename and the like) the kernel carries out in threads of
+ * its own, if the ring has them, of which there are few: a foreign call does
+ * the same in a fraction of the time. Only if there is a deadline the ring has
+ * them, since that can end them there.
  *
  * What moves the position of a file goes by a foreign call if it has to wait:
  * the ring does not lock the position, so that two who write there at the same
@@ -46,12 +46,12 @@
 /* As many as the kernel takes in one request. */
 #define BYTES_MAX	0x7ffff000u
 
-/* Vectors that are tried without waiting; what comes after is too much to copy. */
+/* Vectors that are tried without waiting; more are too much to copy. */
 #define VECTORS		8
 
 #define POSITION	(~UINT64_C(0))
 
-/* --- as system calls ------------------------------------------------------- */
+/* --- as system calls ------------------------------------------------------ */
 
 static void *pointer(uint64_t addr)
 {
@@ -108,7 +108,7 @@ static long sys_request(const struct ring_req *q)
 	}
 }
 
-/* Never inline, as the next ones: errno is the thread's, and fibers change it. */
+/* Never inline, as the next ones: errno is the thread's, which may change. */
 static long __attribute__((noinline)) sys_nowait(int fd, bool write,
 						 const struct iovec *iov,
 						 unsigned int n, uint64_t off)
@@ -164,7 +164,7 @@ static void __attribute__((noinline)) carry_out(void *arg)
 	errno = saved;
 }
 
-/* --- who waits, and where -------------------------------------------------- */
+/* --- who waits, and where ------------------------------------------------- */
 
 static bool on_fiber(void)
 {
@@ -217,7 +217,7 @@ static long request(struct ring_req *q, enum where where, int64_t deadline)
 	return c.ret;
 }
 
-/* --- data ------------------------------------------------------------------ */
+/* --- data ----------------------------------------------------------------- */
 
 /* @done bytes of @iov are done: take them off. The vectors left over. */
 static unsigned int advance(struct iovec *iov, unsigned int n, size_t done)
@@ -352,7 +352,7 @@ ssize_t baton_pwritev(int fd, const struct iovec *iov, int n, int64_t off)
 	return at_place(fd, true, iov, n, off);
 }
 
-/* --- all else -------------------------------------------------------------- */
+/* --- all else ------------------------------------------------------------- */
 
 int baton_fsync(int fd)
 {

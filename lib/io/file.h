@@ -7,9 +7,9 @@
 #include <stdbool.h>
 
 /*
- * Read from @fd, or @write to it, what @iov, of @n buffers, says. @off: where in
- * the file; -1: at its position, which moves on. Bytes, or -errno. Blocks the
- * fiber, at most until @deadline; on any other thread the thread.
+ * Read from @fd, or @write to it, what @iov, of @n buffers, says. @off: where
+ * in the file; -1: at its position, which moves on. Bytes, or -errno. Blocks
+ * the fiber, at most until @deadline; on any other thread the thread.
  */
 ssize_t baton_file_rw(int fd, bool write, const struct iovec *iov, int n,
 		      int64_t off, int64_t deadline);

@@ -21,9 +21,9 @@
  * cancel. If it is not the completion the kernel still has the fiber's memory.
  * The fiber then marks the request as dropped, arms again, so that nothing but
  * the thread ends the wait, and hands over the node @cancel. The thread resumes
- * it when that node has come *and* the request is completed, in whichever order,
- * so that nothing leads to the fiber's stack any more. Which of the two was
- * first is decided under the request's lock.
+ * it when that node has come *and* the request is completed, in whichever
+ * order, so that nothing leads to the fiber's stack any more. Which of the two
+ * was first is decided under the request's lock.
  *
  * The end. baton_sched_stop() calls stop() before anything else: the list is
  * closed, and who pushes from then on waits for good, as fibers of a scheduler
@@ -52,11 +52,11 @@
 
 #include "../core/wait.h"
 
-/* Of submissions, and of completions: so many requests are in flight at most. */
+/* Of submissions, and of completions: so many requests in flight at most */
 #define SUBMISSIONS	256u
 #define COMPLETIONS	16384u
 
-/* Without memory for a request, and none in flight: nanoseconds to the next try */
+/* Without memory for a request: nanoseconds to the next try */
 #define RETRY_NS	1000000L
 
 /* Fibers that are made runnable at once */
@@ -144,7 +144,7 @@ static const uint8_t opcodes[RING_OPS] = {
 	[RING_MKDIRAT] = IORING_OP_MKDIRAT,
 };
 
-/* --- the fiber's side ------------------------------------------------------ */
+/* --- the fiber's side ----------------------------------------------------- */
 
 /* Also on the way into a wait: errno is the thread's, and stays as it was. */
 static void __attribute__((noinline)) wake(struct ring *r)
@@ -218,7 +218,7 @@ void baton_ring_do(struct ring_req *req, int64_t deadline)
 	wait_leave(&t);
 }
 
-/* --- the thread: completions ----------------------------------------------- */
+/* --- the thread: completions ---------------------------------------------- */
 
 static void list_add(struct list *l, struct ring_req *req, uint8_t state)
 {
@@ -323,7 +323,7 @@ static void reap(struct ring *r)
 		io_uring_cq_advance(&r->uring, n);
 }
 
-/* --- the thread: submissions ----------------------------------------------- */
+/* --- the thread: submissions ---------------------------------------------- */
 
 /*
  * A submission to fill in; NULL: there is no room, nor will the kernel make any
@@ -458,7 +458,7 @@ static void take(struct ring *r)
 	}
 }
 
-/* --- the thread: its life -------------------------------------------------- */
+/* --- the thread: its life ------------------------------------------------- */
 
 /* Say that it is about to sleep. False: there is something to do. */
 static bool doze(struct ring *r)
@@ -573,7 +573,7 @@ static void *ring_thread(void *arg)
 	return NULL;
 }
 
-/* --- how it comes to be ---------------------------------------------------- */
+/* --- how it comes to be --------------------------------------------------- */
 
 /* Fibers in flight are not dead. */
 static bool ring_busy(const struct rt_aux *aux)

@@ -97,7 +97,8 @@ struct ring_req {
 /*
  * Is there a ring for @op in the scheduler of the calling fiber? It is made if
  * there was none. False: *@why, a string that is there until the end of the
- * scheduler, is the reason. By a fiber, and not in scheduler code; may block it.
+ * scheduler, is the reason. By a fiber, and not in scheduler code; may block
+ * it.
  */
 bool baton_ring_carries(enum ring_op op, const char **why);
 

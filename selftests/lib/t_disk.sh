@@ -3,8 +3,6 @@
 #
 # t_disk.sh - t_file with a disk that is slow, and one that has bad blocks
 #
-# usage: selftests/lib/t_disk.sh BUILD_DIR
-#
 # For the virtual machine: it makes null_blk devices, as root, and leaves them.
 
 set -eu
@@ -30,4 +28,5 @@ mountpoint -q "$config" || mount -t configfs none "$config"
 # Every request takes 5 s, and all that are made are in flight at once
 slow=$(disk slow irqmode=2 completion_nsec=5000000000 hw_queue_depth=10240)
 bad=$(disk bad badblocks=+0-7)
-BATON_TEST_DISK=$slow BATON_TEST_BAD_DISK=$bad exec "$1/t_file"
+BATON_TEST_DISK=$slow BATON_TEST_BAD_DISK=$bad CK_RUN_CASE=disk \
+	exec "$(dirname "$0")/../../build/selftests/lib/t_file"

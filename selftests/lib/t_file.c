@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * t_file.c - files: by io_uring and by foreign calls, in fibers, foreign code and
- * ordinary threads; canceled, too late, refused, and left behind at the end.
+ * t_file.c - files: by io_uring and by foreign calls, in fibers, foreign code
+ * and ordinary threads; canceled, too late, refused, and left behind at the
+ * end.
  */
 #include "refuse.h"
 
@@ -52,7 +53,8 @@ static void dir_remove(void)
 }
 
 /* In a fiber, by one of both ways. */
-static void run_by(enum baton_io io, unsigned int nprocs, baton_fn fn, void *arg)
+static void run_by(enum baton_io io, unsigned int nprocs, baton_fn fn,
+		   void *arg)
 {
 	struct baton_config *cfg;
 	int err;
@@ -78,7 +80,7 @@ static bool has_ring(const char *name)
 	return false;
 }
 
-/* --- what each of them does ------------------------------------------------ */
+/* --- what each of them does ----------------------------------------------- */
 
 static void fill(char *buf, size_t n, unsigned int seed)
 {
@@ -231,7 +233,7 @@ START_TEST(results)
 }
 END_TEST
 
-/* --- limits of the system -------------------------------------------------- */
+/* --- limits of the system ------------------------------------------------- */
 
 static void *at_the_limit(void *arg)
 {
@@ -294,7 +296,7 @@ START_TEST(full_disk)
 }
 END_TEST
 
-/* --- a request that blocks: a FIFO is opened that nobody writes to --------- */
+/* --- a request that blocks: a FIFO is opened that nobody writes to -------- */
 
 static void fifo_make(void)
 {
@@ -409,7 +411,7 @@ START_TEST(end)
 }
 END_TEST
 
-/* --- data, with cancels at random ------------------------------------------ */
+/* --- data, with cancels at random ----------------------------------------- */
 
 #define READERS	32
 #define BLOCKS	64
@@ -521,7 +523,7 @@ START_TEST(storms)
 }
 END_TEST
 
-/* --- other fibers' foreign calls ------------------------------------------- */
+/* --- other fibers' foreign calls ------------------------------------------ */
 
 struct stuck {
 	sem_t go;
@@ -621,7 +623,7 @@ START_TEST(foreign_calls)
 }
 END_TEST
 
-/* --- one file position, many writers --------------------------------------- */
+/* --- one file position, many writers -------------------------------------- */
 
 #define LINES	200
 #define WRITERS	8
@@ -663,7 +665,7 @@ START_TEST(position)
 }
 END_TEST
 
-/* --- no ring --------------------------------------------------------------- */
+/* --- no ring -------------------------------------------------------------- */
 
 static void *refused(void *arg)
 {
@@ -720,7 +722,7 @@ START_TEST(no_descriptors)
 }
 END_TEST
 
-/* --- a slow disk, in the virtual machine ----------------------------------- */
+/* --- a slow disk, in the virtual machine ---------------------------------- */
 
 #define IN_FLIGHT	10000
 
@@ -763,7 +765,7 @@ static void *many_reads(void *arg)
 		 strrchr(disk, '/') + 1);
 	for (long i = 0; i < IN_FLIGHT; i++)
 		f[i] = spawn(read_disk, (void *)(intptr_t)i);
-	/* All of them at once: the disk takes longer for each than we for all. */
+	/* All at once: the disk takes longer for each than we for all. */
 	while (n < IN_FLIGHT) {
 		long now = in_flight(path);
 
@@ -837,6 +839,7 @@ int main(void)
 	tcase_add_test(tc, position);
 	tcase_add_loop_test(tc, forbidden, 0, 2);
 	tcase_add_loop_test(tc, no_descriptors, 0, 2);
+	tc = test_case(s, "disk");
 	tcase_add_test(tc, slow_disk);
 	tcase_add_loop_test(tc, bad_disk, 0, 4);
 	return suite_main(s);

@@ -2,19 +2,20 @@
 /*
  * file.h - files, which a fiber waits for while its worker runs others.
  *
- * Names, arguments and results are those of POSIX and Linux, but that a negative
- * error number is returned, and errno has nothing to do with it. What is in the
- * page cache is had at once. What has to be waited for goes through io_uring; where
- * that cannot be had (an old kernel, a sysctl, a container's filter), the same is
- * done by foreign calls: see baton_io(). So it is for a fiber that is locked to
- * its thread, whose rights may be its own.
+ * Names, arguments and results are those of POSIX and Linux, but that a
+ * negative error number is returned, and errno has nothing to do with it. What
+ * is in the page cache is had at once. What has to be waited for goes through
+ * io_uring; where that cannot be had (an old kernel, a sysctl, a container's
+ * filter), the same is done by foreign calls: see baton_io(). So it is for a
+ * fiber that is locked to its thread, whose rights may be its own.
  *
  * All of these block the fiber; in foreign code, and on other threads, the
  * thread. None ends by a signal: what is interrupted is begun again. A fiber's
- * deadline (baton_deadline_push()) and its cancel end a request that the kernel can
- * still give up: -ETIMEDOUT, -ECANCELED. The kernel has let go of the memory by
- * then. A request that is done anyway returns its result, and a cancel is for the
- * next wait. With foreign calls a deadline counts until the call begins.
+ * deadline (baton_deadline_push()) and its cancel end a request that the kernel
+ * can still give up: -ETIMEDOUT, -ECANCELED. The kernel has let go of the
+ * memory by then. A request that is done anyway returns its result, and a
+ * cancel is for the next wait. With foreign calls a deadline counts until the
+ * call begins.
  *
  * None is async-signal-safe.
  */
@@ -41,8 +42,8 @@ struct statx;
  *
  * In a fiber this makes the ring, if no request did so before.
  *
- * Return: BATON_IO_URING or BATON_IO_CALL; BATON_IO_AUTO on a thread that is in no
- * fiber. May block the fiber.
+ * Return: BATON_IO_URING or BATON_IO_CALL; BATON_IO_AUTO on a thread that is in
+ * no fiber. May block the fiber.
  */
 enum baton_io baton_io(const char **why);
 
@@ -66,7 +67,8 @@ ssize_t baton_pwrite(int fd, const void *buf, size_t n, int64_t off);
 ssize_t baton_preadv(int fd, const struct iovec *iov, int n, int64_t off);
 ssize_t baton_pwritev(int fd, const struct iovec *iov, int n, int64_t off);
 
-/** baton_fsync(), baton_fdatasync() - wait until it is on the disk. 0, -errno. */
+/** baton_fsync(), baton_fdatasync() - wait until all is on the disk. Return: 0;
+ * -errno. */
 int baton_fsync(int fd);
 int baton_fdatasync(int fd);
 
@@ -98,8 +100,8 @@ int baton_mkdirat(int dir, const char *path, mode_t mode);
  * @buf: where to put struct dirent64, one after the other, d_reclen apart
  * @n:   bytes there
  *
- * Always a foreign call: io_uring has no such operation. Return: bytes; 0 at the
- * end; -errno.
+ * Always a foreign call: io_uring has no such operation. Return: bytes; 0 at
+ * the end; -errno.
  */
 ssize_t baton_getdents(int fd, void *buf, size_t n);
 
