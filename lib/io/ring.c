@@ -664,6 +664,10 @@ static struct ring *ring_create(struct baton_rt *rt)
 	};
 	if (rt->calls_only)
 		snprintf(r->why, sizeof(r->why), "calls were asked for");
+	else if (san_valgrind())
+		/* Nor does it know what the kernel has written. */
+		snprintf(r->why, sizeof(r->why),
+			 "valgrind stops all threads while one waits in a ring");
 	else
 		ring_start(r);
 	if (*r->why)

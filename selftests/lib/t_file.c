@@ -164,7 +164,7 @@ static void check_names(void)
 static void check_errors(void)
 {
 	struct iovec iov = { NULL, 0 };
-	char byte;
+	char byte = 'x';
 	int fd[2];
 
 	expect_eq(baton_pread(-1, &byte, 1, 0), -EBADF);
@@ -281,7 +281,7 @@ START_TEST(full_disk)
 
 	dir_make();
 	if (unshare(CLONE_NEWNS) ||
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", "/", "none", MS_REC | MS_PRIVATE, "") ||
 	    mount("none", dir, "tmpfs", 0, "size=64k")) {
 		skip("full_disk", "this user may not mount");
 		dir_remove();
