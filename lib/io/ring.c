@@ -147,7 +147,7 @@ static const uint8_t opcodes[RING_OPS] = {
 /* --- the fiber's side ----------------------------------------------------- */
 
 /* Also on the way into a wait: errno is the thread's, and stays as it was. */
-static void __attribute__((noinline)) wake(struct ring *r)
+static void __attribute__((noinline)) wake_thread(struct ring *r)
 {
 	uint64_t one = 1;
 	int saved = errno;
@@ -170,7 +170,7 @@ static void push(struct ring *r, struct ring_node *node)
 		/* Full barrier: the list before asleep; pairs with doze(). */
 	} while (!try_cmpxchg(&r->handed, &old, node));
 	if (READ_ONCE(r->asleep) != AWAKE && xchg(&r->asleep, AWAKE) != AWAKE)
-		wake(r);
+		wake_thread(r);
 }
 
 /*
@@ -592,7 +592,7 @@ static void ring_stop(struct rt_aux *aux)
 	if (*r->why)
 		return;
 	smp_store_mb(r->closing, 1);
-	wake(r);
+	wake_thread(r);
 	pthread_join(r->thread, NULL);
 }
 
