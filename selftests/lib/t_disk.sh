@@ -20,6 +20,8 @@ disk()
 	done
 	[ -e "/sys/block/$name" ] || name=nullb$(cat "$dir/index")
 	echo none >"/sys/block/$name/queue/scheduler"
+	# An emulated machine may be slower than the kernel's patience
+	echo 600000 >"/sys/block/$name/queue/io_timeout"
 	echo "/dev/$name"
 }
 
