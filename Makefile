@@ -58,6 +58,15 @@ say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
 KERNELS := 6.1 6.1-rt 6.12
 
+# Files are waited for by foreign calls alone where $(CC) finds no liburing, 2.3
+# or later, and with URING=.
+ifeq ($(origin URING),undefined)
+URING := $(shell t=$$(mktemp) && echo 'int main(void) { return io_uring_submit_and_get_events(0); }' | \
+	$(CC) $(CFLAGS) -D_GNU_SOURCE -include liburing.h -x c - -o "$$t" $(LDFLAGS) \
+	-luring 2>/dev/null && echo yes; rm -f "$$t")
+endif
+URING_LIBS := $(if $(URING),-luring)
+
 LIB_SRC :=			\
 	lib/call/adopt.c	\
 	lib/call/alloc.c	\
@@ -103,6 +112,7 @@ LIB_SRC :=			\
 	lib/io/name.c		\
 	lib/io/op.c		\
 	lib/io/poller.c		\
+	$(if $(URING),lib/io/ring.c,lib/io/noring.c) \
 	lib/io/rw.c		\
 	lib/io/several.c	\
 	lib/io/signal.c		\
@@ -187,7 +197,7 @@ $(O)/libbaton.so: $(LIB_OBJ) lib/libbaton.map
 	$(call say,LD,$@)
 	$(Q)$(LINK) -shared -Wl,-soname,libbaton.so.0 $(DEFS) -Wl,-z,nodelete \
 		-Wl,-z,relro,-z,now -Wl,--version-script,lib/libbaton.map \
-		-o $@ $(LIB_OBJ) -pthread
+		-o $@ $(LIB_OBJ) $(URING_LIBS) -pthread
 
 # --- tools ----------------------------------------------------------------
 
@@ -198,13 +208,15 @@ $(O)/tools/%.o: tools/%.c $(UAPI) Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(BASE) $(CFLAGS) $(DEPFLAGS) -pthread -c -o $@ $<
 
+$(O)/tools/baton-bench/cmd_files.o: BASE += $(if $(URING),-DHAVE_URING)
+
 $(O)/baton-bench: $(call tool_obj,baton-bench) $(O)/libbaton.a
 	$(call say,LD,$@)
-	$(Q)$(LINK) -o $@ $^ -pthread
+	$(Q)$(LINK) -o $@ $^ $(URING_LIBS) -pthread
 
 $(O)/baton-sum: $(call tool_obj,baton-sum) $(O)/libbaton.a
 	$(call say,LD,$@)
-	$(Q)$(LINK) -o $@ $^ -lcrypto -pthread
+	$(Q)$(LINK) -o $@ $^ -lcrypto $(URING_LIBS) -pthread
 
 # Each one file, with a library that knows nothing of fibers
 examples: $(EXAMPLES:%=$(O)/examples/%)
@@ -319,6 +331,7 @@ install: all
 	sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(call below,$(libdir))|' \
 	    -e 's|@includedir@|$(call below,$(includedir))|' \
 	    -e 's|@version@|$(VERSION)|' \
+	    -e 's|@private@|$(strip $(URING_LIBS) -pthread)|' \
 	    lib/libbaton.pc.in >$D$(libdir)/pkgconfig/baton.pc"
 	install -m 755 $(TOOLS:%=$(O)/%) $D$(bindir)"
 	install -m 644 $(PAGES3) $D$(mandir)/man3"
@@ -356,7 +369,8 @@ help:
 	@echo 'make deps        install the packages that all this needs'
 	@echo 'make install     DESTDIR, prefix, libdir, includedir, mandir, bindir'
 	@echo 'make uninstall   with the same ones: remove what was installed'
-	@echo '                 (CRYPTO=: without baton-sum, as where there is no OpenSSL)'
+	@echo '                 (CRYPTO=: without baton-sum, as where there is no OpenSSL;'
+	@echo '                 URING=: files by foreign calls, as where there is no liburing)'
 	@echo 'make clean'
 	@echo 'SAN=address, thread or undefined: under that sanitizer'
 	@echo 'DEBUG=1          the library looks for more mistakes, in build/debug/'

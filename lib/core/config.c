@@ -90,6 +90,21 @@ int baton_config_set_tier(struct baton_config *cfg, enum baton_tier tier)
 	return 0;
 }
 
+static const char *const io_names[] = {
+	[BATON_IO_AUTO] = "auto",
+	[BATON_IO_URING] = "uring",
+	[BATON_IO_CALL] = "call",
+};
+
+int baton_config_set_io(struct baton_config *cfg, enum baton_io io)
+{
+	if ((unsigned int)io > BATON_IO_CALL)
+		return baton_error(-EINVAL, "I/O %d: not auto, uring or call",
+				   io);
+	cfg->io = io;
+	return 0;
+}
+
 const char *baton_tier_name(enum baton_tier tier)
 {
 	static const char *const names[] = { "auto", "poll", "perf", "kmod" };
@@ -160,6 +175,15 @@ static int env_word(const char *name, const char *const *words, unsigned int n,
 	return env_check(-EINVAL, name, what);
 }
 
+static int env_io(struct baton_config *cfg)
+{
+	unsigned int io = cfg->io;
+	int err = env_word("BATON_IO", io_names, BATON_IO_CALL + 1,
+			   "not auto, uring or call", &io);
+
+	return err ? err : baton_config_set_io(cfg, (enum baton_io)io);
+}
+
 static int env_deadlock(struct baton_config *cfg)
 {
 	static const char *const words[] = {
@@ -220,6 +244,8 @@ static int config_env(struct baton_config *cfg)
 		err = env_tier(cfg);
 	if (!err)
 		err = env_handoff(cfg);
+	if (!err)
+		err = env_io(cfg);
 	return err ? err : env_deadlock(cfg);
 }
 

@@ -25,6 +25,7 @@ enum handoff_mode {
  *               memory; 0: the default; UINT_MAX: for ever
  * @tier:        how blocking is to be found out
  * @handoff:     when a processor is taken from who blocks
+ * @io:          how files are waited for
  * @deadlock:    what is to be done when all fibers are asleep
  */
 struct baton_config {
@@ -35,6 +36,7 @@ struct baton_config {
 	unsigned int stack_keep;
 	enum baton_tier tier;
 	enum handoff_mode handoff;
+	enum baton_io io;
 	enum deadlock_mode deadlock;
 };
 

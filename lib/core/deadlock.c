@@ -10,8 +10,10 @@
  *  - every worker is parked: none is in a foreign call, or on its way home from
  *    one, or has lost its processor in fiber code that blocks;
  *  - no timer is set, and no fiber waits for a descriptor;
- *  - every thread of the process is a worker of baton_run(), or the watcher:
- *    any other, adopted or not, may be about to ready a fiber.
+ *  - the kernel has no request to a file from any fiber (lib/io);
+ *  - every thread of the process is a worker of baton_run(), the watcher, that
+ *    of lib/io, or one that the kernel has for io_uring: any other, adopted or
+ *    not, may be about to ready a fiber.
  *
  * A false report would be worse than none. Words of many threads are not read
  * at one instant, so the watcher looks twice, a pause apart. A worker that was
@@ -34,7 +36,10 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -65,11 +70,39 @@ static bool at_rest(const struct baton_rt *rt)
 }
 
 /*
+ * Is @task, of /proc/self/task, @dir, one that the kernel has made for io_uring?
+ * It stays for a while when there is nothing to do, and some kernels keep one.
+ */
+static bool kernels_own(int dir, const char *task)
+{
+	static const char name[] = "iou-wrk-";
+	char path[64], text[sizeof(name)] = "";
+	ssize_t n = -1;
+	int fd;
+
+	snprintf(path, sizeof(path), "%.40s/comm", task);
+	fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, text, sizeof(text) - 1);
+		close(fd);
+	}
+	return n > 0 && !strcmp(text, name);
+}
+
+static bool aux_busy(const struct baton_rt *rt)
+{
+	const struct rt_aux *ring = rt_ring(rt);
+
+	return ring && ring->busy && ring->busy(ring);
+}
+
+/*
  * Does the process have threads that are none of the scheduler's own? That is
  * assumed if the system does not tell how many there are.
  */
 static bool others_live(const struct baton_rt *rt)
 {
+	const struct rt_aux *ring = rt_ring(rt);
 	unsigned int own = 2;	/* the first worker's, and the caller */
 	const struct dirent *e;
 	DIR *dir;
@@ -80,8 +113,10 @@ static bool others_live(const struct baton_rt *rt)
 	dir = opendir("/proc/self/task");
 	if (!dir)
 		return true;
+	own += ring && ring->busy;
 	while ((e = readdir(dir)))
-		own -= isdigit((unsigned char)e->d_name[0]) != 0;
+		own -= isdigit((unsigned char)e->d_name[0]) &&
+		       !(ring && kernels_own(dirfd(dir), e->d_name));
 	closedir(dir);
 	return own != 0;
 }
@@ -109,7 +144,8 @@ static bool all_asleep(struct baton_rt *rt)
 
 	d->parks = parks(rt);
 	if (!d->parks || d->parks != before ||
-	    baton_timers_next(rt) != TIMER_NEVER || others_live(rt))
+	    baton_timers_next(rt) != TIMER_NEVER || others_live(rt) ||
+	    aux_busy(rt))
 		return false;
 	return at_rest(rt) && parks(rt) == before;
 }

@@ -35,6 +35,20 @@ struct polling;
 struct tier_ops;
 struct timers;
 
+/**
+ * struct rt_aux - what lib/io adds to a scheduler, with a thread of its own
+ * @busy: does it have anything to do by which a fiber will go on? NULL: it has
+ *        no thread
+ * @stop: end that thread, before the scheduler stops. It resumes no fiber from
+ *        then on
+ * @free: the rest, when no thread runs fibers any more
+ */
+struct rt_aux {
+	bool (*busy)(const struct rt_aux *aux);
+	void (*stop)(struct rt_aux *aux);
+	void (*free)(struct rt_aux *aux);
+};
+
 struct baton_rt {
 	struct baton_header *hdr;	/* C */
 	struct baton_proc_rec *recs;	/* C */
@@ -83,6 +97,9 @@ struct baton_rt {
 	struct deadlock deadlock;
 	struct polling *polling;	/* A: NULL: no fiber has used a
 					 * descriptor yet; see polling.h */
+	struct rt_aux *ring;		/* A: of lib/io; NULL: not needed yet */
+	bool closing;			/* L: none is to be made any more */
+	bool calls_only;		/* C: nor ever: BATON_IO_CALL */
 };
 
 /* The running scheduler, or NULL. Release store, after all of it was made. */
@@ -96,6 +113,11 @@ static inline struct baton_rt *rt_running(void)
 static inline bool rt_stopping(const struct baton_rt *rt)
 {
 	return smp_load_acquire(&rt->stopping);
+}
+
+static inline const struct rt_aux *rt_ring(const struct baton_rt *rt)
+{
+	return smp_load_acquire(&rt->ring);
 }
 
 /* Do fibers wait anywhere? */

@@ -4,6 +4,8 @@
  *
  * The end begins when the first fiber returns, on whichever worker that is:
  *
+ *  0. requests to files are canceled and waited for, and none is made any more:
+ *     the kernel writes to no fiber's memory	baton_sched_stop()
  *  1. stopping is set: no fiber is resumed, no thread adopted any more
  *						baton_sched_stop()
  *  2. taken is set in every slot: who runs a fiber finds its processor gone
@@ -147,6 +149,8 @@ static void end(struct baton_rt *rt)
 	if (rt->more_keys)
 		baton_stack_pool_each(&rt->stacks, free_keys, NULL);
 	baton_stack_pool_uninit(&rt->stacks);
+	if (rt->ring)
+		rt->ring->free(rt->ring);
 	rt_put(rt);
 }
 
@@ -169,6 +173,7 @@ static int create_and_run(const struct baton_config *cfg, baton_fn fn,
 	rt->max_workers = cfg->max_workers;
 	rt->handoff = cfg->handoff;
 	rt->watch_slack = cfg->timer_slack;
+	rt->calls_only = cfg->io == BATON_IO_CALL;
 	rt->users = 1;
 	rt->cxx = baton_cxx_find();
 	baton_global_init(&rt->global);

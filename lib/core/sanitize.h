@@ -292,15 +292,23 @@ static inline void san_quiet(bool on)
 #endif
 }
 
+/* Does valgrind run this? */
+static inline bool san_valgrind(void)
+{
+#ifdef RUNNING_ON_VALGRIND
+	return RUNNING_ON_VALGRIND;
+#else
+	return false;
+#endif
+}
+
 /* Does any tool want to be told? */
 static inline bool san_watch(void)
 {
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 	return true;
-#elif defined(RUNNING_ON_VALGRIND)
-	return RUNNING_ON_VALGRIND;
 #else
-	return false;
+	return san_valgrind();
 #endif
 }
 

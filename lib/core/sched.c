@@ -114,6 +114,32 @@ void baton_sched_ready(struct baton_rt *rt, struct baton_worker *w,
 	sched_queue(w, f);
 }
 
+void baton_sched_ready_all(struct baton_rt *rt, struct baton_fiber **f,
+			   unsigned int n)
+{
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		if (unlikely(f[i]->pin))
+			ready_pinned(rt, f[i]);
+		else
+			f[kept++] = f[i];
+	if (!kept)
+		return;
+	baton_global_push(rt, f, kept);
+	smp_mb(); /* as in wake_one() */
+	/* One for each; but who looks already finds them, and wakes others. */
+	while (kept-- && !READ_ONCE(rt->hdr->nspinning)) {
+		int p = idle_claim_any(rt->hdr, rt->nprocs);
+
+		if (p < 0) {
+			watch_work(&rt->watch);
+			break;
+		}
+		rt->tier->wake(rt, (unsigned int)p, TIER_ANY);
+	}
+}
+
 void baton_sched_rescue(struct baton_rt *rt)
 {
 	unsigned int p;
@@ -229,6 +255,14 @@ bool baton_sched_queue_here(struct baton_worker *w)
  */
 void baton_sched_stop(struct baton_rt *rt)
 {
+	struct rt_aux *ring;
+
+	baton_rt_lock();
+	rt->closing = true;
+	ring = rt->ring;
+	baton_rt_unlock();
+	if (ring)
+		ring->stop(ring);
 	/* Full barrier: stopping before taken; see claim_keep(). */
 	smp_store_mb(rt->stopping, 1);
 	/* Not by way of the workers: adopted ones may go at any time. */

@@ -42,6 +42,11 @@ struct baton_worker *baton_sched_yield_slow(struct baton_worker *w,
 void baton_sched_ready(struct baton_rt *rt, struct baton_worker *w,
 		       struct baton_fiber *f);
 
+/* The same for the @n fibers in @f, which is overwritten, by a thread that has
+ * no processor. */
+void baton_sched_ready_all(struct baton_rt *rt, struct baton_fiber **f,
+			   unsigned int n);
+
 /*
  * After a queue was filled: somebody to run it, if a processor is free. @queue:
  * the caller's own, to which it has pushed; NULL: not to one.

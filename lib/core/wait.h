@@ -100,6 +100,16 @@ static inline void wait_arm(struct wait *t)
 			  masked ? WAITER_MASKED : WAITER_BLOCKED);
 }
 
+/*
+ * The same for a fiber that goes on when it is won by an object and not before:
+ * no cancel, no deadline. wait_switch() has to follow.
+ */
+static inline void wait_arm_masked(struct wait *t)
+{
+	t->waiter->next = NULL;
+	smp_store_release(&t->waiter->blocked, (uint32_t)WAITER_MASKED);
+}
+
 /* Nothing is to be waited for after all. What may have won is waited for. */
 void baton_wait_disarm(struct wait *t);
 

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
-/* file.h - what poll() does not know: regular files. */
+/* file.h - reading and writing what poll(2) knows nothing of. */
 #ifndef BATON_IO_FILE_H
 #define BATON_IO_FILE_H
 
+#include <baton/file.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <sys/types.h>
-#include <sys/uio.h>
 
-/* Read or write at @off; -1: the file position. Bytes, or -errno. */
+/*
+ * Read from @fd, or @write to it, what @iov, of @n buffers, says. @off: where
+ * in the file; -1: at its position, which moves on. Bytes, or -errno. Blocks
+ * the fiber, at most until @deadline; on any other thread the thread.
+ */
 ssize_t baton_file_rw(int fd, bool write, const struct iovec *iov, int n,
 		      int64_t off, int64_t deadline);
 

@@ -6,8 +6,11 @@
  */
 #include "ends.h"
 
+#include "../../lib/io/ring.h"
+
 #include <poll.h>
 #include <pthread.h>
+#include <sys/mman.h>
 
 #define ASLEEP "baton: all fibers are asleep - deadlock: "
 
@@ -279,10 +282,21 @@ static const char *const ways[] = {
 	NULL,
 };
 
+/* Of all requests none is left, but threads that served them are. */
+static void *request_over(void *arg)
+{
+	int fd = memfd_create("request_over", MFD_CLOEXEC);
+
+	expect(fd >= 0);
+	expect_eq(baton_fsync(fd), 0);
+	return first_alone(arg);
+}
+
 static const struct said {
 	baton_fn fn;
 	const char *const *texts;
 } saids[] = {
+	{request_over, alone},
 	{all_ways, ways},
 	{first_alone, alone},
 	{locked, bound},
@@ -460,9 +474,36 @@ static void *timer_set(void *arg)
 	return arg;
 }
 
+/* The kernel has a request, of a thread that is the scheduler's own. */
+static void *ring_reads(void *arg)
+{
+	char byte;
+	struct ring_req req = {
+		.op = RING_READ,
+		.fd = go_on,
+		.addr = (uintptr_t)&byte,
+		.len = 1,
+		.off = UINT64_MAX,
+	};
+	const char *why;
+
+	if (!baton_ring_carries(RING_READ, &why))
+		return calls(arg);
+	baton_ring_do(&req, BATON_NEVER);
+	expect_eq(req.res, 1);
+	return arg;
+}
+
+static void *request_in_progress(void *arg)
+{
+	join(spawn(joiner, spawn(ring_reads, arg)));
+	return arg;
+}
+
 static const baton_fn awake[] = {
 	call_in_progress, code_blocks, other_thread,
 	adopted_thread,	  often,       timer_set,
+	request_in_progress,
 };
 
 START_TEST(not_said)

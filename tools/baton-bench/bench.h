@@ -44,6 +44,7 @@ extern const struct bench_case bench_lock_cases[];
 extern const struct bench_case bench_mutex_cases[];
 extern const struct bench_case bench_handoff_cases[];
 extern const struct bench_case bench_wait_cases[];
+extern const struct bench_case bench_files_cases[];
 
 /* main.c */
 int bench_run(unsigned int nprocs, baton_fn fn, void *arg);
@@ -59,6 +60,7 @@ enum bench_metric {
 	BENCH_MAX_NS,
 	BENCH_MISSED,
 	BENCH_RATIO,
+	BENCH_THREADS_RATIO,
 	BENCH_NMETRICS,
 };
 

@@ -17,6 +17,7 @@ static const struct {
 	[BENCH_MAX_NS]		= { "max_ns", "ns", "max" },
 	[BENCH_MISSED]		= { "missed", "count", "missed" },
 	[BENCH_RATIO]		= { "ratio", "x", "ratio" },
+	[BENCH_THREADS_RATIO]	= { "threads_ratio", "x", "threads" },
 };
 
 /* To be called from a fiber: asks the scheduler that runs. */
@@ -56,7 +57,7 @@ static const char *format(unsigned int m, double v, char *buf, size_t size)
 {
 	if (m == BENCH_MISSED)
 		snprintf(buf, size, "%.0f", v);
-	else if (m == BENCH_RATIO)
+	else if (m == BENCH_RATIO || m == BENCH_THREADS_RATIO)
 		snprintf(buf, size, "%.2f", v);
 	else if (v < 1e3)
 		snprintf(buf, size, "%.1f ns", v);

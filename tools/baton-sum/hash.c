@@ -2,10 +2,10 @@
 /*
  * hash.c - checksum one file.
  *
- * What blocks (open, read) and what computes (libcrypto) is called as foreign
- * code, on the worker's own stack. With --unannounced, open and read are
- * called in fiber code like in any program; only a kernel that hands the
- * processor over notices then.
+ * Files are opened and read by the library, which waits for them as --io says;
+ * what computes (libcrypto) is called as foreign code, on the worker's own
+ * stack. With --unannounced, open and read are called in fiber code like in any
+ * program; only a kernel that hands the processor over notices then.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +39,7 @@ void sum_blocking(void (*fn)(void *arg), void *arg)
 }
 
 /*
- * The functions that follow run as foreign code or as fiber code, and are not
+ * The two functions that follow run as foreign code or as fiber code, and are not
  * inlined: a fiber may go on on another thread after a foreign call, and a
  * compiler might keep the address of errno across one.
  */
@@ -66,15 +66,14 @@ static __attribute__((noinline)) ssize_t do_read(int fd, void *buf,
 
 static int open_file(const char *name, int flags)
 {
-	int err, fd;
-
 	if (sum_opts.unannounced)
 		return do_open(name, flags);
-	fd = BATON_CALL(err, do_open, name, flags);
-	return err < 0 ? err : fd;
+	return baton_openat(AT_FDCWD, name, flags, 0);
 }
 
-static ssize_t read_file(int fd, void *buf, size_t size)
+/* Standard input may be no file, and is where others left it: it is read on from
+ * there. */
+static ssize_t read_stream(int fd, void *buf, size_t size)
 {
 	int err;
 	ssize_t n;
@@ -83,6 +82,16 @@ static ssize_t read_file(int fd, void *buf, size_t size)
 		return do_read(fd, buf, size);
 	n = BATON_CALL(err, do_read, fd, buf, size);
 	return err < 0 ? err : n;
+}
+
+static ssize_t read_job(const struct sum_job *job, int fd, void *buf)
+{
+	ssize_t n = -ESPIPE;
+
+	if (!sum_opts.unannounced && job->source != SUM_STDIN)
+		n = baton_pread(fd, buf, SUM_CHUNK, (int64_t)job->bytes);
+	/* A pipe that has a name */
+	return n == -ESPIPE ? read_stream(fd, buf, SUM_CHUNK) : n;
 }
 
 static int open_job(struct sum_job *job)
@@ -156,7 +165,7 @@ static int hash_fd(struct sum_job *job, struct hashing *h, int fd)
 	ssize_t n;
 	int err;
 
-	while ((n = read_file(fd, h->buf, SUM_CHUNK)) > 0) {
+	while ((n = read_job(job, fd, h->buf)) > 0) {
 		job->bytes += (uint64_t)n;
 		h->len = (size_t)n;
 		err = step(h, update);

@@ -22,6 +22,7 @@ static const char usage_text[] =
 "  -q, --quiet        no progress bar, no summary; no OK lines with -c\n"
 "  -z, --zero         end lines with NUL, not newline; do not escape names\n"
 "      --in-flight N  open at most N files at once (1024)\n"
+"      --io W         how to wait for files: auto, uring, call (auto)\n"
 "      --json         print the summary as JSON\n"
 "      --status       with -c, print nothing: the exit status tells\n"
 "      --summary      print a summary though standard error is no terminal\n"
@@ -59,8 +60,23 @@ static enum baton_tier parse_tier(const char *arg)
 	usage_error("unknown tier", arg);
 }
 
+static enum baton_io parse_io(const char *arg)
+{
+	static const char *const names[] = {
+		[BATON_IO_AUTO] = "auto",
+		[BATON_IO_URING] = "uring",
+		[BATON_IO_CALL] = "call",
+	};
+
+	for (unsigned int i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcmp(arg, names[i]))
+			return (enum baton_io)i;
+	usage_error("unknown way to wait for files", arg);
+}
+
 enum {
 	OPT_IN_FLIGHT = 256,
+	OPT_IO,
 	OPT_JSON,
 	OPT_STATUS,
 	OPT_SUMMARY,
@@ -75,6 +91,7 @@ static const struct option options[] = {
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "zero", no_argument, NULL, 'z' },
 	{ "in-flight", required_argument, NULL, OPT_IN_FLIGHT },
+	{ "io", required_argument, NULL, OPT_IO },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "status", no_argument, NULL, OPT_STATUS },
 	{ "summary", no_argument, NULL, OPT_SUMMARY },
@@ -101,6 +118,9 @@ static void parse_option(int opt)
 		break;
 	case OPT_IN_FLIGHT:
 		sum_opts.in_flight = parse_number(optarg, 65536);
+		break;
+	case OPT_IO:
+		sum_opts.io = parse_io(optarg);
 		break;
 	case OPT_JSON:
 		sum_opts.json = sum_opts.summary = true;
@@ -165,6 +185,8 @@ static int run(char **args)
 		ret = baton_config_set_tier(cfg, sum_opts.tier);
 		if (!ret)
 			ret = baton_config_set_nprocs(cfg, sum_opts.nprocs);
+		if (!ret)
+			ret = baton_config_set_io(cfg, sum_opts.io);
 		if (!ret)
 			ret = baton_run(cfg, sum_master, args, NULL);
 	}

@@ -30,6 +30,7 @@
  * @nprocs:      0 for the library's default
  * @in_flight:   most files at once
  * @check:       the arguments are lists to check
+ * @io:          how files are waited for
  * @unannounced: make the calls that block in fiber code
  * @quiet:       no progress bar, no summary, no "OK" lines
  * @status:      print nothing in check mode
@@ -42,6 +43,7 @@ struct sum_opts {
 	enum baton_tier tier;
 	unsigned int nprocs;
 	unsigned int in_flight;
+	enum baton_io io;
 	bool check;
 	bool unannounced;
 	bool quiet;

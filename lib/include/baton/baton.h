@@ -8,6 +8,7 @@
 #include <baton/sync.h>
 #include <baton/time.h>
 #include <baton/chan.h>
+#include <baton/file.h>
 #include <baton/group.h>
 #include <baton/io.h>
 #include <baton/key.h>

@@ -40,6 +40,18 @@ enum baton_tier {
 	BATON_TIER_KMOD = 3,
 };
 
+/**
+ * enum baton_io - how fibers wait for files, see baton/file.h
+ * @BATON_IO_AUTO:  the best that works here
+ * @BATON_IO_URING: through io_uring, if it can be had
+ * @BATON_IO_CALL:  by foreign calls
+ */
+enum baton_io {
+	BATON_IO_AUTO = 0,
+	BATON_IO_URING = 1,
+	BATON_IO_CALL = 2,
+};
+
 /** A set of start-up options; opaque. One thread at a time may use it. */
 struct baton_config;
 
@@ -118,6 +130,16 @@ int baton_config_set_stack_keep(struct baton_config *cfg, unsigned int ms);
  * BATON_TIER=auto|poll|kmod overrides it. Return: 0, -EINVAL.
  */
 int baton_config_set_tier(struct baton_config *cfg, enum baton_tier tier);
+
+/**
+ * baton_config_set_io() - how fibers wait for files
+ * @cfg: the options
+ * @io:  BATON_IO_AUTO (the default), or another one. Where io_uring cannot be
+ *       had there are foreign calls, and baton_io() says why.
+ *
+ * BATON_IO=auto|uring|call overrides it. Return: 0, -EINVAL.
+ */
+int baton_config_set_io(struct baton_config *cfg, enum baton_io io);
 
 /**
  * baton_run() - start the scheduler, run @fn as its first fiber
