@@ -123,7 +123,8 @@ static inline struct baton_fiber *fiber_create(struct baton_rt *rt,
 	/* All else is as fiber_rest() and the end of its last wait left it. */
 	f->permit = PERMIT_NONE;
 	f->canceled = CANCEL_NONE;
-	f->joiner = JOIN_NONE;
+	/* Who cancels the joiner of the last fiber here may still look. */
+	WRITE_ONCE(f->joiner, JOIN_NONE);
 	f->fn = fn;
 	f->arg = arg;
 	san_fiber_init(&f->san, f->base, f);
@@ -163,7 +164,7 @@ spawn_outside(struct baton_fiber **fiber, size_t size, baton_fn fn, void *arg)
 	if (fiber)
 		*fiber = f;
 	else
-		f->joiner = JOIN_DETACHED;
+		WRITE_ONCE(f->joiner, JOIN_DETACHED);
 	atomic_fetch_add_relaxed(&rt->spawns, 1);
 	baton_sched_ready(rt, NULL, f);
 out:
@@ -194,7 +195,7 @@ int baton_spawn(struct baton_fiber **fiber, const struct baton_attr *attr,
 	if (fiber)
 		*fiber = f;
 	else
-		f->joiner = JOIN_DETACHED;
+		WRITE_ONCE(f->joiner, JOIN_DETACHED);
 	f->place = p->runq.rec->tail;
 	count(&p->spawns);
 	sched_queue(w, f);
