@@ -186,7 +186,8 @@ static inline struct baton_fiber *fiber_create(struct baton_rt *rt,
 	sched_stack_left(f);	/* a detached fiber's, maybe */
 	/* All else is as fiber_rest() and the end of its last wait left it. */
 	fiber_fresh(f);
-	f->joiner = JOIN_NONE;
+	/* Who cancels the joiner of the last fiber here may still look. */
+	WRITE_ONCE(f->joiner, JOIN_NONE);
 	if (unlikely(attr && attr->name[0])) {
 		f->named = true;
 		copy_name(f->name, attr->name);
@@ -232,7 +233,7 @@ spawn_outside(struct baton_fiber **fiber, const struct baton_attr *attr,
 	if (fiber)
 		*fiber = f;
 	else
-		f->joiner = JOIN_DETACHED;
+		WRITE_ONCE(f->joiner, JOIN_DETACHED);
 	sched_start(rt, NULL, f);
 out:
 	baton_rt_release();
@@ -259,7 +260,7 @@ int baton_spawn(struct baton_fiber **fiber, const struct baton_attr *attr,
 	if (fiber)
 		*fiber = f;
 	else
-		f->joiner = JOIN_DETACHED;
+		WRITE_ONCE(f->joiner, JOIN_DETACHED);
 	sched_start(w->rt, w, f);
 out:
 	sched_exit(w);
