@@ -151,9 +151,9 @@ static bool passes(int err)
 static void *accept_clients(void *arg)
 {
 	struct server *s = arg;
-	int said = 0, err;
+	int said = 0, err = 0;
 
-	for (;;) {
+	while (!s->stopping) {
 		err = baton_sem_wait(&s->room);
 		if (err)
 			break;
@@ -170,7 +170,7 @@ static void *accept_clients(void *arg)
 				s->options->name, strerror(-err));
 		said = err;
 	}
-	if (err != -ECANCELED)
+	if (!s->stopping)
 		fprintf(stderr, "%s: accepts no more: %s\n", s->options->name,
 			strerror(-err));
 	return NULL;

@@ -283,7 +283,7 @@ static void *watch(void *arg)
 	return NULL;
 }
 
-/* Return: 0, -errno of the client's. */
+/* Return: 0; -errno rows have not been sent, or a part of one has. */
 static int run_watched(struct query *q)
 {
 	struct baton_fiber *watcher;
@@ -308,7 +308,7 @@ static int run_watched(struct query *q)
 	baton_cancel_unmask();
 	if (baton_canceled())
 		baton_sleep(0);
-	return q->ended ? 0 : err;
+	return err;
 }
 
 /* Return: 0, -errno the client is not served any longer. */
