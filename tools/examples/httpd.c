@@ -73,7 +73,6 @@ struct request {
 
 /**
  * struct conn - a connection
- * @client: it
  * @site:   what it is served
  * @fd:     its socket
  * @keep:   there may be another request
@@ -84,7 +83,6 @@ struct request {
  * @in:     what has arrived
  */
 struct conn {
-	struct client *client;
 	const struct site *site;
 	int fd;
 	bool keep;
@@ -624,7 +622,6 @@ static void converse(struct client *client, int fd, void *arg)
 
 	if (!c)
 		return;
-	c->client = client;
 	c->site = arg;
 	c->fd = fd;
 	c->have = c->parsed = 0;
