@@ -222,7 +222,7 @@ $(O)/examples/%: tools/examples/%.c $(O)/libbaton.a $(HEADERS) Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(LINK) -std=gnu11 -D_GNU_SOURCE $(WARN) -Ilib/include $(CFLAGS) \
 		$(call pkg,--cflags) -o $@ $(filter %.c,$^) $(O)/libbaton.a \
-		-pthread $(call pkg,--libs) $(LIBS)
+		-pthread $(call pkg,--libs) $(LIBS) $(URING_LIBS)
 
 # --- module ---------------------------------------------------------------
 # Built in a copy: several kernels' objects side by side, the tree left clean.
