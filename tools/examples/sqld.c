@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LINE 4096
@@ -122,6 +123,21 @@ static int on_busy(void *arg, int times)
 
 	(void)times;
 	return !q->ended && !baton_sleep(NAP);
+}
+
+/* The SQL function sleep(SECONDS), which blocks as a slow disk would. */
+static void sql_sleep(sqlite3_context *context, int n, sqlite3_value **values)
+{
+	double s = sqlite3_value_double(values[0]);
+	struct timespec ts = {
+		.tv_sec = (time_t)s,
+		.tv_nsec = (long)((s - (double)(time_t)s) * 1e9),
+	};
+
+	(void)n;
+	/* A cancel ends it by EINTR; or it was no time. */
+	if (nanosleep(&ts, NULL))
+		sqlite3_result_error(context, strerror(errno), -1);
 }
 
 static bool reserve(struct query *q, size_t n)
@@ -414,6 +430,8 @@ static int open_all(sqlite3 **dbs, size_t n, const char *name)
 				sqlite3_errmsg(dbs[i]));
 			return -EIO;
 		}
+		sqlite3_create_function(dbs[i], "sleep", 1, SQLITE_UTF8, NULL,
+					sql_sleep, NULL, NULL);
 	}
 	return 0;
 }
