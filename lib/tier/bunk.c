@@ -151,7 +151,6 @@ static void list_locked(struct baton_rt *rt, struct bunk *b)
 	b->listed = true;
 	b->next = t->standby;
 	t->standby = b;
-	/* Others read it without the lock, as a hint. */
 	WRITE_ONCE(rt->hdr->nstandby, rt->hdr->nstandby + 1);
 }
 
