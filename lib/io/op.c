@@ -19,7 +19,7 @@
 
 #include "../core/clock.h"
 
-/* --- threads -------------------------------------------------------------- */
+/* --- threads --------------------------------------------------------------- */
 
 int __attribute__((noinline)) baton_op_events(int fd, enum side side)
 {
@@ -92,7 +92,7 @@ static ssize_t by_thread(struct op *op, int64_t deadline)
 	}
 }
 
-/* --- foreign calls ----------------------------------------------------------- */
+/* --- foreign calls --------------------------------------------------------- */
 
 struct foreign {
 	struct op *op;
@@ -126,7 +126,7 @@ static ssize_t call(struct op *op, void (*fn)(void *), int64_t deadline)
 	return f.ret;
 }
 
-/* --- fibers ------------------------------------------------------------------ */
+/* --- fibers ---------------------------------------------------------------- */
 
 /* What a try has shown. */
 static ssize_t note(struct op *op, struct desc *d, uint32_t seq, ssize_t ret)

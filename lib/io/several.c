@@ -206,7 +206,7 @@ static int by_fiber(struct several *s, int64_t deadline)
 	}
 }
 
-/* --- foreign calls ----------------------------------------------------------- */
+/* --- foreign calls --------------------------------------------------------- */
 
 struct foreign {
 	struct pollfd *fds;
