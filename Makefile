@@ -144,7 +144,7 @@ CRYPTO := $(shell t=$$(mktemp) && echo 'int main(void) { return !EVP_sha256(); }
 	2>/dev/null && echo yes; rm -f "$$t")
 endif
 TOOLS := baton-bench $(if $(CRYPTO),baton-sum)
-EXAMPLES := outline pipeline pool rows sort
+EXAMPLES := crawl httpd kvfault outline pipeline pool rows sort sqld
 HEADERS := $(wildcard lib/include/baton/*.h)
 KMOD_SRC := Kbuild VERSION $(wildcard kmod/*.[ch] kmod/*/*.h kmod/*/*/*.h)
 
@@ -218,21 +218,27 @@ $(O)/baton-sum: $(call tool_obj,baton-sum) $(O)/libbaton.a
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ -lcrypto $(URING_LIBS) -pthread
 
-# Each one file, with a library that knows nothing of fibers
+# Each one file, with a library that knows nothing of fibers; servers have serve.c,
+# too
 examples: $(EXAMPLES:%=$(O)/examples/%)
 
+$(O)/examples/httpd: LIBS := -lhttp_parser
+$(O)/examples/kvfault: PKG := lmdb
 $(O)/examples/outline: PKG := expat
 $(O)/examples/pipeline: PKG := sqlite3
 $(O)/examples/pool: PKG := glib-2.0
 $(O)/examples/rows: PKG := sqlite3
+$(O)/examples/sqld: PKG := sqlite3
+$(O)/examples/httpd $(O)/examples/sqld: tools/examples/serve.c \
+					tools/examples/serve.h
 pkg = $(if $(PKG),$(shell pkg-config $(1) $(PKG)))
 
 $(O)/examples/%: tools/examples/%.c $(O)/libbaton.a $(HEADERS) Makefile
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(LINK) -std=gnu11 -D_GNU_SOURCE $(WARN) -Ilib/include $(CFLAGS) \
-		$(call pkg,--cflags) -o $@ $< $(O)/libbaton.a \
-		-pthread $(call pkg,--libs)
+		$(call pkg,--cflags) -o $@ $(filter %.c,$^) $(O)/libbaton.a \
+		-pthread $(call pkg,--libs) $(LIBS) $(URING_LIBS)
 
 # --- module ---------------------------------------------------------------
 # Built in a copy: several kernels' objects side by side, the tree left clean.
@@ -283,7 +289,12 @@ $(O)/kmod/host/baton.ko: $(KMOD_SRC)
 deps:
 	@selftests/vm/deps
 
-selftests: all examples
+$(O)/selftests/examples/peer: selftests/examples/peer.c Makefile
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(BASE) $(CFLAGS) $(LDFLAGS) -o $@ $<
+
+selftests: all examples $(O)/selftests/examples/peer
 	@$(MAKE) -s -C selftests/lib SAN=$(SAN) DEBUG=$(DEBUG)
 	@$(MAKE) -s -C selftests/kmod
 
@@ -364,7 +375,7 @@ help:
 	@echo 'make bench       the benchmarks, here'
 	@echo 'make kmod K=6.12 baton.ko for one of: $(KERNELS) 7.3 debug'
 	@echo 'make selftests   build the tests'
-	@echo 'make examples    of libraries that call back, in build/examples/'
+	@echo 'make examples    servers and the like, in build/examples/'
 	@echo 'make style       what the style checks find'
 	@echo 'make deps        install the packages that all this needs'
 	@echo 'make install     DESTDIR, prefix, libdir, includedir, mandir, bindir'
