@@ -53,35 +53,32 @@ WRAP int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *ts,
 	return ppoll(fds, n, ts, mask);
 }
 
-#define SAME(type, name, f, params, ...)				\
-	WRAP type name params;						\
-	WRAP type name params						\
+#define SAME(type, f, params, args)					\
+	WRAP type __##f params;						\
+	WRAP type __##f params						\
 	{								\
-		return f(__VA_ARGS__);					\
+		return f args;						\
 	}
 
-SAME(int, __close, close, (int fd), fd)
-SAME(int, __connect, connect, (int fd, const struct sockaddr *a, socklen_t len),
-     fd, a, len)
-SAME(int, __nanosleep, nanosleep,
-     (const struct timespec *req, struct timespec *rem), req, rem)
-SAME(int, __poll, poll, (struct pollfd *fds, nfds_t n, int ms), fds, n, ms)
-SAME(int, __pthread_mutex_lock, pthread_mutex_lock, (pthread_mutex_t *m), m)
-SAME(int, __pthread_mutex_trylock, pthread_mutex_trylock, (pthread_mutex_t *m),
-     m)
-SAME(int, __pthread_mutex_unlock, pthread_mutex_unlock, (pthread_mutex_t *m), m)
-SAME(int, __pthread_rwlock_rdlock, pthread_rwlock_rdlock, (pthread_rwlock_t *l),
-     l)
-SAME(int, __pthread_rwlock_trywrlock, pthread_rwlock_trywrlock,
-     (pthread_rwlock_t *l), l)
-SAME(int, __pthread_rwlock_unlock, pthread_rwlock_unlock, (pthread_rwlock_t *l),
-     l)
-SAME(int, __pthread_rwlock_wrlock, pthread_rwlock_wrlock, (pthread_rwlock_t *l),
-     l)
-SAME(ssize_t, __read, read, (int fd, void *buf, size_t n), fd, buf, n)
-SAME(int, __select, select,
-     (int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *tv), n, in,
-     out, except, tv)
-SAME(ssize_t, __send, send, (int fd, const void *buf, size_t n, int flags), fd,
-     buf, n, flags)
-SAME(ssize_t, __write, write, (int fd, const void *buf, size_t n), fd, buf, n)
+/* What these are called with */
+#define SEND	(int fd, const void *buf, size_t n, int flags)
+#define CONNECT	(int fd, const struct sockaddr *a, socklen_t len)
+#define SELECT	(int n, fd_set *r, fd_set *w, fd_set *x, struct timeval *tv)
+#define SLEEP	(const struct timespec *req, struct timespec *rem)
+#define POLL	(struct pollfd *fds, nfds_t n, int ms)
+
+SAME(int, close, (int fd), (fd))
+SAME(int, connect, CONNECT, (fd, a, len))
+SAME(int, nanosleep, SLEEP, (req, rem))
+SAME(int, poll, POLL, (fds, n, ms))
+SAME(int, pthread_mutex_lock, (pthread_mutex_t *m), (m))
+SAME(int, pthread_mutex_trylock, (pthread_mutex_t *m), (m))
+SAME(int, pthread_mutex_unlock, (pthread_mutex_t *m), (m))
+SAME(int, pthread_rwlock_rdlock, (pthread_rwlock_t *l), (l))
+SAME(int, pthread_rwlock_trywrlock, (pthread_rwlock_t *l), (l))
+SAME(int, pthread_rwlock_unlock, (pthread_rwlock_t *l), (l))
+SAME(int, pthread_rwlock_wrlock, (pthread_rwlock_t *l), (l))
+SAME(ssize_t, read, (int fd, void *buf, size_t n), (fd, buf, n))
+SAME(int, select, SELECT, (n, r, w, x, tv))
+SAME(ssize_t, send, SEND, (fd, buf, n, flags))
+SAME(ssize_t, write, (int fd, const void *buf, size_t n), (fd, buf, n))

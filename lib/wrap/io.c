@@ -4,12 +4,13 @@
  *
  * What needs no wait is done by the C library's own, with MSG_DONTWAIT where it
  * is a socket's. Then it matters whether the descriptor is O_NONBLOCK: its
- * caller expects EAGAIN; or has a time-out (SO_RCVTIMEO, SO_SNDTIMEO). Otherwise
- * the fiber waits, by the functions of <baton/io.h>; and as a blocking write()
- * writes all of it, so does this one.
+ * caller expects EAGAIN; or has a time-out (SO_RCVTIMEO, SO_SNDTIMEO).
+ * Otherwise the fiber waits, by the functions of <baton/io.h>; and as a
+ * blocking write() writes all of it, so does this one.
  *
  * A signal handler that interrupts fiber code may write() what is written
- * without a wait, as a pipe's or a terminal's: that does not enter the scheduler.
+ * without a wait, as a pipe's or a terminal's: that does not enter the
+ * scheduler.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -17,7 +18,7 @@
 
 #include "real.h"
 
-/* --- whether to wait ------------------------------------------------------- */
+/* --- whether to wait ----------------------------------------------------- */
 
 /**
  * struct wait_io - one call that a fiber is to wait in
@@ -81,7 +82,7 @@ static size_t iov_bytes(const struct iovec *iov, size_t n)
 	return bytes;
 }
 
-/* --- receive --------------------------------------------------------------- */
+/* --- receive ------------------------------------------------------------- */
 
 /* These do not wait, whatever the socket is. */
 #define NO_WAIT	(MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB)
@@ -188,7 +189,7 @@ WRAP ssize_t readv(int fd, const struct iovec *iov, int n)
 			 EAGAIN);
 }
 
-/* --- send ------------------------------------------------------------------ */
+/* --- send ---------------------------------------------------------------- */
 
 /*
  * The rest of what is to be sent, of which @done bytes are: of an element that
@@ -357,7 +358,7 @@ WRAP ssize_t write(int fd, const void *buf, size_t n)
 	return writev(fd, &iov, 1);
 }
 
-/* --- connections ----------------------------------------------------------- */
+/* --- connections --------------------------------------------------------- */
 
 WRAP int accept4(int fd, struct sockaddr *restrict a, socklen_t *restrict len,
 		 int flags)

@@ -33,7 +33,10 @@
 
 uintptr_t baton_wrap_caller(void)
 {
-	/* Its word is who has taken it: a fiber, in whichever code, or a thread. */
+	/*
+	 * Its word is who has taken it: a fiber, in whichever code, or a
+	 * thread.
+	 */
 	struct baton_mutex probe = BATON_MUTEX_INIT;
 	uintptr_t self;
 
@@ -54,7 +57,9 @@ static int lock_again(pthread_mutex_t *m)
 	return 0;
 }
 
-/* By foreign code, or a thread: is it the fiber's that the caller is part of? */
+/*
+ * By foreign code, or a thread: is it the fiber's that the caller is part of?
+ */
 static bool has_it(const pthread_mutex_t *m)
 {
 	uintptr_t f = mutex_fiber(m);
@@ -123,7 +128,7 @@ int baton_wrap_lock(struct baton_fiber *f, pthread_mutex_t *m)
 		       err;
 }
 
-/* --- what the C library has to do ------------------------------------------ */
+/* --- what the C library has to do ---------------------------------------- */
 
 static bool locked(int err)
 {
@@ -156,7 +161,7 @@ static int timed_lock(pthread_mutex_t *m, clockid_t clock,
 	return wrap_valid(ts) ? wait_for(f, m, clock, wrap_ns(ts)) : EINVAL;
 }
 
-/* --- what is called -------------------------------------------------------- */
+/* --- what is called ------------------------------------------------------ */
 
 WRAP int pthread_mutex_lock(pthread_mutex_t *m)
 {
@@ -232,7 +237,7 @@ WRAP int pthread_mutex_unlock(pthread_mutex_t *m)
 	return err;
 }
 
-/* --- does it look so? ------------------------------------------------------- */
+/* --- does it look so? ---------------------------------------------------- */
 
 static bool mutex_known(const struct wrap_real *r, int type)
 {

@@ -45,7 +45,7 @@ static inline bool mutex_checked(const pthread_mutex_t *m)
 static inline void mutex_claim(pthread_mutex_t *m, uintptr_t f)
 {
 #if __PTHREAD_MUTEX_HAVE_PREV
-	WRITE_ONCE(m->__data.__list.__prev, (struct __pthread_internal_list *)f);
+	WRITE_ONCE(m->__data.__list.__prev, (void *)f);
 	smp_store_release(&m->__data.__owner, OWNER_FIBER);
 #else
 	WRITE_ONCE(m->__data.__owner, (int)f);
@@ -69,7 +69,9 @@ static inline uintptr_t mutex_fiber(const pthread_mutex_t *m)
 /* The fiber whose code, or foreign call, the caller is in; or some thread. */
 uintptr_t baton_wrap_caller(void);
 
-/* Fiber @f takes it, however long that lasts; it is plain. 0; EDEADLK, EAGAIN. */
+/*
+ * Fiber @f takes it, however long that lasts; it is plain. 0; EDEADLK, EAGAIN.
+ */
 int baton_wrap_lock(struct baton_fiber *f, pthread_mutex_t *m);
 
 /* Do these objects look as we expect? @r: what is there to try it with. */

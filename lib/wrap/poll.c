@@ -2,9 +2,9 @@
 /*
  * poll.c - poll(), select() and epoll_wait() in fiber code.
  *
- * All of them wait by baton_poll(), and have the answer from the C library's own
- * with a time-out of 0. With a signal mask they are foreign calls: the mask is
- * the thread's, and is to be another one for this wait alone.
+ * All of them wait by baton_poll(), and have the answer from the C library's
+ * own with a time-out of 0. With a signal mask they are foreign calls: the mask
+ * is the thread's, and is to be another one for this wait alone.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +58,7 @@ WRAP int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *ts,
 	return poll_until(fds, n, after_ts(ts));
 }
 
-/* --- select() -------------------------------------------------------------- */
+/* --- select() ------------------------------------------------------------ */
 
 /* Bits of as many words as the system reads of a set for @n descriptors. */
 static size_t set_size(int n)
@@ -68,7 +68,9 @@ static size_t set_size(int n)
 
 static bool in_set(const void *set, int fd)
 {
-	return set && ((const fd_mask *)set)[fd / NFDBITS] >> (fd % NFDBITS) & 1;
+	const fd_mask *word = set;
+
+	return word && (word[fd / NFDBITS] >> (fd % NFDBITS) & 1);
 }
 
 /**
@@ -200,7 +202,7 @@ WRAP int pselect(int n, fd_set *in, fd_set *out, fd_set *except,
 	return select_until(n, in, out, except, after_ts(ts));
 }
 
-/* --- epoll ----------------------------------------------------------------- */
+/* --- epoll --------------------------------------------------------------- */
 
 /* The epoll descriptor is ready while it has events. */
 static int epoll_until(int epfd, struct epoll_event *events, int max,

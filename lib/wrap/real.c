@@ -11,7 +11,7 @@
 
 struct wrap_real baton_wrap_real;
 
-/* --- the C library's own --------------------------------------------------- */
+/* --- the C library's own ------------------------------------------------- */
 
 /*
  * Of conditions the C library may have two kinds, of which the older one's
@@ -89,7 +89,7 @@ static void __attribute__((constructor(101))) begin(void)
 	pthread_atfork(NULL, NULL, forked);
 }
 
-/* --- errno ----------------------------------------------------------------- */
+/* --- errno --------------------------------------------------------------- */
 
 /* None of these is inlined beside a switch: each finds out where errno is. */
 
@@ -119,7 +119,8 @@ static void __attribute__((noinline)) move(uintptr_t from, uintptr_t to)
 {
 	__builtin_unwind_init();
 	replace(from, to, baton_self());
-	__asm__ volatile("" : : : "memory");	/* no jump: the frame is needed */
+	/* No jump instead of that call: the frame is needed. */
+	__asm__ volatile("" : : : "memory");
 }
 
 void __attribute__((noinline))
@@ -138,7 +139,7 @@ ssize_t baton_wrap_result(const struct wrap_errno *e, ssize_t result)
 	return result < 0 ? -1 : result;
 }
 
-/* --- time ------------------------------------------------------------------ */
+/* --- time ---------------------------------------------------------------- */
 
 int64_t baton_wrap_deadline(clockid_t clock, int64_t at)
 {

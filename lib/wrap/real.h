@@ -20,9 +20,9 @@
  *
  * errno: who calls one of these functions need not know that it may end on
  * another thread, and compilers keep the address of errno across calls, since
- * the C library says that it never changes. So wrap_leave() makes it true: where
- * the fiber has changed threads, every copy of the old errno's address, in
- * registers and in the frames of the fiber, becomes that of the new one. It
+ * the C library says that it never changes. So wrap_leave() makes it true:
+ * where the fiber has changed threads, every copy of the old errno's address,
+ * in registers and in the frames of the fiber, becomes that of the new one. It
  * then sets errno as the function would have, or leaves what there was.
  */
 #ifndef BATON_WRAP_REAL_H
@@ -108,7 +108,8 @@
  * @ready:  the pointers are valid
  * @forked: this is a child of fork() that a fiber made, which is no fiber
  * @locks:  mutexes and conditions look as mutex.h expects
- * @pid:    the process: who shares its memory and has another is vfork()'s child
+ * @pid:    the process; who shares its memory and has another is a vfork()'s
+ *          child
  * @own, @own_size: where libbaton.so's code is
  */
 struct wrap_real {
@@ -171,7 +172,7 @@ static __always_inline struct baton_fiber *wrap_locker(void)
 	return likely(READ_ONCE(baton_wrap_real.locks)) ? wrap_fiber() : NULL;
 }
 
-/* --- errno ----------------------------------------------------------------- */
+/* --- errno --------------------------------------------------------------- */
 
 /**
  * struct wrap_errno - one call of a fiber's
@@ -203,7 +204,7 @@ ssize_t baton_wrap_result(const struct wrap_errno *e, ssize_t result);
 	__ret;								\
 })
 
-/* --- time ------------------------------------------------------------------ */
+/* --- time ---------------------------------------------------------------- */
 
 static inline bool wrap_valid(const struct timespec *ts)
 {
@@ -213,11 +214,14 @@ static inline bool wrap_valid(const struct timespec *ts)
 /* Nanoseconds of @ts, which is valid: from 0 to BATON_NEVER. */
 static inline int64_t wrap_ns(const struct timespec *ts)
 {
+	int64_t ns;
+
 	if (ts->tv_sec < 0)
 		return 0;
-	if ((int64_t)ts->tv_sec > INT64_MAX / BATON_SEC - 1)
+	if (__builtin_mul_overflow((int64_t)ts->tv_sec, BATON_SEC, &ns) ||
+	    __builtin_add_overflow(ns, (int64_t)ts->tv_nsec, &ns))
 		return BATON_NEVER;
-	return (int64_t)ts->tv_sec * BATON_SEC + ts->tv_nsec;
+	return ns;
 }
 
 /* So long from now. */
@@ -229,8 +233,8 @@ static inline int64_t wrap_after(int64_t ns)
 }
 
 /*
- * The deadline at which @clock, CLOCK_MONOTONIC or CLOCK_REALTIME, shows @at, as
- * far as is known now: if somebody sets the clock back, it is too early.
+ * The deadline at which @clock, CLOCK_MONOTONIC or CLOCK_REALTIME, shows @at,
+ * as far as is known now: if somebody sets the clock back, it is too early.
  */
 int64_t baton_wrap_deadline(clockid_t clock, int64_t at);
 

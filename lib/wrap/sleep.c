@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * sleep.c - sleep() and the like; and waits for which a fiber has nothing better
- *           than a foreign call.
+ * sleep.c - sleep() and the like; and waits for which a fiber has nothing
+ *           better than a foreign call.
  *
  * A signal ends no sleep of a fiber. A cancel and the end of a scope do, with
  * ECANCELED and ETIMEDOUT, and with the time that is left.
@@ -96,7 +96,7 @@ WRAP int clock_nanosleep(clockid_t clock, int flags, const struct timespec *req,
 	return sleep_for(wrap_ns(req), rem);
 }
 
-/* --- foreign calls --------------------------------------------------------- */
+/* --- foreign calls ------------------------------------------------------- */
 
 WRAP int pthread_join(pthread_t thread, void **result)
 {
@@ -106,8 +106,8 @@ WRAP int pthread_join(pthread_t thread, void **result)
 }
 
 /*
- * sem_post() may be called by a signal handler, which must not touch what fibers
- * wait in.
+ * sem_post() may be called by a signal handler, which must not touch what
+ * fibers wait in.
  */
 WRAP int sem_wait(sem_t *sem)
 {

@@ -74,7 +74,7 @@ void baton_table_add(struct place *p, const void *addr)
 	atomic_fetch_add(&baton_table_used, 1);
 }
 
-/* --- waits that nothing else ends ------------------------------------------ */
+/* --- waits that nothing else ends ---------------------------------------- */
 
 /* No deadline, and no cancel, until lift(). */
 static void shield(struct baton_scope *was)

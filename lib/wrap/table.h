@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * table.h - fibers that wait at an address: for a pthread_mutex_t, say, in which
- *           there is no room for a list of them.
+ * table.h - fibers that wait at an address: for a pthread_mutex_t, say, in
+ *           which there is no room for a list of them.
  *
  * As the kernel's futexes: a fiber lists itself, looks once more whether it has
  * to wait, and waits; who changes the object wakes who is listed for its
@@ -51,9 +51,9 @@ void baton_table_forked(void);
 
 /*
  * Wake who waits at @addr, the one that has waited longest, or @all. After a
- * change that who waits there, by a look after baton_table_add(), must have seen
- * or be woken: for that there is a full barrier in between. Any thread; blocks
- * neither.
+ * change that who waits there, by a look after baton_table_add(), must have
+ * seen or be woken: for that there is a full barrier in between. Any thread;
+ * blocks neither.
  */
 static inline void table_wake(const void *addr, bool all)
 {

@@ -40,7 +40,7 @@ static void crowd(unsigned int n, baton_fn fn, void *arg)
 	free(f);
 }
 
-/* --- time ------------------------------------------------------------------ */
+/* --- time ---------------------------------------------------------------- */
 
 static void *sleeper(void *arg)
 {
@@ -167,7 +167,7 @@ START_TEST(scope)
 }
 END_TEST
 
-/* --- mutexes --------------------------------------------------------------- */
+/* --- mutexes ------------------------------------------------------------- */
 
 struct counter {
 	pthread_mutex_t mutex;
@@ -343,7 +343,7 @@ START_TEST(robust)
 }
 END_TEST
 
-/* --- times of mutexes and conditions ---------------------------------------- */
+/* --- times of mutexes and conditions ------------------------------------- */
 
 static struct timespec in_ms(clockid_t clock, int ms)
 {
@@ -419,7 +419,7 @@ START_TEST(timed)
 }
 END_TEST
 
-/* --- conditions ------------------------------------------------------------ */
+/* --- conditions ---------------------------------------------------------- */
 
 #define ITEMS	2000
 #define SIDES	20	/* producers, and as many consumers: fibers */
@@ -522,7 +522,7 @@ START_TEST(producer_threads)
 }
 END_TEST
 
-/* --- rwlocks --------------------------------------------------------------- */
+/* --- rwlocks ------------------------------------------------------------- */
 
 struct shelf {
 	pthread_rwlock_t lock;
@@ -593,11 +593,11 @@ START_TEST(rwlock)
 }
 END_TEST
 
-/* --- errno ----------------------------------------------------------------- */
+/* --- errno --------------------------------------------------------------- */
 
 /*
- * As compilers do: the address of errno is looked up once. Here for certain; and
- * once in a register, once in memory.
+ * As compilers do: the address of errno is looked up once. Here for certain;
+ * and once in a register, once in memory.
  */
 static void *keep_errno(void *arg)
 {
@@ -634,7 +634,7 @@ START_TEST(errno_follows)
 }
 END_TEST
 
-/* --- who gets the C library's own ------------------------------------------ */
+/* --- who gets the C library's own ---------------------------------------- */
 
 static void *foreign(void *arg)
 {
@@ -698,7 +698,7 @@ START_TEST(versions)
 END_TEST
 #endif
 
-/* --- a program that does not know of it ------------------------------------- */
+/* --- a program that does not know of it ---------------------------------- */
 
 static int run_plain(const char *preload)
 {

@@ -35,7 +35,9 @@ static void *both(void *arg)
 		return NULL;
 	ping(NULL);
 	baton_join(other, NULL);
-	return write(fd[1], "x", 1) == 1 && read(fd[0], &c, 1) == 1 ? arg : NULL;
+	if (write(fd[1], "x", 1) != 1 || read(fd[0], &c, 1) != 1)
+		return NULL;
+	return arg;
 }
 
 int main(void)
