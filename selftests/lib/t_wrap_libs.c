@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * t_wrap_libs.c - blocking libraries that nobody here wrote, in fibers:
- * libcurl, hiredis against a real server, the busy handler of sqlite. Far more of them
- * wait at a time than there are threads.
+ * libcurl, hiredis against a real server, the busy handler of sqlite. Far more
+ * of them wait at a time than there are threads.
  */
 #include "common.h"
 
