@@ -130,8 +130,9 @@ CRYPTO := $(shell t=$$(mktemp) && echo 'int main(void) { return !EVP_sha256(); }
 	$(CC) $(CFLAGS) -include openssl/evp.h -x c - -o "$$t" $(LDFLAGS) -lcrypto \
 	2>/dev/null && echo yes; rm -f "$$t")
 endif
-# A sanitizer has wrappers of its own.
-WRAP := $(if $(SAN),,$(O)/libbaton-wrap.so)
+# A sanitizer has wrappers of its own; another C library has other mutexes.
+WRAP := $(if $(SAN),,$(shell echo __GLIBC__ | $(CC) -include features.h -E -P - | \
+	sed -n 's|^[0-9]*$$|$(O)/libbaton-wrap.so|p' | tail -n 1))
 TOOLS := baton-bench $(if $(CRYPTO),baton-sum)
 EXAMPLES := outline pipeline pool rows sort
 HEADERS := $(wildcard lib/include/baton/*.h)
@@ -319,6 +320,11 @@ PAGES3 := $(wildcard lib/man/*.3)
 PAGES7 := $(wildcard lib/man/*.7)
 PAGES8 := $(wildcard $(TOOLS:%=tools/%/*.8))
 
+define install_wrap
+install -m 755 $(WRAP) $D$(libdir)/libbaton-wrap.so.$(VERSION)"
+	ln -sf libbaton-wrap.so.$(VERSION) $D$(libdir)/libbaton-wrap.so.0"
+	ln -sf libbaton-wrap.so.0 $D$(libdir)/libbaton-wrap.so"
+endef
 install: all
 	install -d $D$(libdir)/pkgconfig" $D$(bindir)"
 	install -d $D$(includedir)/baton"
@@ -329,9 +335,7 @@ install: all
 	install -m 755 $(O)/libbaton.so $D$(libdir)/libbaton.so.$(VERSION)"
 	ln -sf libbaton.so.$(VERSION) $D$(libdir)/libbaton.so.0"
 	ln -sf libbaton.so.0 $D$(libdir)/libbaton.so"
-	install -m 755 $(O)/libbaton-wrap.so $D$(libdir)/libbaton-wrap.so.$(VERSION)"
-	ln -sf libbaton-wrap.so.$(VERSION) $D$(libdir)/libbaton-wrap.so.0"
-	ln -sf libbaton-wrap.so.0 $D$(libdir)/libbaton-wrap.so"
+	$(if $(WRAP),$(install_wrap))
 	sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(call below,$(libdir))|' \
 	    -e 's|@includedir@|$(call below,$(includedir))|' \
 	    -e 's|@version@|$(VERSION)|' \
