@@ -115,6 +115,7 @@ LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o) $(O)/asm/$(ARCH)/switch.o $(DELAY)
 WRAP_SRC :=			\
 	lib/wrap/cond.c		\
 	lib/wrap/fortify.c	\
+	lib/wrap/init.c		\
 	lib/wrap/io.c		\
 	lib/wrap/mutex.c	\
 	lib/wrap/poll.c		\

@@ -6,9 +6,6 @@
 #include <link.h>
 #include <string.h>
 
-#include "mutex.h"
-#include "table.h"
-
 struct wrap_real baton_wrap_real;
 
 /* --- the C library's own ------------------------------------------------- */
@@ -70,23 +67,7 @@ void baton_wrap_init(void)
 		r->epoll_pwait2 = no_epoll_pwait2;
 	dl_iterate_phdr(find_own, r);
 	WRITE_ONCE(r->pid, getpid());
-	WRITE_ONCE(r->locks, baton_wrap_locks_known(r));
 	smp_store_release(&r->ready, true);
-}
-
-static void forked(void)
-{
-	/* What it makes of itself has no scheduler, see baton(7). */
-	if (baton_self())
-		WRITE_ONCE(baton_wrap_real.forked, true);
-	baton_wrap_real.pid = getpid();
-	baton_table_forked();
-}
-
-static void __attribute__((constructor(101))) begin(void)
-{
-	wrap_real();
-	pthread_atfork(NULL, NULL, forked);
 }
 
 /* --- errno --------------------------------------------------------------- */
