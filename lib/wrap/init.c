@@ -3,11 +3,22 @@
 #include "mutex.h"
 #include "table.h"
 
-static void forked(void)
+/* Who forks: after that, what tells it is no more. */
+static __thread uintptr_t forker;
+
+static void before_fork(void)
 {
-	/* What it makes of itself has no scheduler, see baton(7). */
-	if (baton_self())
-		WRITE_ONCE(baton_wrap_real.forked, true);
+	forker = baton_wrap_caller();
+}
+
+/*
+ * A child that a fiber makes has no scheduler, ever: baton(7). The library's own
+ * handler comes later, and others' in between may lock and unlock.
+ */
+static void after_fork(void)
+{
+	if (forker != (uintptr_t)pthread_self())
+		WRITE_ONCE(baton_wrap_real.forked, forker);
 	baton_wrap_real.pid = getpid();
 	baton_table_forked();
 }
@@ -15,5 +26,5 @@ static void forked(void)
 static void __attribute__((constructor(101))) begin(void)
 {
 	WRITE_ONCE(baton_wrap_real.locks, baton_wrap_locks_known(wrap_real()));
-	pthread_atfork(NULL, NULL, forked);
+	pthread_atfork(before_fork, NULL, after_fork);
 }

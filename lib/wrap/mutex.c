@@ -38,8 +38,10 @@ uintptr_t baton_wrap_caller(void)
 	 * thread.
 	 */
 	struct baton_mutex probe = BATON_MUTEX_INIT;
-	uintptr_t self;
+	uintptr_t self = READ_ONCE(baton_wrap_real.forked);
 
+	if (unlikely(self))
+		return self;
 	baton_mutex_trylock(&probe);
 	self = probe.baton_word;
 	baton_mutex_unlock(&probe);

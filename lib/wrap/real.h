@@ -106,7 +106,8 @@
 /**
  * struct wrap_real - the C library's own
  * @ready:  the pointers are valid
- * @forked: this is a child of fork() that a fiber made, which is no fiber
+ * @forked: this is a child of fork(), made by this fiber, or its foreign code;
+ *          there it is none, and the library is not to be asked
  * @locks:  mutexes and conditions look as mutex.h expects
  * @pid:    the process; who shares its memory and has another is a vfork()'s
  *          child
@@ -114,7 +115,7 @@
  */
 struct wrap_real {
 	bool ready;
-	bool forked;
+	uintptr_t forked;
 	bool locks;
 	pid_t pid;
 	uintptr_t own;
@@ -151,11 +152,12 @@ static __always_inline bool wrap_own(void)
 /* The fiber whose code the caller is; NULL: the C library's own is wanted. */
 static __always_inline struct baton_fiber *wrap_fiber(void)
 {
-	struct baton_fiber *f = baton_self();
+	struct baton_fiber *f;
 
-	if (unlikely(f && (READ_ONCE(baton_wrap_real.forked) || wrap_own())))
+	if (unlikely(READ_ONCE(baton_wrap_real.forked)))
 		return NULL;
-	return f;
+	f = baton_self();
+	return unlikely(f && wrap_own()) ? NULL : f;
 }
 
 /* The same for what the system is asked about. */
