@@ -362,6 +362,8 @@ int main(void)
 	Suite *s = suite_create("wrap_libs");
 	TCase *tc = test_case(s, "libraries");
 
+	/* A debug build would find what is then put right. */
+	setenv("BATON_TLS_CHECK", "off", 1);
 	tcase_add_test(tc, curl);
 	tcase_add_test(tc, redis);
 	tcase_add_test(tc, sqlite);
