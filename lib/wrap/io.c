@@ -214,12 +214,6 @@ static size_t rest(const struct iovec **iov, size_t n, size_t done,
 	return 1;
 }
 
-static void broken_pipe(ssize_t ret, int flags)
-{
-	if (ret == -EPIPE && !(flags & MSG_NOSIGNAL))
-		raise(SIGPIPE);
-}
-
 /* What follows @done bytes of it, or all if none could be sent: -1. */
 static ssize_t send_rest(const struct wait_io *io, int fd,
 			 const struct msghdr *m, int flags, ssize_t done)
@@ -244,8 +238,11 @@ static ssize_t send_rest(const struct wait_io *io, int fd,
 			next.msg_controllen = 0;
 		}
 	} while (ret > 0);
-	broken_pipe(ret, flags);
-	return done >= 0 ? done : ret;
+	if (done >= 0)
+		return done;
+	if (ret == -EPIPE && !(flags & MSG_NOSIGNAL))
+		raise(SIGPIPE);
+	return ret;
 }
 
 /* To a socket. *@not: it is none, and nothing was done. */

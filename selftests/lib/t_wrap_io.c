@@ -398,13 +398,20 @@ static void *break_pipes(void *arg)
 	fails(send(fd[1], "x", 1, MSG_NOSIGNAL), EPIPE);
 	expect_eq(broken, 1);
 	expect_eq(close(fd[1]), 0);
-	/* While it waits, having written some */
+	/* While it waits: having written some, and nothing */
 	pair(fd, SOCK_STREAM);
 	f = spawn(leave, &fd[0]);
 	expect(write(fd[1], big, BIG) < BIG);
 	join(f);
+	expect_eq(broken, 1);
+	expect_eq(close(fd[1]), 0);
+	pair(fd, SOCK_STREAM);
+	while (send(fd[1], big, BIG, MSG_DONTWAIT) > 0)
+		;
+	f = spawn(leave, &fd[0]);
 	fails(write(fd[1], "x", 1), EPIPE);
-	expect(broken >= 2);
+	expect_eq(broken, 2);
+	join(f);
 	expect_eq(close(fd[1]), 0);
 	expect_eq(pipe(fd), 0);
 	expect_eq(close(fd[0]), 0);
@@ -616,21 +623,23 @@ END_TEST
 
 static void *read_closed(void *arg)
 {
+	int *fd = arg;
 	char c;
 
-	fails(read(*(int *)arg, &c, 1), EBADF);
+	fails(read(fd[0], &c, 1), EBADF);
+	expect(load(&fd[2]));
 	return NULL;
 }
 
 static void *close_under(void *arg)
 {
 	struct baton_fiber *f;
+	int fd[3] = { 0 };
 	pid_t pid;
-	int fd[2];
 
 	(void)arg;
 	pair(fd, SOCK_STREAM);
-	f = spawn(read_closed, &fd[0]);
+	f = spawn(read_closed, fd);
 	usleep(1000);
 	/* Of a child that shares our memory it closes its own. */
 	pid = vfork();
@@ -640,6 +649,7 @@ static void *close_under(void *arg)
 	}
 	expect_eq(waitpid(pid, NULL, 0), pid);
 	usleep(1000);
+	store(&fd[2], 1);
 	expect_eq(close(fd[0]), 0);
 	join(f);
 	fails(close(fd[0]), EBADF);
