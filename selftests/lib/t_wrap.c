@@ -25,7 +25,8 @@ static unsigned int threads(void)
 	while (readdir(dir))
 		n++;
 	closedir(dir);
-	return n - 2;
+	/* An emulator has one of its own. */
+	return n - 2 - under_qemu_user();
 }
 
 /* @n fibers run @fn(@arg), and end. */
@@ -715,6 +716,10 @@ static int run_plain(const char *preload)
 
 START_TEST(preloaded)
 {
+	if (getenv("BATON_EMULATOR")) {
+		skip("preloaded", "what runs it is told by its command");
+		return;
+	}
 	expect_eq(run_plain(LIBRARY), 0);
 }
 END_TEST
@@ -722,6 +727,8 @@ END_TEST
 /* And that this shows something. */
 START_TEST(not_preloaded)
 {
+	if (getenv("BATON_EMULATOR"))
+		return;
 	expect_eq(WTERMSIG(run_plain(NULL)), SIGALRM);
 }
 END_TEST
