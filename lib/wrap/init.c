@@ -12,8 +12,8 @@ static void before_fork(void)
 }
 
 /*
- * A child that a fiber makes has no scheduler, ever: baton(7). The library's own
- * handler comes later, and others' in between may lock and unlock.
+ * A child that a fiber makes has no scheduler, ever: baton(7). The library's
+ * own handler comes later, and others' in between may lock and unlock.
  */
 static void after_fork(void)
 {

@@ -61,10 +61,12 @@ static int take(pthread_rwlock_t *l, bool write, clockid_t clock,
 /* What take() leaves over: by a foreign call, if a fiber calls. */
 #define TAKE_AS_THREAD(l, write, f, ...) __extension__ ({		\
 	bool __fiber = wrap_locker();					\
-	int __taken = __fiber ?						\
-			      wrap_foreign(&real(f), l, ##__VA_ARGS__) :	\
-			      real(f)(l, ##__VA_ARGS__);		\
+	int __taken;							\
 									\
+	if (__fiber)							\
+		__taken = wrap_foreign(&real(f), l, ##__VA_ARGS__);	\
+	else								\
+		__taken = real(f)(l, ##__VA_ARGS__);			\
 	if (__fiber && (write) && !__taken)				\
 		WRITE_ONCE((l)->__data.__cur_writer, OWNER_FIBER);	\
 	__taken;							\
