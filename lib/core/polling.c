@@ -2,15 +2,15 @@
 /*
  * polling.c - the watcher looks after the poller.
  *
- * A worker that has nothing to run takes the poller's role. But while fibers run
- * nobody has it, and workers look between two fibers. A processor whose worker
+ * A worker that has nothing to run takes the poller's role. But while fibers
+ * run nobody has it, and workers look between two fibers. A processor whose worker
  * blocks in foreign code, with no other fiber to run, goes idle, and nobody
  * looks. So the watcher asks every few milliseconds whether somebody has looked
  * since; if not it looks itself, and gives an idle processor to a standby,
  * which finds nothing to run, and takes the role.
  *
- * While the role is had and nothing happens, there is nothing to look after: the
- * watcher rests, and says so. Who leaves the role next tells it
+ * While the role is had and nothing happens, there is nothing to look after:
+ * the watcher rests, and says so. Who leaves the role next tells it
  * (polling.resting), once.
  */
 #include "polling.h"

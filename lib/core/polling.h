@@ -15,10 +15,10 @@
 
 /**
  * struct polling_ops - what the poller does
- * @look:   make fibers runnable whose descriptors are ready. Waits for none. @w:
+ * @look:   make fibers runnable whose descriptors are ready, without waiting. @w:
  *          the caller's worker, in scheduler code with a processor; or NULL
- * @wait:   @w, which has no processor and has taken the role, sleeps until there
- *          is something for it. Either it has a processor then, or is to park,
+ * @wait:   @w, without a processor and with the role, sleeps until there is
+ *          something for it. Either it has a processor then, or is to park,
  *          or to leave. The role is free again
  * @kick:   who sleeps in @wait looks around. Any thread
  * @close:  the scheduler has ended, and its fibers are no more
@@ -73,7 +73,7 @@ static inline bool polling_look(struct baton_rt *rt, struct baton_worker *w)
 	return true;
 }
 
-/* Take the role, if a fiber waits and nobody has it; polling.ops->wait follows. */
+/* Take the role, if a fiber waits and nobody has it; ops->wait follows. */
 static inline struct polling *polling_take(struct baton_rt *rt)
 {
 	struct polling *p = polling_wanted(rt);

@@ -19,17 +19,28 @@
 
 #include "../core/clock.h"
 
-/* --- threads -------------------------------------------------------------- */
+/* --- threads --------------------------------------------------------------- */
 
-int __attribute__((noinline)) baton_op_ready(int fd, enum side side)
+int __attribute__((noinline)) baton_op_events(int fd, enum side side)
 {
 	struct pollfd p = {
 		.fd = fd,
 		.events = side == SIDE_READ ? POLLIN : POLLOUT,
 	};
-	int saved = errno;
+	int saved = errno, ret;
 
-	return (int)op_result(poll(&p, 1, 0), saved);
+	do
+		ret = poll(&p, 1, 0);
+	while (ret < 0 && errno == EINTR);
+	ret = (int)op_result(ret, saved);
+	return ret > 0 ? p.revents : ret;
+}
+
+int baton_op_ready(int fd, enum side side)
+{
+	int events = baton_op_events(fd, side);
+
+	return events > 0 ? 1 : events;
 }
 
 int __attribute__((noinline))
@@ -81,7 +92,7 @@ static ssize_t by_thread(struct op *op, int64_t deadline)
 	}
 }
 
-/* --- foreign calls ----------------------------------------------------------- */
+/* --- foreign calls --------------------------------------------------------- */
 
 struct foreign {
 	struct op *op;
@@ -115,7 +126,7 @@ static ssize_t call(struct op *op, void (*fn)(void *), int64_t deadline)
 	return f.ret;
 }
 
-/* --- fibers ------------------------------------------------------------------ */
+/* --- fibers ---------------------------------------------------------------- */
 
 /* What a try has shown. */
 static ssize_t note(struct op *op, struct desc *d, uint32_t seq, ssize_t ret)

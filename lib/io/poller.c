@@ -5,20 +5,20 @@
  * A fiber that has to wait for a descriptor is listed with it, and parks. Who
  * collects readiness makes it runnable. Three collect:
  *
- *  - a worker that finds nothing to run takes the *role*, of which there is one:
- *    without a processor it sleeps in epoll_wait(). When something is ready it
- *    claims an idle processor and runs the fibers itself, with no hop to another
- *    thread; if none is idle it queues them for all, and sleeps on. It has given
- *    its processor up before, and counts as no standby (worker.polling);
+ *  - a worker that finds nothing to run takes the *role*, of which there is
+ *    one: without a processor it sleeps in epoll_wait(). When something is ready
+ *    it claims an idle processor and runs the fibers itself, with no hop to
+ *    another thread; if none is idle it queues them for all, and sleeps on. It
+ *    has given its processor up before, and is no standby (worker.polling);
  *  - a worker with a processor looks without waiting when its queue runs dry,
  *    and every SCHED_FAIRNESS decisions;
  *  - the watcher looks if nobody has for some milliseconds (core/polling.c).
  *
- * No wake-up of the one in the role is lost. A worker's idle bit was set before;
- * it then stores asleep, a full barrier, and looks at the queues as tier->park()
- * does. Who queues a fiber claims an idle processor, for a standby; if there
- * is none the watcher hears of it, and kicks the one in the role, by an eventfd
- * that is in the epoll set: a kick that comes before the sleep ends it.
+ * No wake-up of the one in the role is lost. A worker's idle bit was set
+ * before; it then stores asleep, a full barrier, and looks at the queues as
+ * tier->park() does. Who queues a fiber claims an idle processor, for a standby;
+ * if there is none the watcher hears of it, and kicks the one in the role, by an
+ * eventfd that is in the epoll set: a kick that comes before the sleep ends it.
  *
  * A descriptor is registered once, edge-triggered. Each event counts up seq of
  * its side. A try notes seq first. Has it shown that there is no more (EAGAIN,
@@ -28,14 +28,16 @@
  * so none is missed.
  *
  * That is right as long as the number means the same file. close(), behind our
- * back, takes it out of the epoll set, and the next file of this number would be
- * waited for in vain. So each wait is *confirmed*, by an EPOLL_CTL_MOD, before
- * anybody sleeps in the role: ENOENT says that the file is another one, which is
- * added then. MOD looks at the file as well, and an event comes if it is ready:
- * a drained that was wrong does no harm for longer than that. Who waited before,
- * and was confirmed, waited for a file that is gone: -EBADF. While all are busy
- * nobody sleeps, and nothing is paid; but after CONFIRM_NS it is done in any
- * case.
+ * back, takes it out of the epoll set, and the next file of this number would
+ * be waited for in vain. So each wait is *confirmed*, by an EPOLL_CTL_MOD,
+ * before anybody sleeps in the role: ENOENT says that the file is another one,
+ * and who waits tries again. MOD looks at the file as well, and an event comes
+ * if it is ready: a drained that was wrong does no harm for longer than that.
+ * Who waited before, and was confirmed, waited for a file that is gone: -EBADF.
+ * While all are busy nobody sleeps, and nothing is paid; but after CONFIRM_NS it
+ * is done in any case. What is left to chance is a wait that was not confirmed
+ * yet: if the number is closed by close() and used again within that time, it
+ * goes on with the new file.
  *
  *	who waits			who goes to sleep in the role
  *	listed				asleep = 1
@@ -103,7 +105,7 @@ static struct poller *poller_of(const struct baton_rt *rt)
 	return (struct poller *)smp_load_acquire(&rt->polling);
 }
 
-/* --- system calls, with errno let be ------------------------------------- */
+/* --- system calls, with errno let be --------------------------------------- */
 
 static int __attribute__((noinline))
 control(const struct poller *p, int op, int fd, uint32_t events)
@@ -169,7 +171,7 @@ static void *__attribute__((noinline)) map(size_t bytes)
 	return m == MAP_FAILED ? NULL : m;
 }
 
-/* --- the table ------------------------------------------------------------ */
+/* --- the table ------------------------------------------------------------- */
 
 static struct desc *lookup(const struct poller *p, int fd)
 {
@@ -233,8 +235,8 @@ static int __attribute__((noinline)) open_fds(struct poller *p)
 	return err;
 }
 
-/* The first use of a descriptor by a fiber of @rt. NULL: no memory and the like;
- * it is tried again next time. */
+/* The first use of a descriptor by a fiber of @rt. NULL: no memory and the
+ * like; it is tried again next time. */
 static struct poller *poller_make(struct baton_rt *rt)
 {
 	struct poller *p = map(sizeof(*p));
@@ -283,7 +285,7 @@ bool baton_poller_at_end(struct baton_rt *rt, void (*fn)(void))
 	return true;
 }
 
-/* --- registration ----------------------------------------------------------- */
+/* --- registration ---------------------------------------------------------- */
 
 /* The same for our byte and for epoll. */
 #define IN	1u
@@ -341,8 +343,8 @@ static struct waiter **win_locked(struct desc *d, enum side side, bool closed,
 }
 
 /*
- * In the epoll set for @events more. Who waited for another file of this number,
- * which is not there any more, is told.
+ * In the epoll set for @events more. Who waited for another file of this
+ * number, which is not there any more, is told.
  */
 static int register_for(struct poller *p, struct desc *d, unsigned int events)
 {
@@ -405,7 +407,7 @@ static void confirmed_locked(struct desc *d)
 				true;
 }
 
-/* Nothing is known of the file any more. A list of who waited for it for sure. */
+/* Nothing is known of the file any more. A list of who waited for it. */
 static void gone_locked(struct desc *d, struct waiter **all)
 {
 	WRITE_ONCE(d->gen, d->gen + 1);
@@ -484,7 +486,7 @@ static struct waiter *confirm_all(struct poller *p)
 	return all;
 }
 
-/* --- events ----------------------------------------------------------------- */
+/* --- events ---------------------------------------------------------------- */
 
 static struct waiter **event_locked(struct desc *d, uint32_t events,
 				    struct waiter **last)
@@ -548,7 +550,7 @@ static void poller_look(struct baton_rt *rt, struct baton_worker *w)
 	wait_resume_all(w, all);
 }
 
-/* --- the role ---------------------------------------------------------------- */
+/* --- the role -------------------------------------------------------------- */
 
 /*
  * Who has a processor for these runs the first of them itself: nobody is woken
@@ -561,6 +563,7 @@ static void resume(struct baton_worker *w, struct waiter *all)
 	if (f && w->proc && !f->pin && runq_empty(&w->proc->runq)) {
 		all = all->next;
 		runq_push(&w->proc->runq, f);
+		proc_mark_queued(w->rt, w->proc);
 	}
 	wait_resume_all(w->proc ? w : NULL, all);
 }
@@ -614,7 +617,7 @@ static void poller_wait(struct baton_worker *w)
 		turn(p);
 	} while (!w->proc && !rt_stopping(rt) && READ_ONCE(p->polling.waiting));
 	WRITE_ONCE(w->polling, false);
-	/* Full barrier: role before resting; pairs with baton_polling_watch(). */
+	/* Full barrier: role before resting; as in baton_polling_watch(). */
 	xchg(&p->polling.role, 0u);
 	if (READ_ONCE(p->polling.resting) && xchg(&p->polling.resting, 0u))
 		baton_watch_kick(&rt->watch);
@@ -651,7 +654,7 @@ static const struct polling_ops ops = {
 	.forked = poller_forked,
 };
 
-/* --- waiting ------------------------------------------------------------------ */
+/* --- waiting --------------------------------------------------------------- */
 
 void baton_poller_waits(struct baton_rt *rt, int n)
 {
@@ -751,32 +754,31 @@ static void tell_late(struct desc *d, struct baton_worker *w)
 	wait_resume_all(w, all);
 }
 
-static void close_known(struct baton_rt *rt, int fd, struct baton_worker *w,
-			int *err)
+/* Before close(), which may wait, and after it. */
+static void closing(int fd, bool late)
 {
-	struct poller *p = poller_of(rt);
+	struct baton_worker *w = sched_enter();
+	struct baton_rt *rt = w ? w->rt : baton_rt_hold();
+	struct poller *p = rt ? poller_of(rt) : NULL;
 	struct desc *d = p ? lookup(p, fd) : NULL;
 
-	if (d)
-		tell(p, d, w);
-	*err = close_fd(fd);
-	if (d)
+	if (d && late)
 		tell_late(d, w);
+	else if (d)
+		tell(p, d, w);
+	if (w)
+		sched_exit(w);
+	else if (rt)
+		baton_rt_release();
 }
 
 int baton_poller_close(int fd)
 {
-	struct baton_worker *w = sched_enter();
-	struct baton_rt *rt = w ? w->rt : baton_rt_hold();
 	int err;
 
-	if (!rt)
-		return close_fd(fd);
-	close_known(rt, fd, w, &err);
-	if (w)
-		sched_exit(w);
-	else
-		baton_rt_release();
+	closing(fd, false);
+	err = close_fd(fd);
+	closing(fd, true);
 	return err;
 }
 

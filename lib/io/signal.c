@@ -86,7 +86,7 @@ static bool any(const sigset_t *set)
 	return false;
 }
 
-/* --- is it blocked everywhere? -------------------------------------------- */
+/* --- is it blocked everywhere? --------------------------------------------- */
 
 /* SigBlk of a thread; 0: it is not told, or the thread is gone. */
 static bool blocked_by(const char *tid, unsigned long long *mask)
@@ -144,7 +144,7 @@ static void ask(void *arg)
 	q->tid = careless(q->set, &q->signal);
 }
 
-/* --- the calls -------------------------------------------------------------- */
+/* --- the calls ------------------------------------------------------------- */
 
 static int __attribute__((noinline)) signal_fd(int old, const sigset_t *set)
 {

@@ -19,7 +19,7 @@
 #include "../core/clock.h"
 #include "op.h"
 
-/* --- receive and send --------------------------------------------------------- */
+/* --- receive and send ------------------------------------------------------ */
 
 /**
  * struct message - one of the four
@@ -144,7 +144,7 @@ ssize_t baton_sendmsg(int fd, const struct msghdr *m, int flags)
 	return baton_sendmsg_until(fd, m, flags, BATON_NEVER);
 }
 
-/* --- accept ------------------------------------------------------------------- */
+/* --- accept ---------------------------------------------------------------- */
 
 /* @len, in and out, as it was given: a try changes it. */
 struct accept {
@@ -273,7 +273,7 @@ int baton_accept(int fd, struct sockaddr *a, socklen_t *len)
 	return baton_accept4_until(fd, a, len, 0, BATON_NEVER);
 }
 
-/* --- connect ------------------------------------------------------------------ */
+/* --- connect --------------------------------------------------------------- */
 
 struct connect {
 	int fd;

@@ -1,0 +1,528 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* t_io.c - what fibers do with descriptors, children and signals. */
+#include "descs.h"
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+/* A listening socket of TCP, and its address. */
+static int listener(struct sockaddr_in *a, int backlog)
+{
+	socklen_t len = sizeof(*a);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	*a = (struct sockaddr_in){
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	expect(fd >= 0);
+	expect_eq(bind(fd, (struct sockaddr *)a, len), 0);
+	expect_eq(listen(fd, backlog), 0);
+	expect_eq(getsockname(fd, (struct sockaddr *)a, &len), 0);
+	return fd;
+}
+
+/* --- sockets --------------------------------------------------------------- */
+
+#define CONNS 24
+#define TRIPS 50
+
+static void *echo(void *arg)
+{
+	int fd = (int)(intptr_t)arg;
+	char buf[256];
+	ssize_t n;
+
+	while ((n = baton_read(fd, buf, sizeof(buf))) > 0)
+		expect_eq(baton_write(fd, buf, (size_t)n), n);
+	expect_eq(n, 0);
+	expect_eq(baton_close(fd), 0);
+	return NULL;
+}
+
+static void *serve(void *arg)
+{
+	int fd = (int)(intptr_t)arg;
+
+	for (int i = 0; i < CONNS; i++) {
+		int c = baton_accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+
+		expect(c >= 0);
+		expect_eq(baton_spawn(NULL, NULL, echo, (void *)(intptr_t)c), 0);
+	}
+	return NULL;
+}
+
+static void *client(void *arg)
+{
+	const struct sockaddr_in *a = arg;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char out[100], in[100];
+
+	expect_eq(baton_connect(fd, (const struct sockaddr *)a, sizeof(*a)), 0);
+	for (unsigned int i = 0; i < scaled(TRIPS); i++) {
+		memset(out, (int)i, sizeof(out));
+		expect_eq(baton_send(fd, out, sizeof(out), 0), sizeof(out));
+		expect_eq(baton_recv(fd, in, sizeof(in), MSG_WAITALL),
+			  sizeof(in));
+		expect(!memcmp(in, out, sizeof(in)));
+	}
+	/* Half of it is closed; the other one still answers. */
+	expect_eq(baton_send(fd, "last", 4, 0), 4);
+	expect_eq(baton_shutdown(fd, SHUT_WR), 0);
+	expect_eq(baton_recv(fd, in, 4, MSG_WAITALL), 4);
+	expect_eq(baton_recv(fd, in, sizeof(in), 0), 0);
+	expect_eq(baton_close(fd), 0);
+	return NULL;
+}
+
+static void *sockets_main(void *arg)
+{
+	struct baton_fiber *server, *clients[CONNS];
+	struct sockaddr_in a;
+	int fd = listener(&a, CONNS);
+
+	server = spawn(serve, (void *)(intptr_t)fd);
+	for (int i = 0; i < CONNS; i++)
+		clients[i] = spawn(client, &a);
+	for (int i = 0; i < CONNS; i++)
+		join(clients[i]);
+	join(server);
+	expect_eq(baton_close(fd), 0);
+	return arg;
+}
+
+START_TEST(sockets)
+{
+	run(_i, sockets_main, NULL);
+}
+END_TEST
+
+#define BULK (4 << 20)
+
+static void *sink(void *arg)
+{
+	int fd = (int)(intptr_t)arg;
+	static char buf[65536];
+	size_t all = 0;
+	ssize_t n;
+
+	while ((n = baton_read(fd, buf, sizeof(buf))) > 0)
+		for (ssize_t i = 0; i < n; i++, all++)
+			expect_eq((unsigned char)buf[i], all % 251);
+	expect_eq(n, 0);
+	expect_eq(all, BULK);
+	return NULL;
+}
+
+/* More than a buffer takes, by one or by several pieces at once. */
+static void bulk(int from, int to)
+{
+	struct baton_fiber *f = spawn(sink, (void *)(intptr_t)from);
+	unsigned char *all = malloc(BULK);
+
+	for (size_t i = 0; i < BULK; i++)
+		all[i] = i % 251;
+	for (size_t at = 0; at < BULK;) {
+		struct iovec iov[] = {
+			{ all + at, (BULK - at) / 2 },
+			{ all + at + (BULK - at) / 2, (BULK - at + 1) / 2 },
+		};
+		ssize_t n = at % 2 ? baton_writev(to, iov, 2) :
+				     baton_write(to, all + at, BULK - at);
+
+		expect(n > 0);
+		at += (size_t)n;
+	}
+	expect_eq(baton_close(to), 0);
+	join(f);
+	expect_eq(baton_close(from), 0);
+	free(all);
+}
+
+static void *bulk_main(void *arg)
+{
+	int fds[2];
+
+	pair(fds);
+	bulk(fds[0], fds[1]);
+	expect_eq(pipe2(fds, O_CLOEXEC), 0);
+	bulk(fds[0], fds[1]);
+	return arg;
+}
+
+START_TEST(much)
+{
+	run(_i, bulk_main, NULL);
+}
+END_TEST
+
+static void *resets_main(void *arg)
+{
+	struct linger none = { 1, 0 };
+	struct sockaddr_in a;
+	int fd = listener(&a, 4), c, s;
+	char buf[4];
+
+	c = socket(AF_INET, SOCK_STREAM, 0);
+	expect_eq(baton_connect(c, (struct sockaddr *)&a, sizeof(a)), 0);
+	s = baton_accept(fd, NULL, NULL);
+	expect(s >= 0);
+	expect_eq(setsockopt(c, SOL_SOCKET, SO_LINGER, &none, sizeof(none)), 0);
+	expect_eq(baton_close(c), 0);
+	expect_eq(baton_recv(s, buf, sizeof(buf), 0), -ECONNRESET);
+	/* No SIGPIPE: that would end this process. */
+	expect_eq(baton_send(s, buf, sizeof(buf), 0), -EPIPE);
+	expect_eq(baton_close(s), 0);
+	expect_eq(baton_close(s), -EBADF);
+	expect_eq(baton_recv(s, buf, sizeof(buf), 0), -EBADF);
+	/* Nobody listens. */
+	expect_eq(baton_close(fd), 0);
+	c = socket(AF_INET, SOCK_STREAM, 0);
+	expect_eq(baton_connect(c, (struct sockaddr *)&a, sizeof(a)),
+		  -ECONNREFUSED);
+	expect_eq(baton_close(c), 0);
+	return arg;
+}
+
+START_TEST(resets)
+{
+	run(_i, resets_main, NULL);
+}
+END_TEST
+
+/* The queue of a unix socket is full: connect() waits, but not for ever. */
+static void *queue_full_main(void *arg)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), c[8], n = 0, err;
+
+	snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "baton-t_io-%d",
+		 getpid());
+	expect_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	expect_eq(listen(fd, 0), 0);
+	do {
+		c[n] = socket(AF_UNIX, SOCK_STREAM, 0);
+		err = baton_connect_until(c[n], (struct sockaddr *)&a,
+					  sizeof(a),
+					  baton_now() + 30 * BATON_MSEC);
+	} while (!err && ++n < 8);
+	expect_eq(err, -ETIMEDOUT);
+	expect(n > 0);
+	return arg;
+}
+
+START_TEST(queue_full)
+{
+	run(_i, queue_full_main, NULL);
+}
+END_TEST
+
+static void *emfile_main(void *arg)
+{
+	struct rlimit old, few;
+	struct sockaddr_in a;
+	int fd = listener(&a, 4), c = socket(AF_INET, SOCK_STREAM, 0), s;
+	int64_t start;
+	int tries = 0;
+
+	/* The poller is there. */
+	expect_eq(baton_accept4_until(fd, NULL, NULL, 0, 0), -ETIMEDOUT);
+	expect_eq(baton_connect(c, (struct sockaddr *)&a, sizeof(a)), 0);
+	getrlimit(RLIMIT_NOFILE, &old);
+	few = old;
+	few.rlim_cur = 3;
+	expect_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	start = baton_now();
+	while (baton_now() - start < 100 * BATON_MSEC) {
+		expect_eq(baton_accept(fd, NULL, NULL), -EMFILE);
+		tries++;
+	}
+	expect(tries <= 10);
+	expect_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+	s = baton_accept(fd, NULL, NULL);
+	expect(s >= 0);
+	return arg;
+}
+
+START_TEST(emfile)
+{
+	run(_i, emfile_main, NULL);
+}
+END_TEST
+
+/* --- other kinds of descriptors -------------------------------------------- */
+
+/* What comes out at @from some time after it went in at @to. */
+static void through(int from, int to, const char *what)
+{
+	struct baton_fiber *f = spawn(later_write, &to);
+	char buf[64];
+	ssize_t n = baton_read(from, buf, sizeof(buf));
+
+	if (n != 8)
+		ck_abort_msg("%s: read %zd", what, n);
+	join(f);
+	/* And that was all. */
+	n = baton_read_until(from, buf, sizeof(buf), 0);
+	if (n != -ETIMEDOUT)
+		ck_abort_msg("%s: then %zd", what, n);
+}
+
+static void *kinds_main(void *arg)
+{
+	struct itimerspec soon = { .it_value.tv_nsec = 3000000 };
+	int fds[2], fd, flags;
+	uint64_t n;
+
+	expect_eq(pipe2(fds, O_CLOEXEC), 0);
+	through(fds[0], fds[1], "pipe");
+	flags = fcntl(fds[0], F_GETFL);
+	expect(!(flags & O_NONBLOCK));
+	expect_eq(baton_close(fds[1]), 0);
+	expect_eq(baton_read(fds[0], &n, sizeof(n)), 0);
+	expect_eq(baton_close(fds[0]), 0);
+
+	expect_eq(socketpair(AF_UNIX, SOCK_DGRAM, 0, fds), 0);
+	through(fds[0], fds[1], "datagrams");
+	fd = eventfd(0, EFD_CLOEXEC);
+	through(fd, fd, "eventfd");
+
+	fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	expect_eq(timerfd_settime(fd, 0, &soon, NULL), 0);
+	expect_eq(baton_read(fd, &n, sizeof(n)), sizeof(n));
+	expect_eq(n, 1);
+	return arg;
+}
+
+START_TEST(kinds)
+{
+	run(_i, kinds_main, NULL);
+}
+END_TEST
+
+static void *tty_main(void *arg)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY), slave;
+	struct baton_fiber *f;
+	char buf[64];
+
+	if (master < 0 || grantpt(master) || unlockpt(master)) {
+		skip("tty", "no pseudo-terminals here");
+		return arg;
+	}
+	slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+	if (slave < 0) {
+		skip("tty", "no pseudo-terminals here");
+		return arg;
+	}
+	f = spawn(later_write, &slave);
+	expect_eq(baton_read(master, buf, sizeof(buf)), 8);
+	join(f);
+	expect_eq(baton_write(master, "line\n", 5), 5);
+	expect_eq(baton_read(slave, buf, sizeof(buf)), 5);
+	expect_eq(baton_read_until(slave, buf, sizeof(buf),
+				   baton_now() + BATON_MSEC), -ETIMEDOUT);
+	return arg;
+}
+
+START_TEST(tty)
+{
+	run(_i, tty_main, NULL);
+}
+END_TEST
+
+static void *files_main(void *arg)
+{
+	char buf[16];
+	FILE *tmp = tmpfile();
+	int fd = fileno(tmp), s[2];
+	int64_t off = 2;
+
+	expect_eq(baton_write(fd, "0123456789", 10), 10);
+	expect_eq(lseek(fd, 0, SEEK_SET), 0);
+	expect_eq(baton_read(fd, buf, 4), 4);
+	expect_eq(baton_read(fd, buf, sizeof(buf)), 6);
+	expect(!memcmp(buf, "456789", 6));
+	expect_eq(baton_read(fd, buf, sizeof(buf)), 0);
+	pair(s);
+	expect_eq(baton_sendfile(s[0], fd, &off, 5), 5);
+	expect_eq(off, 7);
+	expect_eq(baton_recv(s[1], buf, sizeof(buf), 0), 5);
+	expect(!memcmp(buf, "23456", 5));
+	fclose(tmp);
+	return arg;
+}
+
+START_TEST(files)
+{
+	run(_i, files_main, NULL);
+}
+END_TEST
+
+static void *splice_main(void *arg)
+{
+	int from[2], p[2], to[2];
+	struct baton_fiber *f;
+	char buf[16];
+
+	pair(from);
+	pair(to);
+	expect_eq(pipe(p), 0);
+	f = spawn(later_write, &from[0]);
+	expect_eq(baton_splice(from[1], NULL, p[1], NULL, 100, 0), 8);
+	join(f);
+	expect_eq(baton_splice(p[0], NULL, to[0], NULL, 100, 0), 8);
+	expect_eq(baton_recv(to[1], buf, sizeof(buf), 0), 8);
+	expect_eq(baton_splice(p[0], NULL, to[0], NULL, 100,
+			       SPLICE_F_NONBLOCK), -EAGAIN);
+	return arg;
+}
+
+START_TEST(splices)
+{
+	run(_i, splice_main, NULL);
+}
+END_TEST
+
+/* --- names, children, signals ---------------------------------------------- */
+
+static void *names_main(void *arg)
+{
+	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST }, *res = NULL;
+
+	expect_eq(baton_getaddrinfo("127.0.0.1", "80", &hints, &res), 0);
+	expect(res && res->ai_family == AF_INET);
+	freeaddrinfo(res);
+	expect_eq(baton_getaddrinfo("no number", NULL, &hints, &res),
+		  EAI_NONAME);
+	return arg;
+}
+
+START_TEST(names)
+{
+	run(_i, names_main, NULL);
+}
+END_TEST
+
+static pid_t child(int fd)
+{
+	pid_t pid = fork();
+	char c;
+
+	if (!pid) {
+		while (read(fd, &c, 1) < 0 && errno == EINTR)
+			;
+		_exit(7);
+	}
+	expect(pid > 0);
+	return pid;
+}
+
+static void *children_main(void *arg)
+{
+	int fds[2], status = 0;
+	pid_t pid;
+
+	expect_eq(baton_waitpid(-1, &status, 0), -ECHILD);
+	for (int any = 0; any < 2; any++) {
+		expect_eq(pipe2(fds, O_CLOEXEC), 0);
+		pid = child(fds[0]);
+		expect_eq(baton_waitpid(pid, &status, WNOHANG), 0);
+		expect_eq(baton_waitpid_until(any ? -1 : pid, &status, 0,
+					      baton_now() + BATON_MSEC),
+			  -ETIMEDOUT);
+		expect_eq(baton_write(fds[1], "x", 1), 1);
+		expect_eq(baton_waitpid(any ? -1 : pid, &status, 0), pid);
+		expect(WIFEXITED(status));
+		expect_eq(WEXITSTATUS(status), 7);
+		expect_eq(baton_close(fds[0]), 0);
+		expect_eq(baton_close(fds[1]), 0);
+	}
+	return arg;
+}
+
+START_TEST(children)
+{
+	run(_i, children_main, NULL);
+}
+END_TEST
+
+static void *signals_main(void *arg)
+{
+	struct signalfd_siginfo buffer[4], other[4], info;
+	struct baton_chan ch = BATON_CHAN_INIT(sizeof(info), 4, buffer);
+	struct baton_chan too = BATON_CHAN_INIT(sizeof(info), 4, other);
+	sigset_t set, usr2;
+
+	sigemptyset(&usr2);
+	expect_eq(baton_signal_notify(&ch, &usr2), -EINVAL);
+	sigaddset(&usr2, SIGUSR2);
+	expect_eq(baton_signal_notify(&ch, &usr2), -EPERM);
+	expect_eq(baton_signal_stop(&ch), -EINVAL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	expect_eq(baton_signal_notify(&ch, &set), 0);
+	expect_eq(baton_signal_notify(&too, &set), 0);
+	sigaddset(&set, SIGHUP);
+	expect_eq(baton_signal_notify(&ch, &set), 0);
+	for (int i = 0; i < 3; i++) {
+		kill(getpid(), SIGUSR1);
+		expect_eq(baton_chan_recv(&ch, &info), 0);
+		expect_eq(info.ssi_signo, SIGUSR1);
+		expect_eq(info.ssi_pid, getpid());
+		expect_eq(baton_chan_recv(&too, &info), 0);
+		kill(getpid(), SIGHUP);
+		expect_eq(baton_chan_recv(&ch, &info), 0);
+		expect_eq(info.ssi_signo, SIGHUP);
+	}
+	expect_eq(baton_signal_stop(&too), 0);
+	kill(getpid(), SIGUSR1);
+	expect_eq(baton_chan_recv(&ch, &info), 0);
+	expect_eq(baton_chan_try_recv(&too, &info), -EAGAIN);
+	expect_eq(baton_signal_stop(&ch), 0);
+	return arg;
+}
+
+START_TEST(signals)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	/* Each scheduler begins anew. */
+	run(_i, signals_main, NULL);
+	run(_i, signals_main, NULL);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("io");
+	TCase *tc = test_case(s, "io");
+
+	LOOP(sockets);
+	LOOP(much);
+	LOOP(resets);
+	LOOP(queue_full);
+	LOOP(emfile);
+	LOOP(kinds);
+	LOOP(tty);
+	LOOP(files);
+	LOOP(splices);
+	LOOP(names);
+	LOOP(children);
+	LOOP(signals);
+	return suite_main(s);
+}

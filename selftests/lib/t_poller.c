@@ -1,0 +1,575 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* t_poller.c - waiting for descriptors: how it ends, and who looks after it. */
+#include "../../lib/core/fiber.h"
+#include "descs.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <sys/resource.h>
+
+/* --- ends of a wait -------------------------------------------------------- */
+
+static void *ends_main(void *arg)
+{
+	struct reading r[3] = { 0 };
+	struct baton_scope scope;
+	struct baton_fiber *f[3];
+	int fds[2];
+	char c;
+
+	pair(fds);
+	expect_eq(baton_recv_until(fds[0], &c, 1, 0, baton_now() + BATON_MSEC),
+		  -ETIMEDOUT);
+	expect_eq(baton_recv(fds[0], &c, 1, MSG_DONTWAIT), -EAGAIN);
+	expect_eq(baton_deadline_push(&scope, baton_now() + BATON_MSEC), 0);
+	expect_eq(baton_read(fds[0], &c, 1), -ETIMEDOUT);
+	expect_eq(baton_write(fds[1], "x", 1), 1);
+	/* What is there is had, however late it is. */
+	expect_eq(baton_read(fds[0], &c, 1), 1);
+	expect_eq(baton_deadline_pop(&scope), 0);
+	expect_eq(baton_write(fds[1], "x", 1), 1);
+	expect_eq(baton_read_until(fds[0], &c, 1, 0), 1);
+
+	r[0].fd = fds[0];
+	f[0] = spawn(reads, &r[0]);
+	yield_until(&r[0].begun);
+	let_run();
+	expect_eq(baton_cancel(f[0]), 0);
+	join(f[0]);
+	expect_eq(r[0].got, -ECANCELED);
+
+	/* All who wait are told of a close. */
+	for (int i = 0; i < 3; i++) {
+		r[i].fd = fds[0];
+		r[i].begun = 0;
+		f[i] = spawn(reads, &r[i]);
+		yield_until(&r[i].begun);
+	}
+	let_run();
+	expect_eq(baton_close(fds[0]), 0);
+	for (int i = 0; i < 3; i++) {
+		join(f[i]);
+		expect_eq(r[i].got, -EBADF);
+	}
+	return arg;
+}
+
+START_TEST(ends)
+{
+	run(_i, ends_main, NULL);
+}
+END_TEST
+
+/* One end of a pair, whose other end's owner sends nothing but @id. */
+struct stormy {
+	int fd;
+	char id;
+};
+
+static void *stormy_reads(void *arg)
+{
+	struct stormy *s = arg;
+	char buf[64];
+	ssize_t n;
+
+	while ((n = baton_read(s->fd, buf, sizeof(buf))) > 0)
+		for (ssize_t i = 0; i < n; i++)
+			expect_eq(buf[i], s->id);
+	expect(n == 0 || n == -EBADF);
+	return NULL;
+}
+
+/*
+ * Numbers are reused all the time, and closed under who waits: that it does is
+ * seen, for who is only about to call has the next descriptor of the number.
+ */
+static void *storm(void *arg)
+{
+	char id = (char)(intptr_t)arg;
+
+	for (unsigned int i = 0; i < scaled(300); i++) {
+		bool under = i % 2;
+		struct stormy s = { .id = id };
+		struct baton_fiber *f;
+		int fds[2];
+
+		pair(fds);
+		s.fd = fds[0];
+		f = spawn(stormy_reads, &s);
+		if (i % 3)
+			baton_yield();
+		if (!under)
+			expect_eq(baton_send(fds[1], &id, 1, 0), 1);
+		while (under &&
+		       READ_ONCE(f->waiter.blocked) != WAITER_BLOCKED)
+			baton_yield();
+		expect_eq(baton_close(fds[!under]), 0);
+		join(f);
+		expect_eq(baton_close(fds[under]), 0);
+	}
+	return NULL;
+}
+
+static void *storm_main(void *arg)
+{
+	struct baton_fiber *f[4];
+
+	for (int i = 0; i < 4; i++)
+		f[i] = spawn(storm, (void *)(intptr_t)('a' + i));
+	for (int i = 0; i < 4; i++)
+		join(f[i]);
+	return arg;
+}
+
+START_TEST(storms)
+{
+	run(_i, storm_main, NULL);
+}
+END_TEST
+
+/*
+ * The program closes by close(), behind the library's back: who waits for the
+ * next descriptor of that number is not forgotten, and who still waits for the
+ * old one is told, and has nothing of the new one's.
+ */
+static void *behind_main(void *arg)
+{
+	struct reading old = { 0 }, new = { 0 };
+	struct baton_fiber *f, *g;
+	int a[2], b[2];
+
+	for (unsigned int i = 0; i < scaled(50); i++) {
+		pair(a);
+		old = (struct reading){ .fd = a[0] };
+		f = spawn(reads, &old);
+		yield_until(&old.begun);
+		let_run();
+		close(a[0]);
+		pair(b);
+		expect_eq(b[0], a[0]);
+		new = (struct reading){ .fd = b[0] };
+		g = spawn(reads, &new);
+		yield_until(&new.begun);
+		let_run();
+		expect_eq(baton_write(b[1], "new", 3), 3);
+		join(g);
+		expect_eq(new.got, 3);
+		join(f);
+		expect_eq(old.got, -EBADF);
+		close(a[1]);
+		close(b[0]);
+		close(b[1]);
+	}
+	return arg;
+}
+
+START_TEST(behind)
+{
+	run(_i, behind_main, NULL);
+}
+END_TEST
+
+/* --- several --------------------------------------------------------------- */
+
+static void *poll_main(void *arg)
+{
+	int a[2], b[2];
+	struct baton_fiber *f;
+
+	pair(a);
+	pair(b);
+	struct pollfd p[] = {
+		{ .fd = a[0], .events = POLLIN },
+		{ .fd = -1, .events = POLLIN },
+		{ .fd = b[0], .events = POLLIN },
+	};
+
+	expect_eq(baton_poll(p, 3, 0), 0);
+	expect_eq(baton_poll(p, 3, baton_now() + BATON_MSEC), 0);
+	f = spawn(later_write, &b[1]);
+	expect_eq(baton_poll(p, 3, BATON_NEVER), 1);
+	expect_eq(p[0].revents, 0);
+	expect_eq(p[2].revents, POLLIN);
+	join(f);
+	/* A level, not an edge: it is still there. */
+	expect_eq(baton_poll(p, 3, BATON_NEVER), 1);
+	p[2].events = POLLIN | POLLOUT;
+	expect_eq(baton_poll(p, 3, BATON_NEVER), 1);
+	expect_eq(p[2].revents, POLLIN | POLLOUT);
+	return arg;
+}
+
+START_TEST(polls)
+{
+	run(_i, poll_main, NULL);
+}
+END_TEST
+
+static void *polls_one(void *arg)
+{
+	struct pollfd *p = arg;
+
+	return (void *)(intptr_t)baton_poll(p, 1, BATON_NEVER);
+}
+
+static void *poll_close_main(void *arg)
+{
+	struct baton_fiber *f;
+	int a[2];
+
+	pair(a);
+	struct pollfd p = { .fd = a[0], .events = POLLIN };
+
+	f = spawn(polls_one, &p);
+	let_run();
+	expect_eq(baton_close(a[0]), 0);
+	expect_eq((intptr_t)join(f), 1);
+	expect_eq(p.revents, POLLNVAL);
+	p.fd = a[1];
+	p.events = POLLPRI;
+	f = spawn(polls_one, &p);
+	let_run();
+	expect_eq(baton_cancel(f), 0);
+	expect((intptr_t)join(f) == -ECANCELED || p.revents);
+	return arg;
+}
+
+START_TEST(poll_closes)
+{
+	run(_i, poll_close_main, NULL);
+}
+END_TEST
+
+static void *select_main(void *arg)
+{
+	struct baton_chan ch;
+	struct baton_fiber *f;
+	int a[2], buffer[1], one = 1;
+
+	pair(a);
+	expect_eq(baton_chan_init(&ch, sizeof(int), 1, buffer), 0);
+	struct baton_case c[] = {
+		{ .kind = BATON_CASE_RECV, .object = &ch },
+		{ .kind = BATON_CASE_READ, .fd = a[0] },
+		{ .kind = BATON_CASE_WRITE, .fd = a[0] },
+	};
+
+	expect_eq(baton_select(c, 2, 0), -ETIMEDOUT);
+	expect_eq(baton_select(c, 2, baton_now() + BATON_MSEC), -ETIMEDOUT);
+	expect_eq(baton_select(c, 3, BATON_NEVER), 2);
+	expect_eq(c[2].result, POLLOUT);
+	f = spawn(later_write, &a[1]);
+	expect_eq(baton_select(c, 2, BATON_NEVER), 1);
+	expect_eq(c[1].result, POLLIN);
+	join(f);
+	expect_eq(baton_read(a[0], buffer, 8), 8);
+	expect_eq(baton_chan_send(&ch, &one), 0);
+	expect_eq(baton_select(c, 2, BATON_NEVER), 0);
+	/* A closed one says so, also while it is waited for. */
+	expect_eq(baton_close(a[0]), 0);
+	expect_eq(baton_select(c, 2, BATON_NEVER), 1);
+	expect_eq(c[1].result, POLLNVAL);
+	return arg;
+}
+
+START_TEST(selects)
+{
+	run(_i, select_main, NULL);
+}
+END_TEST
+
+static void *selects_one(void *arg)
+{
+	return (void *)(intptr_t)baton_select(arg, 1, BATON_NEVER);
+}
+
+static void *select_close_main(void *arg)
+{
+	struct baton_fiber *f;
+	int a[2], b[2];
+
+	for (unsigned int i = 0; i < scaled(50); i++) {
+		pair(a);
+		struct baton_case c = { .kind = BATON_CASE_READ, .fd = a[0] };
+
+		f = spawn(selects_one, &c);
+		while (READ_ONCE(f->waiter.blocked) != WAITER_BLOCKED)
+			baton_yield();
+		expect_eq(baton_close(a[0]), 0);
+		pair(b);
+		expect_eq((intptr_t)join(f), 0);
+		expect_eq(c.result, POLLNVAL);
+		expect_eq(baton_close(a[1]), 0);
+		expect_eq(baton_close(b[0]), 0);
+		expect_eq(baton_close(b[1]), 0);
+	}
+	return arg;
+}
+
+START_TEST(select_closes)
+{
+	run(_i, select_close_main, NULL);
+}
+END_TEST
+
+/* --- where else ------------------------------------------------------------ */
+
+static void in_foreign(void *arg)
+{
+	struct reading *r = arg;
+
+	store(&r->begun, 1);
+	r->got = baton_read(r->fd, r->buf, sizeof(r->buf));
+}
+
+static void *reads_in_foreign(void *arg)
+{
+	expect(baton_call(in_foreign, arg) >= 0);
+	return NULL;
+}
+
+static void *by_thread(void *arg)
+{
+	in_foreign(arg);
+	return NULL;
+}
+
+static void *foreign_main(void *arg)
+{
+	struct reading r = { 0 };
+	struct baton_fiber *f;
+	pthread_t thread;
+	int fds[2];
+
+	pair(fds);
+	r.fd = fds[0];
+	f = spawn(reads_in_foreign, &r);
+	baton_sleep(2 * BATON_MSEC);
+	expect_eq(baton_write(fds[1], "abc", 3), 3);
+	join(f);
+	expect_eq(r.got, 3);
+
+	r.begun = 0;
+	f = spawn(reads_in_foreign, &r);
+	while (!load(&r.begun))
+		baton_sleep(BATON_MSEC);
+	expect_eq(baton_cancel(f), 0);
+	join(f);
+	expect_eq(r.got, -ECANCELED);
+
+	r.begun = 0;
+	expect_eq(pthread_create(&thread, NULL, by_thread, &r), 0);
+	while (!load(&r.begun))
+		baton_sleep(BATON_MSEC);
+	expect_eq(baton_write(fds[1], "abcd", 4), 4);
+	pthread_join(thread, NULL);
+	expect_eq(r.got, 4);
+	return arg;
+}
+
+START_TEST(foreign)
+{
+	run(_i, foreign_main, NULL);
+}
+END_TEST
+
+START_TEST(no_scheduler)
+{
+	int fds[2];
+	char c;
+
+	pair(fds);
+	expect_eq(baton_read_until(fds[0], &c, 1, baton_now() + BATON_MSEC),
+		  -ETIMEDOUT);
+	expect_eq(baton_write(fds[1], "x", 1), 1);
+	expect_eq(baton_read(fds[0], &c, 1), 1);
+	expect_eq(baton_close(fds[0]), 0);
+	expect_eq(baton_write_until(-1, &c, 1, 0), -EBADF);
+}
+END_TEST
+
+/* A call blocks the only worker that has a processor; no fiber is runnable. */
+static void wait_sem(void *arg)
+{
+	while (sem_wait(arg) && errno == EINTR)
+		;
+}
+
+static void *reads_and_posts(void *arg)
+{
+	struct reading *r = arg;
+	sem_t *sem = *(sem_t **)r->buf;
+
+	r->got = baton_read(r->fd, r->buf + sizeof(sem), 1);
+	sem_post(sem);
+	return NULL;
+}
+
+static void *writes_later(void *arg)
+{
+	struct timespec ts = { .tv_nsec = 20000000 };
+
+	nanosleep(&ts, NULL);
+	expect_eq(write(*(int *)arg, "x", 1), 1);
+	return NULL;
+}
+
+static void *blocked_main(void *arg)
+{
+	struct reading r = { 0 };
+	sem_t sem, *at = &sem;
+	struct baton_fiber *f;
+	pthread_t thread;
+	int fds[2];
+
+	sem_init(&sem, 0, 0);
+	for (unsigned int i = 0; i < scaled(10); i++) {
+		pair(fds);
+		r.fd = fds[0];
+		memcpy(r.buf, &at, sizeof(at));
+		f = spawn(reads_and_posts, &r);
+		if (i % 2)
+			let_run();
+		expect_eq(pthread_create(&thread, NULL, writes_later, &fds[1]),
+			  0);
+		expect(baton_call(wait_sem, &sem) >= 0);
+		join(f);
+		pthread_join(thread, NULL);
+		expect_eq(baton_close(fds[0]), 0);
+		expect_eq(baton_close(fds[1]), 0);
+	}
+	return arg;
+}
+
+START_TEST(blocked)
+{
+	run(_i, blocked_main, NULL);
+}
+END_TEST
+
+/* A fiber that yields alone, for ever, does not keep out who waits. */
+static void *yields_main(void *arg)
+{
+	struct reading r = { 0 };
+	struct baton_fiber *f;
+	pthread_t thread;
+	int fds[2];
+
+	pair(fds);
+	r.fd = fds[0];
+	f = spawn(reads, &r);
+	expect_eq(pthread_create(&thread, NULL, writes_later, &fds[1]), 0);
+	while (!load(&r.got))
+		baton_yield();
+	join(f);
+	pthread_join(thread, NULL);
+	return arg;
+}
+
+START_TEST(yields)
+{
+	run(_i, yields_main, NULL);
+}
+END_TEST
+
+/* --- at rest --------------------------------------------------------------- */
+
+#ifdef SANITIZED
+#define quiet false
+#else
+#define quiet true
+#endif
+
+#define IDLE 200
+
+/* Processor time, in nanoseconds, and switches of all threads' own will. */
+static uint64_t cpu_ns(long *switches)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	*switches = u.ru_nvcsw;
+	return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000000u +
+	       (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000u;
+}
+
+struct rest {
+	sem_t go;
+	int fd;
+	long switches;
+};
+
+/* The first of these while all settle, the second one while nothing happens. */
+static void *observe(void *arg)
+{
+	struct timespec settle = { .tv_nsec = 500000000 };
+	struct rest *r = arg;
+	long before;
+
+	sem_wait(&r->go);
+	nanosleep(&settle, NULL);
+	cpu_ns(&before);
+	nanosleep(&settle, NULL);
+	cpu_ns(&r->switches);
+	r->switches -= before + 1;	/* its own */
+	expect_eq(write(r->fd, "x", 1), 1);
+	return NULL;
+}
+
+static void *rests_main(void *arg)
+{
+	struct reading r[IDLE] = { 0 };
+	struct baton_fiber *f[IDLE];
+	struct rest rest;
+	pthread_t thread;
+	int fds[IDLE][2];
+	char c;
+
+	sem_init(&rest.go, 0, 0);
+	expect_eq(pthread_create(&thread, NULL, observe, &rest), 0);
+	for (int i = 0; i < IDLE; i++) {
+		pair(fds[i]);
+		r[i].fd = fds[i][0];
+		f[i] = spawn(reads, &r[i]);
+	}
+	pair(fds[0]);
+	rest.fd = fds[0][1];
+	sem_post(&rest.go);
+	expect_eq(baton_read(fds[0][0], &c, 1), 1);
+	pthread_join(thread, NULL);
+	expect(rest.switches <= 1);
+	for (int i = 0; i < IDLE; i++) {
+		expect_eq(baton_cancel(f[i]), 0);
+		join(f[i]);
+	}
+	return arg;
+}
+
+START_TEST(rests)
+{
+	run(_i, rests_main, NULL);
+}
+END_TEST
+int main(void)
+{
+	Suite *s = suite_create("poller");
+	TCase *tc = test_case(s, "poller");
+
+	LOOP(ends);
+	LOOP(storms);
+	LOOP(behind);
+	LOOP(polls);
+	LOOP(poll_closes);
+	LOOP(selects);
+	LOOP(select_closes);
+	LOOP(foreign);
+	tcase_add_test(tc, no_scheduler);
+	LOOP(blocked);
+	LOOP(yields);
+	if (under_qemu_user() || under_valgrind() || !quiet)
+		skip("rests", "others wake up, or there is no membarrier()");
+	else
+		LOOP(rests);
+	return suite_main(s);
+}
