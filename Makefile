@@ -137,18 +137,34 @@ LIB_SRC :=			\
 	lib/tier/poll.c	\
 	# EOL
 LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o) $(O)/asm/$(ARCH)/switch.o $(DELAY)
+WRAP_SRC :=			\
+	lib/wrap/cond.c		\
+	lib/wrap/fortify.c	\
+	lib/wrap/init.c		\
+	lib/wrap/io.c		\
+	lib/wrap/mutex.c	\
+	lib/wrap/poll.c		\
+	lib/wrap/real.c		\
+	lib/wrap/rwlock.c	\
+	lib/wrap/sleep.c	\
+	lib/wrap/table.c	\
+	# EOL
+WRAP_OBJ := $(WRAP_SRC:%.c=$(O)/%.o)
 # baton-sum is left out where $(CC) finds no libcrypto, and with CRYPTO=.
 ifeq ($(origin CRYPTO),undefined)
 CRYPTO := $(shell t=$$(mktemp) && echo 'int main(void) { return !EVP_sha256(); }' | \
 	$(CC) $(CFLAGS) -include openssl/evp.h -x c - -o "$$t" $(LDFLAGS) -lcrypto \
 	2>/dev/null && echo yes; rm -f "$$t")
 endif
+# A sanitizer has wrappers of its own; another C library has other mutexes.
+WRAP := $(if $(SAN),,$(shell echo __GLIBC__ | $(CC) -include features.h -E -P - | \
+	sed -n 's|^[0-9]*$$|$(O)/libbaton-wrap.so|p' | tail -n 1))
 TOOLS := baton-bench $(if $(CRYPTO),baton-sum)
 EXAMPLES := crawl httpd kvfault outline pipeline pool rows sort sqld
 HEADERS := $(wildcard lib/include/baton/*.h)
 KMOD_SRC := Kbuild VERSION $(wildcard kmod/*.[ch] kmod/*/*.h kmod/*/*/*.h)
 
-all: $(O)/libbaton.a $(O)/libbaton.so $(TOOLS:%=$(O)/%)
+all: $(O)/libbaton.a $(O)/libbaton.so $(WRAP) $(TOOLS:%=$(O)/%)
 	$(if $(CRYPTO),,@echo "baton-sum is left out: it needs OpenSSL's libcrypto and its headers")
 
 ifeq ($(wildcard asm/$(ARCH)),)
@@ -198,6 +214,20 @@ $(O)/libbaton.so: $(LIB_OBJ) lib/libbaton.map
 	$(Q)$(LINK) -shared -Wl,-soname,libbaton.so.0 $(DEFS) -Wl,-z,nodelete \
 		-Wl,-z,relro,-z,now -Wl,--version-script,lib/libbaton.map \
 		-o $@ $(LIB_OBJ) $(URING_LIBS) -pthread
+	$(Q)ln -sf $(@F) $@.0
+
+# Others' calls lead into it: it stays loaded. Conditions have a version where the
+# C library has had two kinds of them.
+WRAP_MAP := $(if $(filter i386 ppc64 s390x x86_64,$(ARCH)),lib/wrap/wrap.map)
+$(O)/lib/wrap/%.o: LIBFLAGS += -U_FORTIFY_SOURCE \
+	$(if $(WRAP_MAP),-DWRAP_COND_VERSION='"GLIBC_2.3.2"')
+
+$(O)/libbaton-wrap.so: $(WRAP_OBJ) $(O)/libbaton.so $(WRAP_MAP)
+	$(call say,LD,$@)
+	$(Q)$(LINK) -shared -Wl,-soname,libbaton-wrap.so.0 $(DEFS) -Wl,-z,nodelete \
+		-Wl,-z,relro,-z,now $(WRAP_MAP:%=-Wl,--version-script,%) \
+		-o $@ $(WRAP_OBJ) $(O)/libbaton.so -ldl -pthread
+	$(Q)ln -sf $(@F) $@.0
 
 # --- tools ----------------------------------------------------------------
 
@@ -329,6 +359,11 @@ PAGES3 := $(wildcard lib/man/*.3)
 PAGES7 := $(wildcard lib/man/*.7)
 PAGES8 := $(wildcard $(TOOLS:%=tools/%/*.8))
 
+define install_wrap
+install -m 755 $(WRAP) $D$(libdir)/libbaton-wrap.so.$(VERSION)"
+	ln -sf libbaton-wrap.so.$(VERSION) $D$(libdir)/libbaton-wrap.so.0"
+	ln -sf libbaton-wrap.so.0 $D$(libdir)/libbaton-wrap.so"
+endef
 install: all
 	install -d $D$(libdir)/pkgconfig" $D$(bindir)"
 	install -d $D$(includedir)/baton"
@@ -339,6 +374,7 @@ install: all
 	install -m 755 $(O)/libbaton.so $D$(libdir)/libbaton.so.$(VERSION)"
 	ln -sf libbaton.so.$(VERSION) $D$(libdir)/libbaton.so.0"
 	ln -sf libbaton.so.0 $D$(libdir)/libbaton.so"
+	$(if $(WRAP),$(install_wrap))
 	sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(call below,$(libdir))|' \
 	    -e 's|@includedir@|$(call below,$(includedir))|' \
 	    -e 's|@version@|$(VERSION)|' \
@@ -361,6 +397,8 @@ uninstall:
 		rmdir --ignore-fail-on-non-empty $D$(includedir)/baton"
 	rm -f $D$(libdir)/libbaton.a" $D$(libdir)/libbaton.so.$(VERSION)"
 	rm -f $D$(libdir)/libbaton.so.0" $D$(libdir)/libbaton.so"
+	rm -f $D$(libdir)/libbaton-wrap.so.$(VERSION)"
+	rm -f $D$(libdir)/libbaton-wrap.so.0" $D$(libdir)/libbaton-wrap.so"
 	rm -f $D$(libdir)/pkgconfig/baton.pc"
 	rm -f $D$(bindir)/baton-bench" $D$(bindir)/baton-sum"
 	for f in $(OLD_PAGES); do rm -f $D$(mandir)/$$f" || exit; done

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* table.c - fibers that wait at an address. */
+#include "table.h"
+
+#include <sched.h>
+#include <string.h>
+
+#define BUCKETS	256u	/* a power of two */
+
+/*
+ * @lock is held for a few instructions, in which nothing is called. The holder
+ * is not descheduled by the library then, but may be by the kernel.
+ */
+struct bucket {
+	uint32_t lock;
+	struct place *first;
+	struct place *last;
+} __attribute__((aligned(64)));
+
+static struct bucket buckets[BUCKETS];
+
+unsigned int baton_table_used __attribute__((aligned(64)));
+
+static struct bucket *bucket_lock(const void *addr)
+{
+	uint32_t hash = (uint32_t)((uintptr_t)addr >> 3) * 2654435761u;
+	struct bucket *b = &buckets[hash / (UINT32_MAX / BUCKETS + 1)];
+	uint32_t old = 0;
+
+	while (!try_cmpxchg_acq_rel(&b->lock, &old, 1)) {
+		sched_yield();
+		old = 0;
+	}
+	return b;
+}
+
+static void bucket_unlock(struct bucket *b)
+{
+	smp_store_release(&b->lock, 0u);
+}
+
+/* With the bucket's lock. */
+static void unlist(struct bucket *b, struct place *p)
+{
+	if (p->prev)
+		p->prev->next = p->next;
+	else
+		b->first = p->next;
+	if (p->next)
+		p->next->prev = p->prev;
+	else
+		b->last = p->prev;
+	p->listed = false;
+	atomic_fetch_sub(&baton_table_used, 1);
+}
+
+void baton_table_add(struct place *p, const void *addr)
+{
+	struct bucket *b = bucket_lock(addr);
+
+	*p = (struct place){
+		.addr = addr,
+		.prev = b->last,
+		.listed = true,
+	};
+	if (b->last)
+		b->last->next = p;
+	else
+		b->first = p;
+	b->last = p;
+	bucket_unlock(b);
+	/* Pairs with table_wake(): the count before the look, the change before
+	 * the count. Who sees it waits for the lock, if need be. */
+	atomic_fetch_add(&baton_table_used, 1);
+}
+
+/* --- waits that nothing else ends ---------------------------------------- */
+
+/* No deadline, and no cancel, until lift(). */
+static void shield(struct baton_scope *was)
+{
+	struct baton_scope none;
+
+	baton_cancel_mask();
+	/* What a scope began with is where its end leads back to. */
+	baton_deadline_push(was, BATON_NEVER);
+	none = *was;
+	none.baton_outer = BATON_NEVER;
+	baton_deadline_pop(&none);
+}
+
+static void lift(struct baton_scope *was)
+{
+	baton_deadline_pop(was);
+	baton_cancel_unmask();
+}
+
+/* It is off the list. Who has taken it off is done with it afterwards. */
+static bool settle(struct place *p)
+{
+	struct bucket *b = bucket_lock(p->addr);
+	bool listed = p->listed;
+
+	if (listed)
+		unlist(b, p);
+	bucket_unlock(b);
+	if (!listed)
+		baton_sem_wait(&p->woken);
+	return !listed;
+}
+
+bool baton_table_del(struct place *p)
+{
+	struct baton_scope was;
+	bool woken;
+
+	shield(&was);
+	woken = settle(p);
+	lift(&was);
+	return woken;
+}
+
+int baton_table_wait(struct place *p, clockid_t clock, int64_t at)
+{
+	struct baton_scope was;
+	struct wrap_errno e;
+	int err;
+
+	baton_wrap_enter(&e);
+	shield(&was);
+	do
+		err = baton_sem_wait_until(&p->woken,
+					   baton_wrap_deadline(clock, at));
+	while (err && !wrap_come(clock, at));
+	if (err && settle(p))
+		err = 0;
+	lift(&was);
+	baton_wrap_leave(&e, 0);
+	return err;
+}
+
+void baton_table_wake(const void *addr, bool all)
+{
+	struct place *p, *next, *woken = NULL, **last = &woken;
+	struct bucket *b = bucket_lock(addr);
+
+	for (p = b->first; p && (all || !woken); p = next) {
+		next = p->next;
+		if (p->addr != addr)
+			continue;
+		unlist(b, p);
+		p->next = NULL;
+		*last = p;
+		last = &p->next;
+	}
+	bucket_unlock(b);
+	/* A place is gone as soon as it was posted. */
+	for (p = woken; p; p = next) {
+		next = p->next;
+		baton_sem_post(&p->woken);
+	}
+}
+
+void baton_table_forked(void)
+{
+	memset(buckets, 0, sizeof(buckets));
+	baton_table_used = 0;
+}
