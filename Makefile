@@ -185,7 +185,7 @@ $(O)/tools/%.o: tools/%.c $(UAPI) Makefile
 
 $(O)/baton-bench: $(call tool_obj,baton-bench) $(O)/libbaton.a
 	$(call say,LD,$@)
-	$(Q)$(LINK) -o $@ $^ -pthread
+	$(Q)$(LINK) -o $@ $^ -pthread -lm
 
 $(O)/baton-sum: $(call tool_obj,baton-sum) $(O)/libbaton.a
 	$(call say,LD,$@)
