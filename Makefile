@@ -277,6 +277,10 @@ demo: deps
 bench: all
 	@$(O)/baton-bench
 
+# Beside other runtimes, whose Debian packages it installs
+bench-peers: all
+	@tools/peers/run
+
 style:
 	@selftests/style
 
@@ -334,6 +338,7 @@ help:
 	@echo 'make check-arch  the ports alone, emulated (part of make check)'
 	@echo 'make check-delays  the library, with threads that are late at random'
 	@echo 'make bench       the benchmarks, here'
+	@echo 'make bench-peers other runtimes beside the library, and charts of it'
 	@echo 'make kmod K=6.12 baton.ko for one of: $(KERNELS) 7.3 debug'
 	@echo 'make selftests   build the tests'
 	@echo 'make examples    of libraries that call back, in build/examples/'
@@ -351,7 +356,7 @@ help:
 clean:
 	rm -rf $(O)
 
-.PHONY: all bench check check-arch check-delays clean demo deps examples help install kmod selftests style uninstall
+.PHONY: all bench bench-peers check check-arch check-delays clean demo deps examples help install kmod selftests style uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 

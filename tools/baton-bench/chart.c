@@ -19,11 +19,14 @@
 #define LOG_FROM	100	/* times the least value */
 
 static const char head[] =
-"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\">\n"
+"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" "
+"width=\"%d\" height=\"%d\">\n"
 "<style>\n"
-"svg { background: #fff; color: #222; --ours: #0b6bcb; --other: #9aa5b1; }\n"
+"svg { background: #fff; color: #222; }\n"
+"svg { --ours: #0b6bcb; --other: #9aa5b1; }\n"
 "@media (prefers-color-scheme: dark) {\n"
-"svg { background: #16191d; color: #e4e7eb; --ours: #5aa9f5; --other: #66717d; }\n"
+"svg { background: #16191d; color: #e4e7eb; }\n"
+"svg { --ours: #5aa9f5; --other: #66717d; }\n"
 "}\n"
 "text { font: 13px sans-serif; fill: currentColor; }\n"
 ".title { font-weight: bold; font-size: 15px; }\n"
@@ -94,8 +97,9 @@ static void put_bar(FILE *f, const struct chart_bar *b, double len, int y)
 	fprintf(f, "<text class=\"label\" x=\"%d\" y=\"%d\">", LEFT - 8,
 		y + BAR - 3);
 	put_text(f, b->label);
-	fprintf(f, "</text>\n<rect%s x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\"/>\n",
-		b->stressed ? " class=\"ours\"" : "", LEFT, y, len, BAR);
+	fprintf(f, "</text>\n<rect%s x=\"%d\" y=\"%d\" ",
+		b->stressed ? " class=\"ours\"" : "", LEFT, y);
+	fprintf(f, "width=\"%.1f\" height=\"%d\"/>\n", len, BAR);
 	fprintf(f, "<text x=\"%.1f\" y=\"%d\">", LEFT + len + 6, y + BAR - 3);
 	put_text(f, b->text);
 	fputs("</text>\n", f);

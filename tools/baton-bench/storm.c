@@ -162,7 +162,8 @@ static int all_turns(struct storm *s)
 				return -1;
 	if (s->off && nsides <= STORM_OFF && !said) {
 		said = true;
-		bench_note(s->c, "ratio_off is left out: this library cannot switch its hand-off off");
+		bench_note(s->c,
+			   "no ratio_off: this library cannot switch hand-off off");
 	}
 	print(s, nsides);
 	return 0;
