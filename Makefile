@@ -77,6 +77,7 @@ LIB_SRC :=			\
 	lib/core/guard.c	\
 	lib/core/interrupt.c	\
 	lib/core/lock.c	\
+	lib/core/polling.c	\
 	lib/core/proc.c	\
 	lib/core/reason.c	\
 	lib/core/rt.c		\
@@ -94,6 +95,16 @@ LIB_SRC :=			\
 	lib/core/watch.c	\
 	lib/core/watcher.c	\
 	lib/core/worker.c	\
+	lib/io/child.c		\
+	lib/io/file.c		\
+	lib/io/move.c		\
+	lib/io/name.c		\
+	lib/io/op.c		\
+	lib/io/poller.c		\
+	lib/io/rw.c		\
+	lib/io/several.c	\
+	lib/io/signal.c		\
+	lib/io/socket.c		\
 	lib/sync/barrier.c	\
 	lib/sync/chan.c	\
 	lib/sync/cond.c		\

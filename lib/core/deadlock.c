@@ -9,7 +9,7 @@
  *  - every processor is idle, and no fiber is queued;
  *  - every worker is parked: none is in a foreign call, or on its way home from
  *    one, or has lost its processor in fiber code that blocks;
- *  - no timer is set;
+ *  - no timer is set, and no fiber waits for a descriptor;
  *  - every thread of the process is a worker of baton_run(), or the watcher:
  *    any other, adopted or not, may be about to ready a fiber.
  *
@@ -40,6 +40,7 @@
 
 #include "clock.h"
 #include "fiber.h"
+#include "polling.h"
 #include "rt.h"
 #include "symbols.h"
 #include "timer.h"
@@ -64,7 +65,8 @@ void baton_deadlock_init(struct deadlock *d, enum deadlock_mode mode)
 
 static bool at_rest(const struct baton_rt *rt)
 {
-	return idle_all(rt->hdr, rt->nprocs) && !rt_has_work(rt);
+	return idle_all(rt->hdr, rt->nprocs) && !rt_has_work(rt) &&
+	       !polling_wanted(rt);
 }
 
 /*

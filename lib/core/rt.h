@@ -29,6 +29,7 @@
 struct baton_fiber;
 struct baton_proc;
 struct baton_worker;
+struct polling;
 struct tier_ops;
 struct timers;
 
@@ -73,6 +74,8 @@ struct baton_rt {
 	bool interrupting;		/* W: one is to be looked at again */
 	bool forked;			/* this is the child of a fork() */
 	struct deadlock deadlock;
+	struct polling *polling;	/* A: NULL: no fiber has used a
+					 * descriptor yet; see polling.h */
 };
 
 /* The running scheduler, or NULL. Release store, after all of it was made. */

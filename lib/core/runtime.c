@@ -18,7 +18,7 @@
  *  6. adopted threads leave their callbacks, or are cut off at their next
  *     scheduling point, and no scheduler runs any more
  *						baton_adopted_drain()
- *  7. workers, processors, fibers and stacks are freed
+ *  7. the poller is closed; workers, processors, fibers and stacks are freed
  *						end() below
  *  8. the last one that uses the region closes the tier: baton_run(), or an
  *     adopted thread that exits or calls back into the next scheduler
@@ -42,6 +42,7 @@
 #include "config.h"
 #include "fatal.h"
 #include "fiber.h"
+#include "polling.h"
 #include "proc.h"
 #include "reason.h"
 #include "sched.h"
@@ -131,6 +132,8 @@ static int run(struct baton_rt *rt)
 /* Steps 7 and 8. */
 static void end(struct baton_rt *rt)
 {
+	if (rt->polling)
+		rt->polling->ops->close(rt);
 	baton_threads_free(rt);
 	baton_adopted_free(rt);
 	baton_timers_destroy(rt);
@@ -205,6 +208,8 @@ static void after_fork(void)
 	rt = w->rt;
 	if (rt->tier->forked)
 		rt->tier->forked(rt);
+	if (rt->polling)
+		rt->polling->ops->forked(rt);
 	rt->forked = true;
 	WRITE_ONCE(rt->stopping, 1);
 	baton_interrupt_forked(w);

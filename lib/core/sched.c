@@ -36,6 +36,7 @@
 #include "../tier/tier.h"
 #include "clock.h"
 #include "lock.h"
+#include "polling.h"
 
 /* Rounds over all processors before a worker parks: 1 to 2 us. */
 #define SPINS		20u
@@ -184,8 +185,10 @@ struct baton_worker *baton_sched_yield_slow(struct baton_worker *w,
 	debug_assert_processor(w);
 	if (!rt_may_have_work(rt) && !rt_stopping(rt)) {
 		/* A fiber that yields alone must not count down for ever. */
-		if (w->proc->budget <= 0)
+		if (w->proc->budget <= 0) {
 			w->proc->budget = SCHED_FAIRNESS;
+			polling_look(rt, w);
+		}
 		return w;
 	}
 	baton_sched_ready(rt, w, f);
@@ -244,6 +247,7 @@ void baton_sched_stop(struct baton_rt *rt)
 		if (smp_load_acquire(&rt->workers[i]))
 			claim_stop(&rt->slots[i]);
 	rt->tier->stop(rt);
+	polling_kick(rt);
 	baton_watch_kick(&rt->watch);
 }
 
@@ -251,6 +255,9 @@ void baton_sched_idled(struct baton_rt *rt)
 {
 	uint32_t none = DOUBT_NONE;
 
+	/* Who waits for a descriptor is not dead. */
+	if (polling_wanted(rt))
+		return;
 	/* Idle bits, which are full barriers, before doubt; pairs with
 	 * baton_deadlock_look(). */
 	if (READ_ONCE(rt->deadlock.doubt) == DOUBT_NONE &&
@@ -351,6 +358,7 @@ static struct baton_fiber *find(struct baton_worker *w)
 	/* Our own queue may never be empty: the others' turn. */
 	if (--p->budget <= 0) {
 		p->budget = SCHED_FAIRNESS;
+		polling_look(rt, w);
 		f = baton_global_pop(rt, p, 1);
 		if (!f)
 			f = take_orphan(rt);
@@ -360,6 +368,8 @@ static struct baton_fiber *find(struct baton_worker *w)
 	if (!f)
 		f = baton_global_pop(rt, p,
 			       READ_ONCE(rt->hdr->nglobal) / rt->nprocs + 1);
+	if (!f && polling_look(rt, w))
+		f = runq_pop(&p->runq);
 	return f ? f : spin(rt, p);
 }
 
@@ -429,6 +439,17 @@ NO_SANITIZE static _Noreturn void finish(struct baton_worker *w)
 	baton_asm_finish(w->base_sp);
 }
 
+/* @w has nothing to run: the poller's role, or that of a standby. */
+static void rest(struct baton_worker *w)
+{
+	struct polling *p = polling_take(w->rt);
+
+	if (p)
+		p->ops->wait(w);
+	else
+		baton_worker_park(w, 0);
+}
+
 NO_SANITIZE _Noreturn void baton_sched_loop(void *arg)
 {
 	struct baton_worker *w = arg;
@@ -450,8 +471,11 @@ NO_SANITIZE _Noreturn void baton_sched_loop(void *arg)
 				continue;
 			break;
 		}
-		if (!w->proc && !baton_worker_park(w, 0))
-			continue;
+		if (!w->proc) {
+			rest(w);
+			if (!w->proc)
+				continue;
+		}
 		f = find(w);
 		if (!f) {
 			unsigned int p = w->proc->index;

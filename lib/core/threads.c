@@ -25,6 +25,7 @@
 
 #include "../tier/tier.h"
 #include "debug.h"
+#include "polling.h"
 #include "proc.h"
 #include "reason.h"
 #include "sched.h"
@@ -168,7 +169,8 @@ static void reap(struct baton_rt *rt)
 
 /*
  * @w cannot be counted on: it has lost its processor, or may do so any moment,
- * and runs nothing else; or it serves one fiber only, or, retired, none: then
+ * and runs nothing else; or it has the poller's role, and is no standby; or it
+ * serves one fiber only, or, retired, none: then
  * its slot may be another's by now, but it is pinned whatever that one says.
  */
 static bool stuck(const struct baton_worker *w)
@@ -182,7 +184,8 @@ static bool stuck(const struct baton_worker *w)
 		if (READ_ONCE(w->slot->taken) == BATON_TAKEN)
 			return true;
 	}
-	return READ_ONCE(w->depth) || READ_ONCE(w->pinned);
+	return READ_ONCE(w->depth) || READ_ONCE(w->pinned) ||
+	       READ_ONCE(w->polling);
 }
 
 /*
@@ -218,9 +221,13 @@ static bool provide(struct baton_rt *rt)
 	if (suffice(rt))
 		return true;
 	made = READ_ONCE(rt->nworkers) < rt->max_workers && !worker_start(rt);
-	/* A pinned fiber needs no standby. */
-	if (!made)
+	if (!made) {
+		/* A pinned fiber needs no standby. */
 		baton_sched_rescue(rt);
+		/* Who has the poller's role can do without it. */
+		if (rt_has_work(rt))
+			polling_kick(rt);
+	}
 	/* At the limit the next worker that comes home takes its turn. */
 	return made || READ_ONCE(rt->nworkers) >= rt->max_workers;
 }

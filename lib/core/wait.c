@@ -121,6 +121,16 @@ static struct baton_fiber *calling_fiber(void)
 	return w && slot_state(w->slot) == BATON_FOREIGN ? w->fiber : NULL;
 }
 
+bool baton_wait_thread_canceled(void)
+{
+	struct baton_fiber *f = calling_fiber();
+
+	if (!f || !READ_ONCE(f->canceled) || f->masked)
+		return false;
+	baton_cancel_heard(f);
+	return true;
+}
+
 /* Never inline: its errno is the thread's, and others here switch. */
 static int __attribute__((noinline))
 block_thread(struct waiter *own, int64_t deadline)

@@ -124,6 +124,12 @@ bool baton_wait_cancel(struct baton_fiber *f);
  */
 void baton_wait_canceled_later(const struct wait *t);
 
+/*
+ * This thread is in a foreign call whose cancel is due, and has heard of it now:
+ * what it waits for is to end by -ECANCELED.
+ */
+bool baton_wait_thread_canceled(void);
+
 /* How the wait of @f, which is over, ended: 0, -ECANCELED, -ETIMEDOUT. */
 int baton_wait_result(const struct baton_fiber *f);
 

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "deadlock.h"
 #include "interrupt.h"
+#include "polling.h"
 #include "timer.h"
 #include "wait.h"
 
@@ -78,6 +79,7 @@ bool baton_watcher_wait(struct baton_rt *rt, long retry)
 
 		ns = sooner(ns, baton_deadlock_look(rt));
 		ns = sooner(ns, baton_interrupt_watch(rt));
+		ns = sooner(ns, baton_polling_watch(rt));
 		ns = sooner(ns, baton_stack_pool_tick(&rt->stacks));
 
 		if (!rt->tier->tick)

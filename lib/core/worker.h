@@ -38,6 +38,7 @@
  * @retired: its fiber has ended while locked to it: the thread runs no other,
  *           and leaves. It stays pinned, to a fiber that is no more. Written
  *           once; the watcher looks, too.
+ * @polling: it has the poller's role, see polling.h; the watcher looks, too
  * @chunks:  memory for the calls in progress, see call/alloc.c
  * @depth:   callbacks in progress; anybody may read it
  * @adopted: the thread is not the library's; see adopted.h
@@ -63,6 +64,7 @@ struct baton_worker {
 	uint32_t rare;
 	bool adopted;
 	bool retired;
+	bool polling;
 	struct cxx *cxx;
 	void (*exits)(struct baton_worker *w);
 	struct baton_worker *next;	/* of a list in rt.h */

@@ -55,6 +55,8 @@ static uint32_t *lock_of(const struct baton_case *c)
 		return &((struct baton_chan *)c->object)->baton_lock;
 	case BATON_CASE_TIMER:
 		return &((struct baton_timer *)c->object)->baton_lock;
+	case BATON_CASE_READ:
+	case BATON_CASE_WRITE:
 	case BATON_CASE_NONE:
 		break;
 	}
@@ -157,6 +159,8 @@ static int try_locked(struct selecting *s, struct baton_case *c,
 		if (timer->baton_armed && !s->now)
 			s->now = now_ns();
 		return timer_take_locked(timer, s->now, c->elem) ? 0 : -EAGAIN;
+	case BATON_CASE_READ:
+	case BATON_CASE_WRITE:
 	case BATON_CASE_NONE:
 		break;
 	}
@@ -173,6 +177,8 @@ static struct baton_waitq *queue_of(const struct baton_case *c)
 		return &((struct baton_chan *)c->object)->baton_receivers;
 	case BATON_CASE_TIMER:
 		return &((struct baton_timer *)c->object)->baton_waiters;
+	case BATON_CASE_READ:
+	case BATON_CASE_WRITE:
 	case BATON_CASE_NONE:
 		break;
 	}

@@ -8,6 +8,7 @@
 #include <baton/sync.h>
 #include <baton/time.h>
 #include <baton/chan.h>
+#include <baton/io.h>
 #include <baton/panic.h>
 #include <baton/call.h>
 

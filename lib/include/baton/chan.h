@@ -140,23 +140,30 @@ size_t baton_chan_cap(const struct baton_chan *ch);
  * @BATON_CASE_SEND:  sending an element
  * @BATON_CASE_RECV:  receiving one
  * @BATON_CASE_TIMER: a tick of a timer
+ * @BATON_CASE_READ:  a descriptor from which can be read, or accepted
+ * @BATON_CASE_WRITE: one to which can be written
  */
 enum baton_case_kind {
 	BATON_CASE_NONE = 0,
 	BATON_CASE_SEND = 1,
 	BATON_CASE_RECV = 2,
 	BATON_CASE_TIMER = 3,
+	BATON_CASE_READ = 4,
+	BATON_CASE_WRITE = 5,
 };
 
 /**
  * struct baton_case - one of the things that baton_select() waits for
  * @kind:   what it is about
  * @result: out, if this case was chosen: what the call would have returned of
- *          which it takes the place: 0 or -EPIPE
+ *          which it takes the place: 0 or -EPIPE; of a descriptor POLLIN and
+ *          the like, what poll() would have said: POLLNVAL if it is closed
  * @object: the struct baton_chan, or struct baton_timer
  * @elem:   the element, or where to put it, as for baton_chan_send() and
  *          baton_chan_recv(); of a timer where to put the number of ticks, an
  *          uint64_t, or NULL
+ * @fd:     the descriptor. Nothing is read or written: it was ready, and who
+ *          reads next may have to wait if others read, too
  *
  * The other fields are the library's. They need not be initialised.
  */
@@ -165,6 +172,7 @@ struct baton_case {
 	int result;
 	void *object;
 	void *elem;
+	int fd;
 	struct baton_wait_entry baton_entry;
 	unsigned int baton_turn;
 	unsigned int baton_order;

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * poller.h - waiting until a descriptor is ready. poller.c has the protocol.
+ *
+ * What is known of a descriptor is in a table by its number, and is a hint: the
+ * program may have closed it by close(), and have another one of this number.
+ */
+#ifndef BATON_IO_POLLER_H
+#define BATON_IO_POLLER_H
+
+#include <errno.h>
+#include <sys/epoll.h>
+
+#include "../core/wait.h"
+
+/* The two sides of a descriptor that is waited for. */
+enum side {
+	SIDE_READ,
+	SIDE_WRITE,
+};
+
+/* How to try without waiting; see op.c. */
+enum kind {
+	KIND_UNKNOWN,
+	KIND_SOCKET,	/* MSG_DONTWAIT */
+	KIND_NOWAIT,	/* RWF_NOWAIT */
+	KIND_POLL,	/* poll() first, and then as a foreign call */
+};
+
+/* desc.confirm */
+#define CONFIRM_LINKED	1u	/* on the poller's list */
+#define CONFIRM_NEEDED	2u	/* somebody waits unconfirmed */
+
+/**
+ * struct desc - a descriptor
+ * @lock:    protects @queue, and writes of what is not said to be anybody's
+ * @gen:     changes when it is closed, as far as the library knows: who began to
+ *           wait before is not to go on with the new one
+ * @seq:     by side: how often it was said to be ready
+ * @drained: by side: @seq before the last try that has shown that there is no
+ *           more. While both are the same a try would be in vain. Anybody's
+ * @busy:    tries in progress that baton_close() waits for; anybody's
+ * @confirm: above; anybody's
+ * @queue:   by side, who waits: struct poller_entry
+ * @next:    of the poller's list
+ * @fd:      its number; constant
+ * @events:  what it is in the epoll set with, as far as is known; 0: not there
+ * @kind:    enum kind; anybody's
+ * @stream:  a stream socket: a short read has drained it
+ * @ending:  it has been said to be at its end, or to have urgent data, or an
+ *           error: nothing can be said of it before a try
+ * @pause:   milliseconds to wait when accept() has failed next; anybody's
+ */
+struct desc {
+	uint32_t lock;
+	uint32_t gen;
+	uint32_t seq[2];
+	uint32_t drained[2];
+	uint32_t busy;
+	uint32_t confirm;
+	struct baton_waitq queue[2];
+	struct desc *next;
+	int fd;
+	uint8_t events;
+	uint8_t kind;
+	bool stream;
+	bool ending;
+	uint32_t pause;
+} __attribute__((aligned(128)));
+
+/**
+ * struct poller_entry - one who waits
+ * @entry:     of the side's queue
+ * @confirmed: the descriptor of this number was in the epoll set while this one
+ *             waited; the lock
+ * @closed:    out: it was closed meanwhile
+ */
+struct poller_entry {
+	struct baton_wait_entry entry;
+	bool confirmed;
+	bool closed;
+};
+
+/*
+ * Descriptor @fd of scheduler @rt, which runs the calling fiber. NULL: no
+ * memory, no descriptors, or a number that is too high: then it cannot be waited
+ * for here.
+ */
+struct desc *baton_desc_get(struct baton_rt *rt, int fd);
+
+/* Has a try shown that it has to be waited for, and nothing been heard since? */
+static inline bool desc_drained(const struct desc *d, enum side side)
+{
+	return READ_ONCE(d->drained[side]) == READ_ONCE(d->seq[side]);
+}
+
+/* Before a try; acquire: the word before the try. */
+static inline uint32_t desc_seq(const struct desc *d, enum side side)
+{
+	return smp_load_acquire(&d->seq[side]);
+}
+
+/* A try that began at @seq has shown that there is no more. */
+static inline void desc_drain(struct desc *d, enum side side, uint32_t seq)
+{
+	WRITE_ONCE(d->drained[side], seq);
+}
+
+/* The same of one that got less than it asked for. */
+static inline void desc_short(struct desc *d, enum side side, uint32_t seq)
+{
+	if (likely(READ_ONCE(d->stream) && !READ_ONCE(d->ending)))
+		desc_drain(d, side, seq);
+}
+
+/*
+ * Around a try after a wait, since when the number may be another's. False, and
+ * desc_end() is not to be called: it is. Full barrier: busy before gen; pairs
+ * with baton_poller_close().
+ */
+static inline bool desc_begin(struct desc *d, uint32_t gen)
+{
+	atomic_fetch_add(&d->busy, 1u);
+	if (likely(READ_ONCE(d->gen) == gen))
+		return true;
+	atomic_fetch_sub(&d->busy, 1u);
+	return false;
+}
+
+static inline void desc_end(struct desc *d)
+{
+	atomic_fetch_sub(&d->busy, 1u);
+}
+
+/*
+ * The descriptor is in the epoll set for @side. 0; -EPERM it is of a kind that
+ * is always ready; or another -errno. @confirmed: it was seen to be there just
+ * now; otherwise baton_desc_listed() has to follow. From a fiber.
+ */
+int baton_desc_register(struct baton_rt *rt, struct desc *d, enum side side,
+			bool *confirmed);
+
+/* With the lock: list @e, whose waiter was armed. */
+static inline void desc_list_locked(struct desc *d, enum side side,
+				    struct poller_entry *e,
+				    struct waiter *waiter)
+{
+	waitq_add(&d->queue[side], &e->entry, waiter);
+}
+
+/* Fibers wait for a descriptor, @n more than before. */
+void baton_poller_waits(struct baton_rt *rt, int n);
+
+/* Somebody waits for @d, whom the poller has yet to confirm. */
+void baton_desc_listed(struct baton_rt *rt, struct desc *d);
+
+/*
+ * The current fiber waits until side @side of @d may be ready, unless it is
+ * drained no more. 0: try again; -EBADF it was closed since @gen; -EPERM as
+ * above; -ECANCELED; -ETIMEDOUT.
+ */
+int baton_desc_wait(struct baton_rt *rt, struct desc *d, enum side side,
+		    uint32_t gen, int64_t deadline);
+
+/* close(@fd), with all that baton_close() says of it. 0, -errno. */
+int baton_poller_close(int fd);
+
+/* @fd was just made: what is known of its number is of another one. */
+void baton_poller_fresh(struct baton_rt *rt, int fd);
+
+/* To be called once @rt has ended; by a fiber of it. False: no poller. */
+bool baton_poller_at_end(struct baton_rt *rt, void (*fn)(void));
+
+#endif /* BATON_IO_POLLER_H */

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* rw.c - read and write, of any kind of descriptor. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "op.h"
+
+/**
+ * struct rw - a read or a write
+ * @op:  comes first
+ * @iov: the places
+ * @n:   how many
+ */
+struct rw {
+	struct op op;
+	const struct iovec *iov;
+	int n;
+};
+
+/* What is sure not to wait for the rest: of a pipe that poll() says has room. */
+#define ROOM 4096
+
+static struct rw *rw_of(struct op *op)
+{
+	return (struct rw *)op;
+}
+
+/* Each of these has an errno of its thread: never inline. */
+
+static ssize_t __attribute__((noinline)) by_socket(const struct rw *a)
+{
+	struct msghdr m = {
+		.msg_iov = (struct iovec *)(uintptr_t)a->iov,
+		.msg_iovlen = (size_t)a->n,
+	};
+	int saved = errno;
+	ssize_t ret;
+
+	if (a->op.side == SIDE_READ)
+		ret = a->n == 1 ? recv(a->op.fd, a->iov->iov_base,
+				       a->iov->iov_len, MSG_DONTWAIT) :
+				  recvmsg(a->op.fd, &m, MSG_DONTWAIT);
+	else
+		ret = a->n == 1 ? send(a->op.fd, a->iov->iov_base,
+				       a->iov->iov_len, MSG_DONTWAIT) :
+				  sendmsg(a->op.fd, &m, MSG_DONTWAIT);
+	return op_result(ret, saved);
+}
+
+static ssize_t __attribute__((noinline)) by_flag(const struct rw *a)
+{
+	int saved = errno;
+
+	return op_result(a->op.side == SIDE_READ ?
+				 preadv2(a->op.fd, a->iov, a->n, -1,
+					 RWF_NOWAIT) :
+				 pwritev2(a->op.fd, a->iov, a->n, -1,
+					  RWF_NOWAIT),
+			 saved);
+}
+
+static ssize_t __attribute__((noinline)) by_poll(struct op *op)
+{
+	const struct rw *a = rw_of(op);
+	struct iovec first = a->iov[0];
+	int saved = errno;
+
+	if (op->side == SIDE_READ)
+		return op_result(readv(op->fd, a->iov, a->n), saved);
+	for (int i = 0; i < a->n - 1 && !first.iov_len; i++)
+		first = a->iov[i + 1];
+	if (first.iov_len > ROOM)
+		first.iov_len = ROOM;
+	return op_result(write(op->fd, first.iov_base, first.iov_len), saved);
+}
+
+/* Neither flag is known: a file, which is always ready? */
+static bool __attribute__((noinline)) is_file(int fd)
+{
+	int saved = errno;
+	struct stat st;
+	bool is;
+
+	is = !fstat(fd, &st) &&
+	     (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) || S_ISDIR(st.st_mode));
+	errno = saved;
+	return is;
+}
+
+static ssize_t rw_attempt(struct op *op)
+{
+	const struct rw *a = rw_of(op);
+	ssize_t ret;
+
+	if (op->kind == KIND_SOCKET || op->kind == KIND_UNKNOWN) {
+		ret = by_socket(a);
+		op->kind = ret == -ENOTSOCK ? KIND_UNKNOWN : KIND_SOCKET;
+		if (ret != -ENOTSOCK)
+			return ret;
+	}
+	if (op->kind == KIND_UNKNOWN || op->kind == KIND_NOWAIT) {
+		ret = by_flag(a);
+		op->kind = KIND_NOWAIT;
+		if (ret != -EOPNOTSUPP && ret != -ENOSYS)
+			return ret;
+		op->kind = KIND_POLL;
+		if (is_file(op->fd)) {
+			op->kind = KIND_UNKNOWN;
+			return OP_FILE;
+		}
+	}
+	ret = baton_op_ready(op->fd, op->side);
+	return ret > 0 ? OP_CALL : ret < 0 ? ret : -EAGAIN;
+}
+
+static ssize_t rw(int fd, enum side side, const struct iovec *iov, int n,
+		  size_t asked, int64_t deadline)
+{
+	struct rw a = {
+		.op = {
+			.attempt = rw_attempt,
+			.call = by_poll,
+			.fd = fd,
+			.side = side,
+			.asked = asked,
+		},
+		.iov = iov,
+		.n = n,
+	};
+	ssize_t ret = baton_op(&a.op, deadline);
+
+	if (unlikely(ret == OP_FILE))
+		ret = baton_file_rw(fd, side == SIDE_WRITE, iov, n, -1,
+				    deadline);
+	return ret;
+}
+
+/* Nothing: what POSIX says of that. */
+static ssize_t __attribute__((noinline))
+none(int fd, enum side side, const struct iovec *iov, int n)
+{
+	int saved = errno;
+
+	return op_result(side == SIDE_READ ? readv(fd, iov, n) :
+					     writev(fd, iov, n),
+			 saved);
+}
+
+static ssize_t rw_one(int fd, enum side side, void *buf, size_t n,
+		      int64_t deadline)
+{
+	struct iovec iov = { buf, n };
+
+	if (unlikely(!n))
+		return none(fd, side, &iov, 1);
+	return rw(fd, side, &iov, 1, n, deadline);
+}
+
+static ssize_t rw_many(int fd, enum side side, const struct iovec *iov, int n,
+		       int64_t deadline)
+{
+	size_t asked = 0;
+
+	if (n < 0 || (n && !iov))
+		return -EINVAL;
+	for (int i = 0; i < n; i++)
+		asked += iov[i].iov_len;
+	if (unlikely(!asked))
+		return none(fd, side, iov, n);
+	return rw(fd, side, iov, n, asked, deadline);
+}
+
+ssize_t baton_read_until(int fd, void *buf, size_t n, int64_t deadline)
+{
+	return rw_one(fd, SIDE_READ, buf, n, deadline);
+}
+
+ssize_t baton_read(int fd, void *buf, size_t n)
+{
+	return rw_one(fd, SIDE_READ, buf, n, BATON_NEVER);
+}
+
+ssize_t baton_write_until(int fd, const void *buf, size_t n, int64_t deadline)
+{
+	return rw_one(fd, SIDE_WRITE, (void *)(uintptr_t)buf, n, deadline);
+}
+
+ssize_t baton_write(int fd, const void *buf, size_t n)
+{
+	return rw_one(fd, SIDE_WRITE, (void *)(uintptr_t)buf, n, BATON_NEVER);
+}
+
+ssize_t baton_readv_until(int fd, const struct iovec *iov, int n,
+			  int64_t deadline)
+{
+	return rw_many(fd, SIDE_READ, iov, n, deadline);
+}
+
+ssize_t baton_readv(int fd, const struct iovec *iov, int n)
+{
+	return rw_many(fd, SIDE_READ, iov, n, BATON_NEVER);
+}
+
+ssize_t baton_writev_until(int fd, const struct iovec *iov, int n,
+			   int64_t deadline)
+{
+	return rw_many(fd, SIDE_WRITE, iov, n, deadline);
+}
+
+ssize_t baton_writev(int fd, const struct iovec *iov, int n)
+{
+	return rw_many(fd, SIDE_WRITE, iov, n, BATON_NEVER);
+}
