@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /* baton.c - the rows of tools/peers for baton. */
 #include <baton/baton.h>
-#if __has_include(<baton/io.h>)
 #include <baton/io.h>
-#endif
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
@@ -192,7 +190,6 @@ static void foreign_row(uint64_t n)
 	baton_call(from_thread, (void *)(uintptr_t)n);
 }
 
-#if __has_include(<baton/io.h>)
 static void *echo(void *arg)
 {
 	int fd = (int)(intptr_t)arg;
@@ -220,14 +217,6 @@ static void *serve(void *arg)
 					(void *)(intptr_t)fd), "spawn");
 	}
 }
-
-#else
-static void *serve(void *arg)
-{
-	(void)arg;
-	exit(3);
-}
-#endif
 
 static const struct peer_row rows[] = {
 	{ "yield", 1, 2, yield_row },
