@@ -21,15 +21,26 @@
 
 /* --- threads -------------------------------------------------------------- */
 
-int __attribute__((noinline)) baton_op_ready(int fd, enum side side)
+int __attribute__((noinline)) baton_op_events(int fd, enum side side)
 {
 	struct pollfd p = {
 		.fd = fd,
 		.events = side == SIDE_READ ? POLLIN : POLLOUT,
 	};
-	int saved = errno;
+	int saved = errno, ret;
 
-	return (int)op_result(poll(&p, 1, 0), saved);
+	do
+		ret = poll(&p, 1, 0);
+	while (ret < 0 && errno == EINTR);
+	ret = (int)op_result(ret, saved);
+	return ret > 0 ? p.revents : ret;
+}
+
+int baton_op_ready(int fd, enum side side)
+{
+	int events = baton_op_events(fd, side);
+
+	return events > 0 ? 1 : events;
 }
 
 int __attribute__((noinline))

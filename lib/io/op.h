@@ -55,6 +55,9 @@ static inline ssize_t op_result(ssize_t ret, int saved)
 /* Is @fd ready for @side? 1, 0; -errno. */
 int baton_op_ready(int fd, enum side side);
 
+/* What poll() says at once of @fd for @side: POLL*, or 0; -errno. */
+int baton_op_events(int fd, enum side side);
+
 /* A thread waits until some of @fds are ready, by poll(): how many; 0
  * @deadline; -ECANCELED, and other -errno. */
 int baton_op_poll(struct pollfd *fds, nfds_t n, int64_t deadline);

@@ -69,7 +69,7 @@ struct desc {
 } __attribute__((aligned(128)));
 
 /**
- * struct poller_entry - one who waits
+ * struct poller_entry - one who waits; struct baton_case has the same three
  * @entry:     of the side's queue
  * @confirmed: the descriptor of this number was in the epoll set while this one
  *             waited; the lock
@@ -77,8 +77,8 @@ struct desc {
  */
 struct poller_entry {
 	struct baton_wait_entry entry;
-	bool confirmed;
-	bool closed;
+	unsigned char confirmed;
+	unsigned char closed;
 };
 
 /*

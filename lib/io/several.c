@@ -167,13 +167,13 @@ static int register_all(struct several *s)
 {
 	for (nfds_t i = 0; i < 2 * s->n; i++) {
 		struct place *at = &s->places[i];
+		bool confirmed = false;
 		int err;
 
 		if (!at->d)
 			continue;
-		at->entry = (struct poller_entry){ .confirmed = false };
-		err = baton_desc_register(s->rt, at->d, at->side,
-					  &at->entry.confirmed);
+		err = baton_desc_register(s->rt, at->d, at->side, &confirmed);
+		at->entry = (struct poller_entry){ .confirmed = confirmed };
 		/* poll() has said that it is not ready: not a file. */
 		if (err && err != -EBADF)
 			return err;

@@ -14,6 +14,11 @@
  * the one that locks second finds the other one on both lists, and wins it by
  * one of them. Nor can one win itself: it is listed nowhere while it looks.
  *
+ * A descriptor has no state that could be looked at with a lock. poll() is asked
+ * before, and what counts events of it (lib/io/poller.h) is noted before that:
+ * if it has changed once all is locked, it is asked again. Who has won such a
+ * case says no more than that, too.
+ *
  * Who has won a timer's case has started that timer anew, and no more: the
  * waiter looks again. So it does at the time of the first timer, which is as
  * good as a deadline.
@@ -21,6 +26,7 @@
 #include <limits.h>
 
 #include "../core/reason.h"
+#include "../io/op.h"
 #include "chan.h"
 #include "tick.h"
 
@@ -34,6 +40,7 @@
  * @n:        how many
  * @deadline: of the caller, or of its fiber's scope
  * @now:      the time, once it was asked for; 0: not yet
+ * @fds:      there are descriptors among them
  * @tick:     what it waits for by time is a timer's tick, not the deadline
  */
 struct selecting {
@@ -42,10 +49,26 @@ struct selecting {
 	unsigned int n;
 	int64_t deadline;
 	int64_t now;
+	bool fds;
 	bool tick;
 };
 
 /* --- in which order ------------------------------------------------------ */
+
+static bool is_fd(const struct baton_case *c)
+{
+	return c->kind == BATON_CASE_READ || c->kind == BATON_CASE_WRITE;
+}
+
+static struct desc *desc_of(const struct baton_case *c)
+{
+	return c->baton_desc;
+}
+
+static enum side side_of(const struct baton_case *c)
+{
+	return c->kind == BATON_CASE_READ ? SIDE_READ : SIDE_WRITE;
+}
 
 static uint32_t *lock_of(const struct baton_case *c)
 {
@@ -57,6 +80,7 @@ static uint32_t *lock_of(const struct baton_case *c)
 		return &((struct baton_timer *)c->object)->baton_lock;
 	case BATON_CASE_READ:
 	case BATON_CASE_WRITE:
+		return c->baton_desc ? &desc_of(c)->lock : NULL;
 	case BATON_CASE_NONE:
 		break;
 	}
@@ -144,7 +168,7 @@ static void unlock_all(const struct selecting *s)
 
 /* --- one case, with its lock --------------------------------------------- */
 
-/* 0, -EPIPE: done; -EAGAIN: it is not ready. */
+/* 0, -EPIPE, POLL*: done; -EAGAIN: it is not ready. */
 static int try_locked(struct selecting *s, struct baton_case *c,
 		      struct waiter **peer)
 {
@@ -161,6 +185,7 @@ static int try_locked(struct selecting *s, struct baton_case *c,
 		return timer_take_locked(timer, s->now, c->elem) ? 0 : -EAGAIN;
 	case BATON_CASE_READ:
 	case BATON_CASE_WRITE:
+		return c->result ? c->result : -EAGAIN;
 	case BATON_CASE_NONE:
 		break;
 	}
@@ -179,6 +204,7 @@ static struct baton_waitq *queue_of(const struct baton_case *c)
 		return &((struct baton_timer *)c->object)->baton_waiters;
 	case BATON_CASE_READ:
 	case BATON_CASE_WRITE:
+		return &desc_of(c)->queue[side_of(c)];
 	case BATON_CASE_NONE:
 		break;
 	}
@@ -202,6 +228,96 @@ static int try_all_locked(struct selecting *s, struct waiter **peer)
 		}
 	}
 	return -EAGAIN;
+}
+
+/* --- descriptors ----------------------------------------------------------- */
+
+/* The poller sees the case as its own entry. */
+#define SAME_PLACE(ours, its)						\
+	_Static_assert(offsetof(struct baton_case, ours) -		\
+		       offsetof(struct baton_case, baton_entry) ==	\
+		       offsetof(struct poller_entry, its), #its)
+
+SAME_PLACE(baton_confirmed, confirmed);
+SAME_PLACE(baton_over, closed);
+
+/* What poll() says of the case: POLL*, 0, -errno. It is in the poller's set, and
+ * what may change is noted before poll() is asked. */
+static int fd_look(struct baton_case *c, struct baton_rt *rt, bool again)
+{
+	struct desc *d = baton_desc_get(rt, c->fd);
+	bool confirmed = false;
+	int got, err;
+
+	if (!d)
+		return -ENOMEM;
+	if (!again)
+		c->baton_gen = READ_ONCE(d->gen);
+	c->baton_desc = d;
+	c->baton_over = 0;
+	c->baton_confirmed = 0;
+	if (READ_ONCE(d->gen) != c->baton_gen)
+		return POLLNVAL;
+	got = baton_op_events(c->fd, side_of(c));
+	if (got)
+		return got;
+	err = baton_desc_register(rt, d, side_of(c), &confirmed);
+	if (err)
+		return err == -EBADF ? POLLNVAL : err;
+	c->baton_confirmed = confirmed;
+	c->baton_seq = desc_seq(d, side_of(c));
+	return baton_op_events(c->fd, side_of(c));
+}
+
+/* Before the locks. 0, -errno with a reason. */
+static int fds_look(struct selecting *s, bool again)
+{
+	struct baton_worker *w = baton_worker_self();
+
+	for (unsigned int i = 0; i < s->n; i++) {
+		struct baton_case *c = &s->cases[i];
+
+		if (!is_fd(c))
+			continue;
+		if (!sched_on_fiber(w))
+			return baton_error(-EPERM, "case %u: a descriptor, but not from a fiber",
+					   i);
+		c->result = fd_look(c, w->rt, again);
+		if (c->result < 0)
+			return baton_error(c->result,
+					   "case %u: descriptor %d: error %d",
+					   i, c->fd, -c->result);
+		/* A look may have moved us. */
+		w = baton_worker_self();
+	}
+	return 0;
+}
+
+/* With the locks: has any changed since then? */
+static bool fds_changed_locked(const struct selecting *s)
+{
+	for (unsigned int i = 0; s->fds && i < s->n; i++) {
+		const struct baton_case *c = &s->cases[i];
+		const struct desc *d = desc_of(c);
+
+		if (is_fd(c) && (d->seq[side_of(c)] != c->baton_seq ||
+				 d->gen != c->baton_gen))
+			return true;
+	}
+	return false;
+}
+
+/* They are listed; @n: 1. And once they are not any more: -1. */
+static void fds_wait(struct selecting *s, int n)
+{
+	struct baton_rt *rt = s->t.w ? s->t.w->rt : NULL;
+
+	if (!s->fds)
+		return;
+	baton_poller_waits(rt, n);
+	for (unsigned int i = 0; n > 0 && i < s->n; i++)
+		if (is_fd(&s->cases[i]) && !s->cases[i].baton_confirmed)
+			baton_desc_listed(rt, desc_of(&s->cases[i]));
 }
 
 /* Be listed everywhere. Returns when the first timer is due, or the deadline. */
@@ -263,21 +379,27 @@ static int select_once(struct selecting *s)
 			wait_resume(&s->t, peer);
 		return err == -EAGAIN ? -ETIMEDOUT : err;
 	}
+	if (unlikely(fds_changed_locked(s))) {
+		unlock_all(s);
+		return AGAIN;
+	}
 	wait_arm(&s->t);
 	until = list_all_locked(s);
 	unlock_all(s);
+	fds_wait(s, 1);
 	err = wait_block(&s->t, until);
+	fds_wait(s, -1);
 	if (!err)
 		won = case_of(s->t.waiter);
 	unlist_all(s, won);
-	if (won && won->kind != BATON_CASE_TIMER)
+	if (won && won->kind != BATON_CASE_TIMER && !is_fd(won))
 		return (int)(won - s->cases);
 	if (err == -ETIMEDOUT && s->tick)
 		return AGAIN;
 	return err ? err : AGAIN;
 }
 
-static int check(const struct baton_case *cases, size_t n)
+static int check(const struct baton_case *cases, size_t n, bool *fds)
 {
 	if (n > INT_MAX || (n && !cases))
 		return baton_error(-EINVAL, "cases: NULL, or too many");
@@ -286,9 +408,13 @@ static int check(const struct baton_case *cases, size_t n)
 
 		if (c->kind == BATON_CASE_NONE)
 			continue;
-		if (c->kind > BATON_CASE_TIMER)
+		if (c->kind > BATON_CASE_WRITE)
 			return baton_error(-EINVAL, "case %zu: kind %u", i,
 					   (unsigned int)c->kind);
+		if (is_fd(c)) {
+			*fds = true;
+			continue;
+		}
 		if (!c->object)
 			return baton_error(-EINVAL, "case %zu: NULL", i);
 		if (c->kind == BATON_CASE_SEND && !c->elem &&
@@ -301,12 +427,19 @@ static int check(const struct baton_case *cases, size_t n)
 int baton_select(struct baton_case *cases, size_t n, int64_t deadline)
 {
 	struct selecting s = {.cases = cases, .n = (unsigned int)n};
+	bool again = false;
 	int got;
 
-	got = check(cases, n);
+	got = check(cases, n, &s.fds);
 	if (unlikely(got))
 		return got;
 	do {
+		if (unlikely(s.fds)) {
+			got = fds_look(&s, again);
+			if (got)
+				return got;
+			again = true;
+		}
 		/* Each wait is a new one; it may have moved us elsewhere. */
 		wait_enter(&s.t);
 		s.deadline = deadline;

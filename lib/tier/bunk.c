@@ -151,7 +151,7 @@ static void list_locked(struct baton_rt *rt, struct bunk *b)
 	b->listed = true;
 	b->next = t->standby;
 	t->standby = b;
-	rt->hdr->nstandby++;
+	WRITE_ONCE(rt->hdr->nstandby, rt->hdr->nstandby + 1);
 }
 
 static void unlist_locked(struct baton_rt *rt, struct bunk *b)
@@ -166,7 +166,7 @@ static void unlist_locked(struct baton_rt *rt, struct bunk *b)
 		link = &(*link)->next;
 	*link = b->next;
 	b->listed = false;
-	rt->hdr->nstandby--;
+	WRITE_ONCE(rt->hdr->nstandby, rt->hdr->nstandby - 1);
 }
 
 /*

@@ -440,7 +440,7 @@ static void *reads(void *arg)
 	struct reading *r = arg;
 
 	store(&r->begun, 1);
-	r->got = baton_read(r->fd, r->buf, sizeof(r->buf));
+	store(&r->got, baton_read(r->fd, r->buf, sizeof(r->buf)));
 	return NULL;
 }
 
@@ -672,6 +672,78 @@ static void *poll_close_main(void *arg)
 START_TEST(poll_closes)
 {
 	run(_i, poll_close_main, NULL);
+}
+END_TEST
+
+static void *select_main(void *arg)
+{
+	struct baton_chan ch;
+	struct baton_fiber *f;
+	int a[2], buffer[1], one = 1;
+
+	pair(a);
+	expect_eq(baton_chan_init(&ch, sizeof(int), 1, buffer), 0);
+	struct baton_case c[] = {
+		{ .kind = BATON_CASE_RECV, .object = &ch },
+		{ .kind = BATON_CASE_READ, .fd = a[0] },
+		{ .kind = BATON_CASE_WRITE, .fd = a[0] },
+	};
+
+	expect_eq(baton_select(c, 2, 0), -ETIMEDOUT);
+	expect_eq(baton_select(c, 2, baton_now() + BATON_MSEC), -ETIMEDOUT);
+	expect_eq(baton_select(c, 3, BATON_NEVER), 2);
+	expect_eq(c[2].result, POLLOUT);
+	f = spawn(later_write, &a[1]);
+	expect_eq(baton_select(c, 2, BATON_NEVER), 1);
+	expect_eq(c[1].result, POLLIN);
+	join(f);
+	expect_eq(baton_read(a[0], buffer, 8), 8);
+	expect_eq(baton_chan_send(&ch, &one), 0);
+	expect_eq(baton_select(c, 2, BATON_NEVER), 0);
+	/* A closed one says so, also while it is waited for. */
+	expect_eq(baton_close(a[0]), 0);
+	expect_eq(baton_select(c, 2, BATON_NEVER), 1);
+	expect_eq(c[1].result, POLLNVAL);
+	return arg;
+}
+
+START_TEST(selects)
+{
+	run(_i, select_main, NULL);
+}
+END_TEST
+
+static void *selects_one(void *arg)
+{
+	return (void *)(intptr_t)baton_select(arg, 1, BATON_NEVER);
+}
+
+static void *select_close_main(void *arg)
+{
+	struct baton_fiber *f;
+	int a[2], b[2];
+
+	for (unsigned int i = 0; i < scaled(50); i++) {
+		pair(a);
+		struct baton_case c = { .kind = BATON_CASE_READ, .fd = a[0] };
+
+		f = spawn(selects_one, &c);
+		while (READ_ONCE(f->waiter.blocked) != WAITER_BLOCKED)
+			baton_yield();
+		expect_eq(baton_close(a[0]), 0);
+		pair(b);
+		expect_eq((intptr_t)join(f), 0);
+		expect_eq(c.result, POLLNVAL);
+		expect_eq(baton_close(a[1]), 0);
+		expect_eq(baton_close(b[0]), 0);
+		expect_eq(baton_close(b[1]), 0);
+	}
+	return arg;
+}
+
+START_TEST(select_closes)
+{
+	run(_i, select_close_main, NULL);
 }
 END_TEST
 
@@ -1046,6 +1118,8 @@ int main(void)
 	LOOP(behind);
 	LOOP(polls);
 	LOOP(poll_closes);
+	LOOP(selects);
+	LOOP(select_closes);
 	LOOP(foreign);
 	tcase_add_test(tc, no_scheduler);
 	LOOP(blocked);

@@ -174,8 +174,13 @@ struct baton_case {
 	void *elem;
 	int fd;
 	struct baton_wait_entry baton_entry;
+	unsigned char baton_confirmed;
+	unsigned char baton_over;
 	unsigned int baton_turn;
 	unsigned int baton_order;
+	uint32_t baton_gen;
+	uint32_t baton_seq;
+	void *baton_desc;
 };
 
 /**
@@ -191,8 +196,9 @@ struct baton_case {
  *
  * Return: the number of the case that was chosen, from 0 on; -ETIMEDOUT; also
  * at the end of a scope, see baton_deadline_push(); -ECANCELED; -EINVAL @cases
- * or something in them NULL, an unknown kind, or @n more than INT_MAX, see
- * baton_reason(). Any thread. Blocks the fiber, or the thread.
+ * or something in them NULL, an unknown kind, or @n more than INT_MAX; -EPERM a
+ * descriptor, but not from a fiber; -ENOMEM, -EMFILE: it cannot be waited for;
+ * see baton_reason(). Any thread. Blocks the fiber, or the thread.
  */
 int baton_select(struct baton_case *cases, size_t n, int64_t deadline);
 
