@@ -242,7 +242,7 @@ $(O)/tools/baton-bench/cmd_files.o: BASE += $(if $(URING),-DHAVE_URING)
 
 $(O)/baton-bench: $(call tool_obj,baton-bench) $(O)/libbaton.a
 	$(call say,LD,$@)
-	$(Q)$(LINK) -o $@ $^ $(URING_LIBS) -pthread
+	$(Q)$(LINK) -o $@ $^ $(URING_LIBS) -pthread -lm
 
 $(O)/baton-sum: $(call tool_obj,baton-sum) $(O)/libbaton.a
 	$(call say,LD,$@)
@@ -345,6 +345,10 @@ demo: deps
 bench: all
 	@$(O)/baton-bench
 
+# Beside other runtimes, whose Debian packages it installs
+bench-peers: all
+	@tools/peers/run
+
 style:
 	@selftests/style
 
@@ -411,6 +415,7 @@ help:
 	@echo 'make check-arch  the ports alone, emulated (part of make check)'
 	@echo 'make check-delays  the library, with threads that are late at random'
 	@echo 'make bench       the benchmarks, here'
+	@echo 'make bench-peers other runtimes beside the library, and charts of it'
 	@echo 'make kmod K=6.12 baton.ko for one of: $(KERNELS) 7.3 debug'
 	@echo 'make selftests   build the tests'
 	@echo 'make examples    servers and the like, in build/examples/'
@@ -429,7 +434,7 @@ help:
 clean:
 	rm -rf $(O)
 
-.PHONY: all bench check check-arch check-delays clean demo deps examples help install kmod selftests style uninstall
+.PHONY: all bench bench-peers check check-arch check-delays clean demo deps examples help install kmod selftests style uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 

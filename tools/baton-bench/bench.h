@@ -15,16 +15,22 @@
  * @nprocs:   processors, for the scenarios that do not fix them
  * @trials:   0 for each case's own number
  * @block_ms: how long a blocking call blocks; 0 for each case's own
+ * @time_ms:  how long a turn lasts; 0 for each case's own
  * @json:     one object per line instead of the table
  * @only:     the one case to run, or NULL
+ * @plot:     where to draw a chart of the results, or NULL
+ * @dir:      a folder on the disk for faults, or NULL
  */
 struct bench_opts {
 	enum baton_tier tier;
 	unsigned int nprocs;
 	unsigned int trials;
 	unsigned int block_ms;
+	unsigned int time_ms;
 	bool json;
 	const char *only;
+	const char *plot;
+	const char *dir;
 };
 
 extern struct bench_opts bench_opts;
@@ -45,10 +51,14 @@ extern const struct bench_case bench_mutex_cases[];
 extern const struct bench_case bench_handoff_cases[];
 extern const struct bench_case bench_wait_cases[];
 extern const struct bench_case bench_files_cases[];
+extern const struct bench_case bench_echo_cases[];
+extern const struct bench_case bench_storm_cases[];
 
 /* main.c */
 int bench_run(unsigned int nprocs, baton_fn fn, void *arg);
 int bench_fail(const struct bench_case *c, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+void bench_note(const struct bench_case *c, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* report.c - results, as JSON or as a table */
@@ -60,7 +70,15 @@ enum bench_metric {
 	BENCH_MAX_NS,
 	BENCH_MISSED,
 	BENCH_RATIO,
-	BENCH_THREADS_RATIO,
+	/* Shown only where a row has them */
+	BENCH_P99_RATIO,
+	BENCH_FAIRNESS,
+	BENCH_RATIO_THREADS,
+	BENCH_RATIO_OFF,
+	BENCH_RATE,
+	BENCH_CPU_NS,
+	BENCH_WAKEUPS,
+	BENCH_CPU_PER_S,
 	BENCH_NMETRICS,
 };
 
@@ -78,6 +96,12 @@ void bench_row_init(struct bench_row *row, const struct bench_case *c,
 		    uint64_t n);
 void bench_row_set(struct bench_row *row, enum bench_metric m, double value);
 void bench_row_print(const struct bench_row *row);
+const char *bench_format(enum bench_metric m, double v, char *buf, size_t size);
+const char *bench_metric_name(enum bench_metric m);
+
+/* plot.c - a chart of what was printed */
+void bench_plot_add(const struct bench_row *row);
+int bench_plot(void);
 
 /* measure.c - time and statistics */
 #define BENCH_MSEC	UINT64_C(1000000)
@@ -103,6 +127,8 @@ uint64_t bench_now(void);
 void bench_sleep(uint64_t ns);
 void bench_sleep_until(uint64_t when);
 void bench_compute(uint64_t ns);
+double bench_median(const double *v, unsigned int n);
+double bench_median_ratio(const double *v, const double *ref, unsigned int n);
 void bench_measure(struct bench_loop *loops, unsigned int count);
 int bench_samples_init(struct bench_samples *s, size_t size);
 void bench_samples_uninit(struct bench_samples *s);

@@ -247,7 +247,7 @@ static void *first_fiber(void *arg)
 	bench_row_set(&row, BENCH_NS_PER_OP, ns);
 	if (ring > 0)
 		bench_row_set(&row, BENCH_RATIO, ring / ns);
-	bench_row_set(&row, BENCH_THREADS_RATIO,
+	bench_row_set(&row, BENCH_RATIO_THREADS,
 		      median(f->ns[THREADS]) / ns);
 	bench_row_print(&row);
 	return NULL;

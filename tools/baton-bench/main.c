@@ -18,6 +18,8 @@ static const struct bench_case *const groups[] = {
 	bench_handoff_cases,
 	bench_wait_cases,
 	bench_files_cases,
+	bench_echo_cases,
+	bench_storm_cases,
 	NULL
 };
 
@@ -28,24 +30,43 @@ static const char usage_text[] =
 "  --tier auto|poll|kmod   insist on a tier\n"
 "  --nprocs N              processors (1); yield and handoff always use one\n"
 "  --case C                only the case of that name\n"
-"  --trials N              trials of each hand-off case; sleepers of timer\n"
+"  --trials N              trials of each hand-off case; sleepers of timer;\n"
+"                          turns of the scenarios with connections and storms\n"
 "  --block MS              how long the calls of handoff block\n"
+"  --time MS               how long a turn lasts\n"
+"  --dir DIR               faults disk: of a file made there\n"
+"  --plot FILE.svg         draw a chart of the results, too\n"
 "  --json                  one JSON object per line instead of a table\n"
 "  --list                  list scenarios and cases\n"
 "  --help                  this text\n";
+
+static void say(const struct bench_case *c, const char *fmt, va_list ap)
+{
+	fflush(stdout);
+	fprintf(stderr, "baton-bench: %s/%s: ", c->scenario, c->name);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+}
 
 /* Say what is wrong with a case. Return: -1. */
 int bench_fail(const struct bench_case *c, const char *fmt, ...)
 {
 	va_list ap;
 
-	fflush(stdout);
-	fprintf(stderr, "baton-bench: %s/%s: ", c->scenario, c->name);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	say(c, fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 	return -1;
+}
+
+/* Say what is worth knowing of one. */
+void bench_note(const struct bench_case *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(c, fmt, ap);
+	va_end(ap);
 }
 
 /* Run @fn as the first fiber. Return: 0, or -1 having said why not. */
@@ -156,6 +177,9 @@ static void parse_options(int argc, char **argv)
 		{ "case", required_argument, NULL, 'c' },
 		{ "trials", required_argument, NULL, 'n' },
 		{ "block", required_argument, NULL, 'b' },
+		{ "time", required_argument, NULL, 'd' },
+		{ "plot", required_argument, NULL, 'P' },
+		{ "dir", required_argument, NULL, 'D' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "list", no_argument, NULL, 'l' },
 		{ "help", no_argument, NULL, 'h' },
@@ -179,6 +203,15 @@ static void parse_options(int argc, char **argv)
 			break;
 		case 'b':
 			bench_opts.block_ms = parse_number(optarg, 10000);
+			break;
+		case 'd':
+			bench_opts.time_ms = parse_number(optarg, 60000);
+			break;
+		case 'P':
+			bench_opts.plot = optarg;
+			break;
+		case 'D':
+			bench_opts.dir = optarg;
 			break;
 		case 'j':
 			bench_opts.json = true;
@@ -207,6 +240,10 @@ int main(int argc, char **argv)
 		usage_error("no such case", bench_opts.only);
 	if (fflush(stdout) || ferror(stdout)) {
 		perror("baton-bench: standard output");
+		failed++;
+	}
+	if (bench_opts.plot && bench_plot()) {
+		perror("baton-bench: --plot");
 		failed++;
 	}
 	return failed ? 1 : 0;

@@ -86,6 +86,26 @@ static int compare_double(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* Sorts a copy: the order of @v may mean something. */
+double bench_median(const double *v, unsigned int n)
+{
+	double sorted[n];
+
+	memcpy(sorted, v, sizeof(sorted));
+	qsort(sorted, n, sizeof(*sorted), compare_double);
+	return sorted[n / 2];
+}
+
+/* Of turns that were made one after the other; 0 where there is nothing. */
+double bench_median_ratio(const double *v, const double *ref, unsigned int n)
+{
+	double ratios[n];
+
+	for (unsigned int i = 0; i < n; i++)
+		ratios[i] = ref[i] > 0 ? v[i] / ref[i] : 0;
+	return bench_median(ratios, n);
+}
+
 /* Fills in the median ns per operation and the operations of each loop. */
 void bench_measure(struct bench_loop *loops, unsigned int count)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /* report.c - results, one JSON object per metric or one table row per case. */
 #include <stdio.h>
+#include <string.h>
 #include <sys/utsname.h>
 
 #include "bench.h"
@@ -17,8 +18,18 @@ static const struct {
 	[BENCH_MAX_NS]		= { "max_ns", "ns", "max" },
 	[BENCH_MISSED]		= { "missed", "count", "missed" },
 	[BENCH_RATIO]		= { "ratio", "x", "ratio" },
-	[BENCH_THREADS_RATIO]	= { "threads_ratio", "x", "threads" },
+	[BENCH_P99_RATIO]	= { "p99_ratio", "x", "p99 x" },
+	[BENCH_FAIRNESS]	= { "fairness", "x", "fairness" },
+	[BENCH_RATIO_THREADS]	= { "ratio_threads", "x", "threads" },
+	[BENCH_RATIO_OFF]	= { "ratio_off", "x", "off" },
+	[BENCH_RATE]		= { "per_s", "1/s", "per s" },
+	[BENCH_CPU_NS]		= { "cpu_ns", "ns", "cpu" },
+	[BENCH_WAKEUPS]		= { "wakeups_per_s", "1/s", "wakes/s" },
+	[BENCH_CPU_PER_S]	= { "cpu_ns_per_s", "ns", "cpu/s" },
 };
+
+/* What a heading has for those rows that have nothing else */
+#define USUAL	((1u << BENCH_P99_RATIO) - 1)
 
 /* To be called from a fiber: asks the scheduler that runs. */
 void bench_row_init(struct bench_row *row, const struct bench_case *c,
@@ -53,12 +64,15 @@ static void print_json(const struct bench_row *row, unsigned int m)
 	       (unsigned long long)row->n, u.release, row->nprocs);
 }
 
-static const char *format(unsigned int m, double v, char *buf, size_t size)
+/* Return: @buf, with @v as it is to be read. */
+const char *bench_format(enum bench_metric m, double v, char *buf, size_t size)
 {
 	if (m == BENCH_MISSED)
 		snprintf(buf, size, "%.0f", v);
-	else if (m == BENCH_RATIO || m == BENCH_THREADS_RATIO)
+	else if (!strcmp(metrics[m].unit, "x"))
 		snprintf(buf, size, "%.2f", v);
+	else if (!strcmp(metrics[m].unit, "1/s"))
+		snprintf(buf, size, v < 100 ? "%.1f" : "%.0f", v);
 	else if (v < 1e3)
 		snprintf(buf, size, "%.1f ns", v);
 	else if (v < 1e6)
@@ -68,33 +82,43 @@ static const char *format(unsigned int m, double v, char *buf, size_t size)
 	return buf;
 }
 
-static void print_heading(void)
+/* Anew whenever there is a column that the last one has not. */
+static unsigned int print_heading(const struct bench_row *row)
 {
-	static bool done;
+	static unsigned int columns;
 
-	if (done)
-		return;
-	done = true;
+	if (columns && !(row->have & ~columns))
+		return columns;
+	columns = row->have & ~USUAL ? row->have : USUAL;
 	printf("%-9s%-12s%-10s", "scenario", "case", "tier");
 	for (unsigned int m = 0; m < BENCH_NMETRICS; m++)
-		printf("%9s", metrics[m].title);
+		if (columns & 1u << m)
+			printf("%9s", metrics[m].title);
 	printf("%10s\n", "n");
+	return columns;
 }
 
 static void print_table(const struct bench_row *row)
 {
+	unsigned int columns = print_heading(row);
 	char buf[32];
 
-	print_heading();
-	printf("%-9s%-12s%-10s", row->scenario, row->name, row->tier);
+	printf("%-8s %-11s %-10s", row->scenario, row->name, row->tier);
 	for (unsigned int m = 0; m < BENCH_NMETRICS; m++)
-		printf(" %8s", !(row->have & 1u << m) ? "-" :
-		       format(m, row->value[m], buf, sizeof(buf)));
+		if (columns & 1u << m)
+			printf(" %8s", !(row->have & 1u << m) ? "-" :
+			       bench_format(m, row->value[m], buf, sizeof(buf)));
 	printf("%10llu\n", (unsigned long long)row->n);
+}
+
+const char *bench_metric_name(enum bench_metric m)
+{
+	return metrics[m].title;
 }
 
 void bench_row_print(const struct bench_row *row)
 {
+	bench_plot_add(row);
 	if (!bench_opts.json)
 		print_table(row);
 	for (unsigned int m = 0; bench_opts.json && m < BENCH_NMETRICS; m++)
