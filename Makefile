@@ -123,7 +123,7 @@ CRYPTO := $(shell t=$$(mktemp) && echo 'int main(void) { return !EVP_sha256(); }
 	2>/dev/null && echo yes; rm -f "$$t")
 endif
 TOOLS := baton-bench $(if $(CRYPTO),baton-sum)
-EXAMPLES := outline pipeline pool rows sort
+EXAMPLES := outline pipeline pool rows sort workers
 HEADERS := $(wildcard lib/include/baton/*.h)
 KMOD_SRC := Kbuild VERSION $(wildcard kmod/*.[ch] kmod/*/*.h kmod/*/*/*.h)
 
