@@ -72,6 +72,7 @@ LIB_SRC :=			\
 	lib/core/deadlock.c	\
 	lib/core/debug.c	\
 	lib/core/fatal.c	\
+	lib/core/fence.c	\
 	lib/core/fiber.c	\
 	lib/core/global.c	\
 	lib/core/guard.c	\

@@ -146,6 +146,7 @@ NO_SANITIZE static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 	san_arrive(&f->san);
 	sched_exit(f->worker);
 	f->result = f->fn(f->arg);
+	debug_scopes_left(f, TIMER_NEVER, 0);
 	w = sched_enter();
 	if (unlikely(!w || w->depth))
 		baton_fatal(

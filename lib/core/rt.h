@@ -132,6 +132,10 @@ void baton_rt_assert_locked(void);
 struct baton_rt *baton_rt_hold(void);
 void baton_rt_release(void);
 
+/* The lock for a caller that has baton_rt_hold(), which may have it already. */
+void baton_rt_hold_lock(void);
+void baton_rt_hold_unlock(void);
+
 /* In the child of fork(): no scheduler runs, and nobody has the lock. */
 void baton_rt_forked(void);
 
