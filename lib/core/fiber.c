@@ -167,13 +167,15 @@ NO_SANITIZE static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 	return switch_ended(w, f, next);
 }
 
+/* What others may look at or change, not knowing whose record it is by now, is
+ * written at once. */
 void baton_fiber_init(struct baton_fiber *f)
 {
-	f->permit = PERMIT_NONE;
-	f->waiter.blocked = WAITER_OVER;
+	WRITE_ONCE(f->permit, PERMIT_NONE);
+	WRITE_ONCE(f->waiter.blocked, WAITER_OVER);
 	f->waiter.fiber = f;
 	f->waiter.joined = NULL;
-	f->canceled = CANCEL_NONE;
+	WRITE_ONCE(f->canceled, CANCEL_NONE);
 	f->masked = 0;
 	f->deadline = TIMER_NEVER;
 	f->pin = NULL;
@@ -181,10 +183,11 @@ void baton_fiber_init(struct baton_fiber *f)
 	f->nkeys = 0;
 	f->cxx = (struct cxx){ 0 };
 	f->tries = NULL;
-	f->joiner = JOIN_NONE;
-	f->name[0] = 0;
-	f->stopped = false;
+	WRITE_ONCE(f->name[0], 0);
+	WRITE_ONCE(f->stopped, false);
 	f->queued = false;
+	/* Release: all of that, for fiber_lives(). */
+	smp_store_release(&f->joiner, JOIN_NONE);
 	san_fiber_init(&f->san, f->base, f);
 }
 
@@ -199,11 +202,11 @@ struct baton_fiber *baton_fiber_create(struct baton_rt *rt,
 	if (unlikely(!f))
 		return NULL;
 	sched_stack_left(f);	/* a detached fiber's, maybe */
+	f->fn = fn;
+	f->arg = arg;
 	baton_fiber_init(f);
 	if (unlikely(attr && attr->name[0]))
 		copy_name(f->name, attr->name);
-	f->fn = fn;
-	f->arg = arg;
 	baton_ctx_init(&f->ctx, fiber_top(f), fiber_main);
 	baton_shadow_begin(&f->ctx, f->shadow);
 	return f;
@@ -231,7 +234,7 @@ int baton_spawn(struct baton_fiber **fiber, const struct baton_attr *attr,
 	if (fiber)
 		*fiber = f;
 	else
-		f->joiner = JOIN_DETACHED;
+		WRITE_ONCE(f->joiner, JOIN_DETACHED);
 	sched_start(rt, w, f);
 out:
 	if (likely(w))

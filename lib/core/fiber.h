@@ -128,7 +128,8 @@ void baton_fiber_init(struct baton_fiber *f);
 /* Does this record belong to a fiber that has not ended? As far as can be seen. */
 static inline bool fiber_lives(const struct baton_fiber *f)
 {
-	const struct baton_fiber *joiner = READ_ONCE(f->joiner);
+	/* Acquire: its record; pairs with baton_fiber_init(). */
+	const struct baton_fiber *joiner = smp_load_acquire(&f->joiner);
 
 	return joiner != JOIN_FREED && joiner != JOIN_LEFT &&
 	       joiner != JOIN_DONE;

@@ -38,8 +38,8 @@ struct baton_rt {
 	struct baton_slot *slots;	/* C */
 	unsigned int nprocs;		/* C */
 	unsigned int max_workers;	/* C */
-	uint32_t fence;		/* no membarrier(), see claim.h; the
-					 * watcher sets it, for good */
+	uint32_t fence;			/* A: no membarrier(), see claim.h;
+					 * set under L, for good */
 	cxx_fn cxx;			/* C: NULL without C++ */
 	const struct tier_ops *tier;	/* C */
 	void *tier_data;		/* C: the tier's own */

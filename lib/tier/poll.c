@@ -156,8 +156,8 @@ static bool retake(struct baton_rt *rt, unsigned int p, bool work)
 	calls = READ_ONCE(s->calls);
 	if (!overdue(t, p, index, calls, work) || t->blind)
 		return false;
-	if (!claim_take(s, p, calls, rt->fence)) {
-		if (!rt->fence && !membarrier_all())
+	if (!claim_take(s, p, calls, READ_ONCE(rt->fence))) {
+		if (!READ_ONCE(rt->fence) && !membarrier_all())
 			fences_on(rt);
 		return false;
 	}
@@ -182,7 +182,7 @@ static long poll_tick(struct baton_rt *rt, bool fresh)
 	}
 	t->idle = work || t->ns < TICK_MAX_NS ? 0 : t->idle + 1;
 	/* Without membarrier() nobody's look at asleep would be reliable. */
-	if (t->idle > IDLE_TICKS && !rt->fence)
+	if (t->idle > IDLE_TICKS && !READ_ONCE(rt->fence))
 		return TICK_IDLE;
 	return t->ns;
 }
