@@ -81,6 +81,7 @@ LIB_SRC :=			\
 	lib/core/deadlock.c	\
 	lib/core/debug.c	\
 	lib/core/fatal.c	\
+	lib/core/fence.c	\
 	lib/core/fiber.c	\
 	lib/core/global.c	\
 	lib/core/guard.c	\
@@ -160,7 +161,7 @@ endif
 WRAP := $(if $(SAN),,$(shell echo __GLIBC__ | $(CC) -include features.h -E -P - | \
 	sed -n 's|^[0-9]*$$|$(O)/libbaton-wrap.so|p' | tail -n 1))
 TOOLS := baton-bench $(if $(CRYPTO),baton-sum)
-EXAMPLES := crawl httpd kvfault outline pipeline pool rows sort sqld
+EXAMPLES := crawl httpd kvfault outline pipeline pool rows sort sqld workers
 HEADERS := $(wildcard lib/include/baton/*.h)
 KMOD_SRC := Kbuild VERSION $(wildcard kmod/*.[ch] kmod/*/*.h kmod/*/*/*.h)
 

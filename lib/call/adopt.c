@@ -30,6 +30,7 @@
 #include <errno.h>
 
 #include "../core/adopted.h"
+#include "../core/timer.h"
 #include "call.h"
 
 struct visit {
@@ -68,7 +69,10 @@ static SANITIZE void visit_over(const struct callback *cb)
 	       !claim_settle(w->slot);
 	if (unlikely(w->chunks))
 		baton_chunks_free(w);
+	/* The next one begins as this one did. */
 	f->locks = 0;
+	f->deadline = TIMER_NEVER;
+	WRITE_ONCE(f->masked, 0u);
 	/* From here on what the scheduler has for fibers may go. */
 	callback_over(w, f, 0, cb->sys_sp, cb->fiber_sp);
 	if (unlikely(lost))
@@ -105,6 +109,7 @@ NO_SANITIZE static void visit(void *arg)
 	san_thread(&w->san, &w->fiber->san);
 	san_call(v->fn, v->arg, cb->fiber_sp, &w->sys_sp, &w->san,
 		 &w->fiber->san);
+	debug_scopes_left(w->fiber, TIMER_NEVER, 0);
 	v->done = true;
 }
 

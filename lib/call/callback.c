@@ -66,6 +66,8 @@ int baton_callback(void (*fn)(void *), void *arg)
 
 	struct callback cb __attribute__((cleanup(callback_end))) = in;
 
+	debug_scopes_begin(f);
 	san_call(fn, arg, cb.fiber_sp, &w->sys_sp, &w->san, &f->san);
+	debug_scopes_end(f);
 	return 0;
 }

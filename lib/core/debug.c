@@ -197,6 +197,15 @@ void baton_debug_assert_system(const struct baton_worker *w)
 		     SCHEDULER_FRAMES);
 }
 
+void baton_debug_scopes_left(const struct baton_fiber *f, int64_t deadline,
+			     uint32_t masked)
+{
+	if (f->deadline != deadline)
+		baton_fatal("a fiber or callback ended within a baton_deadline_push() of its own");
+	if (f->masked != masked)
+		baton_fatal("a fiber ended within a baton_cancel_mask() of its own");
+}
+
 /* --- signal handlers ------------------------------------------------------ */
 
 static _Unwind_Reason_Code look(struct _Unwind_Context *ctx, void *arg)

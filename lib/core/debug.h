@@ -6,7 +6,8 @@
  * A fiber that goes on on another thread with the address of a thread-local
  * variable of the one before: a compiler may keep one in a register or on the
  * stack across a call, and does so with that of errno. A call of the library
- * from a signal handler. A function whose contract is broken: see debug_assert().
+ * from a signal handler. A deadline scope or a masked section that is left open.
+ * A function whose contract is broken: see debug_assert().
  */
 #ifndef BATON_CORE_DEBUG_H
 #define BATON_CORE_DEBUG_H
@@ -74,6 +75,19 @@ void baton_debug_assert_fiber(const struct baton_worker *w,
 void baton_debug_assert_system(const struct baton_worker *w);
 #define debug_assert_system(w)		baton_debug_assert_system(w)
 
+/*
+ * What @f has called or been called for has returned: its deadline and masks are
+ * to be what they were. Not so when a panic or an exception passes.
+ */
+void baton_debug_scopes_left(const struct baton_fiber *f, int64_t deadline,
+			     uint32_t masked);
+#define debug_scopes_left(f, deadline, masked)				\
+	baton_debug_scopes_left(f, deadline, masked)
+/* Of a callback: it may well undo a mask of its caller's. */
+#define debug_scopes_begin(f)	int64_t scope_was = (f)->deadline
+#define debug_scopes_end(f)						\
+	baton_debug_scopes_left(f, scope_was, (f)->masked)
+
 /* @w, in scheduler code, has a processor. */
 #define debug_assert_processor(w)					\
 	debug_assert((w)->proc &&					\
@@ -90,6 +104,9 @@ void baton_debug_assert_system(const struct baton_worker *w);
 #define debug_assert_fiber(w, f)	((void)(w), (void)(f))
 #define debug_assert_system(w)		((void)(w))
 #define debug_assert_processor(w)	((void)(w))
+#define debug_scopes_left(f, deadline, masked)	((void)(f))
+#define debug_scopes_begin(f)		((void)(f))
+#define debug_scopes_end(f)		((void)(f))
 #define BATON_LOCK_INITIALIZER		PTHREAD_MUTEX_INITIALIZER
 #define debug_assert_locked(m)		((void)(m))
 

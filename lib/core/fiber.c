@@ -147,6 +147,7 @@ NO_SANITIZE static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 	san_arrive(&f->san);
 	sched_exit(f->worker);
 	f->result = f->fn(f->arg);
+	debug_scopes_left(f, TIMER_NEVER, 0);
 	fiber_rest(f);
 	w = sched_enter();
 	if (unlikely(!w || w->depth))
@@ -184,17 +185,20 @@ static inline struct baton_fiber *fiber_create(struct baton_rt *rt,
 	if (unlikely(!f))
 		return NULL;
 	sched_stack_left(f);	/* a detached fiber's, maybe */
-	/* All else is as fiber_rest() and the end of its last wait left it. */
+	f->fn = fn;
+	f->arg = arg;
 	fiber_fresh(f);
-	/* Who cancels the joiner of the last fiber here may still look. */
-	WRITE_ONCE(f->joiner, JOIN_NONE);
 	if (unlikely(attr && attr->name[0])) {
 		f->named = true;
 		copy_name(f->name, attr->name);
 	}
-	f->fn = fn;
-	f->arg = arg;
 	san_fiber_init(&f->san, f->base, f);
+	/*
+	 * All else is as fiber_rest() and the end of its last wait left it.
+	 * Release: all of that, for fiber_lives(). Who cancels the joiner of
+	 * the last fiber here may still look.
+	 */
+	smp_store_release(&f->joiner, JOIN_NONE);
 	baton_ctx_init(&f->ctx, fiber_top(f), fiber_main);
 	if (unlikely(baton_shadow_has(&f->ctx)))
 		baton_shadow_begin(&f->ctx, f->shadow);

@@ -135,12 +135,13 @@ static inline void fiber_rest(struct baton_fiber *f)
  */
 static inline void fiber_fresh(struct baton_fiber *f)
 {
-	f->permit = PERMIT_NONE;
-	f->canceled = CANCEL_NONE;
-	f->stopped = false;
+	/* Others may look, not knowing whose record it is by now. */
+	WRITE_ONCE(f->permit, PERMIT_NONE);
+	WRITE_ONCE(f->canceled, CANCEL_NONE);
+	WRITE_ONCE(f->stopped, false);
 	if (unlikely(f->named)) {
 		f->named = false;
-		f->name[0] = 0;
+		WRITE_ONCE(f->name[0], 0);
 	}
 }
 
@@ -165,7 +166,8 @@ struct baton_fiber *baton_fiber_create(struct baton_rt *rt,
 /* Does this record belong to a fiber that has not ended? As far as can be seen. */
 static inline bool fiber_lives(const struct baton_fiber *f)
 {
-	const struct baton_fiber *joiner = READ_ONCE(f->joiner);
+	/* Acquire: its record; pairs with baton_fiber_init(). */
+	const struct baton_fiber *joiner = smp_load_acquire(&f->joiner);
 
 	return joiner != JOIN_FREED && joiner != JOIN_DONE;
 }

@@ -11,6 +11,7 @@
 
 #include "claim.h"
 #include "clock.h"
+#include "fence.h"
 #include "fiber.h"
 #include "lock.h"
 #include "worker.h"
@@ -207,9 +208,11 @@ static bool interrupt_locked(struct baton_rt *rt, struct baton_worker *w)
 {
 	const struct baton_fiber *f;
 
-	/* Forbidden: tried again. The tier poll turns fences on. */
-	if (!READ_ONCE(rt->fence) && !membarrier_all())
+	/* Forbidden: from now on the worker pays. It is tried again. */
+	if (!READ_ONCE(rt->fence) && !membarrier_all()) {
+		__baton_fences_on(rt);
 		return true;
+	}
 	/* Without membarrier() a worker's way in has no fence: its store of
 	 * FOREIGN may be on its way. It is seen before the pauses are long. */
 	if (smp_load_acquire(&w->slot->state) != BATON_FOREIGN)

@@ -64,6 +64,18 @@ void baton_rt_release(void)
 		baton_rt_unlock();
 }
 
+void baton_rt_hold_lock(void)
+{
+	if (own_rt())
+		baton_rt_lock();
+}
+
+void baton_rt_hold_unlock(void)
+{
+	if (own_rt())
+		baton_rt_unlock();
+}
+
 void baton_rt_forked(void)
 {
 	baton_lock_init(&lock);

@@ -55,8 +55,8 @@ struct baton_rt {
 	struct baton_slot *slots;	/* C */
 	unsigned int nprocs;		/* C */
 	unsigned int max_workers;	/* C */
-	uint32_t fence;		/* no membarrier(), see claim.h; the
-					 * watcher sets it, for good */
+	uint32_t fence;			/* A: no membarrier(), see claim.h;
+					 * set under L, for good */
 	cxx_fn cxx;			/* C: NULL without C++ */
 	enum handoff_mode handoff;	/* C */
 	const struct tier_ops *tier;	/* C */
@@ -165,6 +165,10 @@ void baton_rt_assert_locked(void);
  */
 struct baton_rt *baton_rt_hold(void);
 void baton_rt_release(void);
+
+/* The lock for a caller that has baton_rt_hold(), which may have it already. */
+void baton_rt_hold_lock(void);
+void baton_rt_hold_unlock(void);
 
 /* In the child of fork(): no scheduler runs, and nobody has the lock. */
 void baton_rt_forked(void);

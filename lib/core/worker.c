@@ -18,7 +18,6 @@ void baton_worker_init(struct baton_worker *w, struct baton_rt *rt)
 {
 	*w = (struct baton_worker){
 		.rt = rt,
-		.rare = rt->fence ? RARE_FENCE : 0,
 	};
 }
 
@@ -102,6 +101,8 @@ int __baton_worker_attach(struct baton_worker *w)
 				   "not a worker, of %u: error %d",
 				   rt->max_workers, -err);
 	}
+	/* Under the lock: __baton_fences_on() tells those in the table. */
+	w->rare = READ_ONCE(rt->fence) ? RARE_FENCE : 0;
 	w->errnop = &errno;
 	w->cxx = rt->cxx ? rt->cxx() : NULL;
 	baton_san_thread_init(&w->san);

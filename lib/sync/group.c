@@ -236,7 +236,7 @@ static int start(struct wait *t, struct baton_group *g,
 	if (likely(rt))
 		f = baton_fiber_create(rt, p, attr, member, arg);
 	if (likely(f)) {
-		f->joiner = JOIN_DETACHED;
+		WRITE_ONCE(f->joiner, JOIN_DETACHED);
 		f->member.group = g;
 		f->member.fn = fn;
 	}
@@ -244,7 +244,7 @@ static int start(struct wait *t, struct baton_group *g,
 	if (likely(!err)) {
 		sched_start(rt, t->w, f);
 	} else if (f) {
-		f->joiner = JOIN_FREED;
+		WRITE_ONCE(f->joiner, JOIN_FREED);
 		proc_fiber_put(rt, p, f);
 	}
 	if (rt && !t->w)

@@ -12,14 +12,13 @@
  * fibers come and go all the time this happens often.
  */
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
-#include <sys/sysinfo.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../core/claim.h"
 #include "../core/clock.h"
+#include "../core/fence.h"
 #include "../core/reason.h"
 #include "../core/worker.h"
 #include "bunk.h"
@@ -124,56 +123,21 @@ static bool overdue(struct poll *t, unsigned int p, uint32_t worker,
 	return work && (same || t->now - seen->since > SLICE_NS);
 }
 
-/*
- * Run once on each CPU: the switch to this thread is a full barrier for whatever
- * thread of ours ran there before. False: that is forbidden, too.
- */
-static bool visit_cpus(void)
-{
-	size_t size = CPU_ALLOC_SIZE(CPUS_MAX);
-	cpu_set_t *all = CPU_ALLOC(CPUS_MAX), *one = CPU_ALLOC(CPUS_MAX);
-	bool visited = false;
-
-	if (!all || !one || sched_getaffinity(0, size, all))
-		goto out;
-	for (int cpu = 0; cpu < get_nprocs_conf(); cpu++) {
-		CPU_ZERO_S(size, one);
-		CPU_SET_S(cpu, size, one);
-		/* -EINVAL: it is offline, or not for any thread of ours. */
-		if (!sched_setaffinity(0, size, one))
-			visited = true;
-		else if (errno != EINVAL)
-			goto out;
-	}
-	visited &= !sched_setaffinity(0, size, all);
-out:
-	CPU_FREE(all);
-	CPU_FREE(one);
-	return visited;
-}
-
-/*
- * membarrier() has come to be forbidden, by a filter of system calls, perhaps.
- * Workers are told to pay for a fence from now on. Each has heard of it when it
- * has been switched out once since: a call that came home without looking did
- * so before that, and is seen to have come home.
- */
+/* membarrier() has come to be forbidden: without that, or another way, no look
+ * at a worker tells anything. */
 static void fences_on(struct baton_rt *rt)
 {
 	static const char blind[] =
 		"baton: membarrier() is forbidden: foreign calls that block keep their processors\n";
 	struct poll *t = poll_of(rt);
+	bool passed;
 
 	if (t->blind)
 		return;
 	baton_rt_lock();
-	rt->fence = true;
-	for (unsigned int i = 0; i < rt->max_workers; i++)
-		if (rt->workers[i])
-			atomic_fetch_or(&rt->workers[i]->rare,
-					RARE_FENCE);
+	passed = __baton_fences_on(rt);
 	baton_rt_unlock();
-	if (visit_cpus())
+	if (passed)
 		return;
 	t->blind = true;
 	if (write(STDERR_FILENO, blind, sizeof(blind) - 1) < 0)
@@ -193,8 +157,8 @@ static bool retake(struct baton_rt *rt, unsigned int p, bool work)
 	calls = READ_ONCE(s->calls);
 	if (!overdue(t, p, index, calls, work) || t->blind)
 		return false;
-	if (!claim_take(s, p, calls, rt->fence)) {
-		if (!rt->fence && !membarrier_all())
+	if (!claim_take(s, p, calls, READ_ONCE(rt->fence))) {
+		if (!READ_ONCE(rt->fence) && !membarrier_all())
 			fences_on(rt);
 		return false;
 	}
@@ -219,7 +183,7 @@ static long poll_tick(struct baton_rt *rt, bool fresh)
 	}
 	t->idle = work || t->ns < TICK_MAX_NS ? 0 : t->idle + 1;
 	/* Without membarrier() nobody's look at asleep would be reliable. */
-	if (t->idle > IDLE_TICKS && !rt->fence)
+	if (t->idle > IDLE_TICKS && !READ_ONCE(rt->fence))
 		return TICK_IDLE;
 	return t->ns;
 }

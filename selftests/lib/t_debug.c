@@ -378,6 +378,51 @@ static void *in_order(void *arg)
 	return arg;
 }
 
+/* --- scopes that are left open --------------------------------------------- */
+
+static struct baton_scope scope;
+
+static void pushes(void *arg)
+{
+	baton_deadline_push(&scope, BATON_NEVER - 1);
+	(void)arg;
+}
+
+static void pushes_in_callback(void *arg)
+{
+	baton_callback(pushes, arg);
+}
+
+static void *callback_leaves_scope(void *arg)
+{
+	baton_call(pushes_in_callback, arg);
+	return arg;
+}
+
+static void *fiber_leaves_scope(void *arg)
+{
+	pushes(arg);
+	return arg;
+}
+
+static void *fiber_leaves_mask(void *arg)
+{
+	baton_cancel_mask();
+	return arg;
+}
+
+static const struct end opens[] = {
+	{ callback_leaves_scope, "within a baton_deadline_push() of its own" },
+	{ fiber_leaves_scope, "within a baton_deadline_push() of its own" },
+	{ fiber_leaves_mask, "within a baton_cancel_mask() of its own" },
+};
+
+START_TEST(left_open)
+{
+	ends_clearly_as(&opens[_i]);
+}
+END_TEST
+
 static const struct end ordered = { in_order, "" };
 
 START_TEST(no_order)
@@ -403,5 +448,6 @@ int main(void)
 	tcase_add_test(tc, after_handler);
 	tcase_add_loop_test(tc, order, 0, (int)ARRAY_SIZE(orders));
 	tcase_add_test(tc, no_order);
+	tcase_add_loop_test(tc, left_open, 0, ARRAY_SIZE(opens));
 	return suite_main(s);
 }

@@ -405,6 +405,69 @@ START_TEST(no_membarrier)
 }
 END_TEST
 
+/* Until a cancel ends it. */
+static void block(void *arg)
+{
+	int fd[2];
+	char byte;
+
+	expect_eq(pipe(fd), 0);
+	store(&other_ran, 1);
+	if (read(fd[0], &byte, 1) < 0 && errno == EINTR)
+		*(bool *)arg = true;
+	close(fd[0]);
+	close(fd[1]);
+}
+
+static void *blocks(void *arg)
+{
+	baton_call(block, arg);
+	return arg;
+}
+
+static void *sleeps(void *arg)
+{
+	*(bool *)arg = baton_sleep(BATON_NEVER) == -ECANCELED;
+	return arg;
+}
+
+static void cancel_from_call(void *arg)
+{
+	expect_eq(baton_cancel(arg), 0);
+}
+
+static void *forbidden_cancels(void *arg)
+{
+	bool canceled = false, *done = arg;
+	struct baton_fiber *f;
+
+	store(&other_ran, 0);
+	f = spawn(blocks, &canceled);
+	yield_until(&other_ran);
+	if (!refuse(SYS_membarrier, 0, EPERM))
+		_exit(0);
+	expect_eq(baton_cancel(f), 0);
+	join(f);
+	expect(canceled);
+	f = spawn(sleeps, &canceled);
+	baton_yield();
+	expect(baton_call(cancel_from_call, f) >= 0);
+	join(f);
+	expect(canceled);
+	*done = true;
+	return arg;
+}
+
+/* Cancels come, whoever has them sent, and in each state. */
+START_TEST(no_membarrier_cancel)
+{
+	bool done = false;
+
+	run_on(2, forbidden_cancels, &done);
+	expect(done);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("fail");
@@ -420,5 +483,6 @@ int main(void)
 	tcase_add_test(tc, no_memory_for_callback);
 	tcase_add_test(tc, closed);
 	tcase_add_test(tc, no_membarrier);
+	tcase_add_test(tc, no_membarrier_cancel);
 	return suite_main(s);
 }

@@ -282,6 +282,49 @@ START_TEST(adopted)
 }
 END_TEST
 
+/* A debug build ends at the first. */
+#ifndef BATON_DEBUG
+static void leaves_open(void *arg)
+{
+	static struct baton_scope scope;
+
+	expect_eq(baton_sleep(1), 0);
+	expect_eq(baton_cancel_unmask(), -EINVAL);
+	expect_eq(baton_deadline_push(&scope, 0), 0);
+	expect_eq(baton_sleep(1), -ETIMEDOUT);
+	expect_eq(baton_cancel_mask(), 0);
+	(void)arg;
+}
+
+static void *visits_twice(void *arg)
+{
+	expect_eq(baton_callback(leaves_open, arg), 0);
+	expect_eq(baton_callback(leaves_open, arg), 0);
+	return arg;
+}
+
+static void visit_twice(void *arg)
+{
+	pthread_t thread;
+
+	expect_eq(pthread_create(&thread, NULL, visits_twice, arg), 0);
+	expect_eq(pthread_join(thread, NULL), 0);
+}
+
+static void *adopts_twice(void *arg)
+{
+	expect_eq(baton_call(visit_twice, arg), 0);
+	return arg;
+}
+
+/* Nor do scopes and masks last from one callback to the next. */
+START_TEST(left_open)
+{
+	run_on(1, adopts_twice, NULL);
+}
+END_TEST
+#endif
+
 static void *stays(void *arg)
 {
 	sets(arg);
@@ -389,6 +432,9 @@ int main(void)
 	tcase_add_test(tc, rounds);
 	tcase_add_test(tc, generations);
 	tcase_add_test(tc, adopted);
+#ifndef BATON_DEBUG
+	tcase_add_test(tc, left_open);
+#endif
 	tcase_add_test(tc, the_end);
 	tcase_add_test(tc, names);
 	return suite_main(s);

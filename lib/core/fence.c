@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* fence.c - membarrier() has come to be forbidden: workers pay for fences. */
+#include "fence.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <sys/sysinfo.h>
+
+#include "interrupt.h"
+#include "rt.h"
+#include "worker.h"
+
+/* More than there are */
+#define CPUS_MAX	65536
+
+/*
+ * Run once on each CPU: the switch to this thread is a full barrier for
+ * whatever thread of ours ran there before. False: that is forbidden, too.
+ */
+static bool visit_cpus(void)
+{
+	size_t size = CPU_ALLOC_SIZE(CPUS_MAX);
+	cpu_set_t *all = CPU_ALLOC(CPUS_MAX), *one = CPU_ALLOC(CPUS_MAX);
+	bool visited = false;
+
+	if (!all || !one || sched_getaffinity(0, size, all))
+		goto out;
+	for (int cpu = 0; cpu < get_nprocs_conf(); cpu++) {
+		CPU_ZERO_S(size, one);
+		CPU_SET_S(cpu, size, one);
+		/* -EINVAL: it is offline, or not for any thread of ours. */
+		if (!sched_setaffinity(0, size, one))
+			visited = true;
+		else if (errno != EINVAL)
+			goto out;
+	}
+	visited &= !sched_setaffinity(0, size, all);
+out:
+	CPU_FREE(all);
+	CPU_FREE(one);
+	return visited;
+}
+
+bool __baton_fences_on(struct baton_rt *rt)
+{
+	int saved = errno;
+	bool passed;
+
+	baton_rt_assert_locked();
+	WRITE_ONCE(rt->fence, 1u);
+	for (unsigned int i = 0; i < rt->max_workers; i++)
+		if (rt->workers[i])
+			atomic_fetch_or(&rt->workers[i]->rare, RARE_FENCE);
+	passed = visit_cpus();
+	errno = saved;
+	return passed;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* fence.h - when membarrier() has come to be forbidden. */
+#ifndef BATON_CORE_FENCE_H
+#define BATON_CORE_FENCE_H
+
+#include <stdbool.h>
+
+struct baton_rt;
+
+/*
+ * membarrier() has come to be forbidden, by a filter of system calls, perhaps.
+ * Workers are told to pay for a fence from now on. Each has heard of it when it
+ * has been switched out once since, which the caller sees to: what had not
+ * looked did so before that. True: thus all have passed a fence, as by
+ * membarrier(). The caller has baton_rt_lock(). Blocks the thread, which visits
+ * each CPU.
+ */
+bool __baton_fences_on(struct baton_rt *rt);
+
+#endif /* BATON_CORE_FENCE_H */
