@@ -44,7 +44,7 @@ static void spread(const struct signalfd_siginfo *info)
 static void *reader(void *arg)
 {
 	struct signalfd_siginfo info[BURST];
-	int from = *(int *)arg;
+	int from = (int)(intptr_t)arg;
 
 	baton_cancel_mask();
 	for (;;) {
@@ -168,7 +168,7 @@ static int start_locked(const sigset_t *all)
 	if (!baton_poller_at_end(baton_worker_self()->rt, at_end))
 		err = -ENOMEM;
 	if (!err)
-		err = baton_spawn(NULL, NULL, reader, &fd);
+		err = baton_spawn(NULL, NULL, reader, (void *)(intptr_t)fd);
 	if (err) {
 		close(fd);
 		fd = -1;
