@@ -391,8 +391,12 @@ static struct baton_fiber *find(struct baton_worker *w)
 	if (!f)
 		f = baton_global_pop(rt, p,
 			       READ_ONCE(rt->hdr->nglobal) / rt->nprocs + 1);
-	if (!f && polling_look(rt, w))
+	if (!f && polling_look(rt, w)) {
 		f = runq_pop(&p->runq);
+		/* What comes next most likely comes to the poller. */
+		if (rt->nprocs == 1)
+			return f;
+	}
 	return f ? f : spin(rt, p);
 }
 

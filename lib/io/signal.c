@@ -4,8 +4,8 @@
  *
  * One signalfd has all the signals that any channel is to have, and one fiber
  * reads it and sends what comes to each channel that wants it. It lives until
- * the scheduler ends. Whoever changes the list of channels has the mutex, and so
- * has the fiber while it sends, which never waits.
+ * the scheduler ends. Whoever changes the list of channels has the mutex, and
+ * so has the fiber while it sends, which never waits.
  */
 #include <baton/call.h>
 #include <baton/sync.h>
@@ -44,7 +44,7 @@ static void spread(const struct signalfd_siginfo *info)
 static void *reader(void *arg)
 {
 	struct signalfd_siginfo info[BURST];
-	int from = *(int *)arg;
+	int from = (int)(intptr_t)arg;
 
 	baton_cancel_mask();
 	for (;;) {
@@ -168,7 +168,7 @@ static int start_locked(const sigset_t *all)
 	if (!baton_poller_at_end(baton_worker_self()->rt, at_end))
 		err = -ENOMEM;
 	if (!err)
-		err = baton_spawn(NULL, NULL, reader, &fd);
+		err = baton_spawn(NULL, NULL, reader, (void *)(intptr_t)fd);
 	if (err) {
 		close(fd);
 		fd = -1;
@@ -219,13 +219,14 @@ int baton_signal_notify(struct baton_chan *ch, const sigset_t *set)
 		return baton_error(-EPERM, "not from a fiber");
 	if (ch->baton_size != sizeof(struct signalfd_siginfo) ||
 	    !ch->baton_capacity)
-		return baton_error(-EINVAL, "not a channel of struct signalfd_siginfo with a capacity");
+		return baton_error(-EINVAL, "not a channel for signals");
 	if (!any(set) || sigismember(set, SIGKILL) == 1 ||
 	    sigismember(set, SIGSTOP) == 1)
-		return baton_error(-EINVAL, "no signals, or SIGKILL or SIGSTOP");
+		return baton_error(-EINVAL, "no signals, or KILL, or STOP");
 	baton_call(ask, &q);
 	if (q.tid)
-		return baton_error(-EPERM, "thread %d has not blocked signal %d",
+		return baton_error(-EPERM,
+				   "thread %d has not blocked signal %d",
 				   q.tid, q.signal);
 	err = baton_mutex_lock(&lock);
 	if (err)

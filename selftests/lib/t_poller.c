@@ -246,6 +246,7 @@ static void *select_main(void *arg)
 	struct baton_chan ch;
 	struct baton_fiber *f;
 	int a[2], buffer[1], one = 1;
+	char bytes[8];
 
 	pair(a);
 	expect_eq(baton_chan_init(&ch, sizeof(int), 1, buffer), 0);
@@ -263,7 +264,7 @@ static void *select_main(void *arg)
 	expect_eq(baton_select(c, 2, BATON_NEVER), 1);
 	expect_eq(c[1].result, POLLIN);
 	join(f);
-	expect_eq(baton_read(a[0], buffer, 8), 8);
+	expect_eq(baton_read(a[0], bytes, 8), 8);
 	expect_eq(baton_chan_send(&ch, &one), 0);
 	expect_eq(baton_select(c, 2, BATON_NEVER), 0);
 	/* A closed one says so, also while it is waited for. */
