@@ -137,7 +137,9 @@ static long ioctl_wake(struct baton_instance *inst,
 	err = GET_ARG(&a, from);
 	if (err)
 		return err;
-	return a.flags ? -EINVAL : baton_instance_wake(inst, a.proc, a.worker);
+	if (a.flags & ~BATON_WAKE_STANDBY)
+		return -EINVAL;
+	return baton_instance_wake(inst, a.proc, a.worker, a.flags);
 }
 
 static long ioctl_swap(struct baton_instance *inst,

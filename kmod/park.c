@@ -86,9 +86,12 @@ int baton_worker_park(struct baton_worker *w, u32 flags)
 	return err ? err : park_wait(&w->standby);
 }
 
-/* The worker of slot @index, which has been given nothing yet. */
+/*
+ * The worker of slot @index, which has been given nothing yet; with
+ * BATON_WAKE_STANDBY in @flags, only if it is a standby.
+ */
 static struct baton_standby *named_locked(struct baton_instance *inst,
-					  u32 index)
+					  u32 index, u32 flags)
 {
 	struct baton_worker *w;
 
@@ -98,7 +101,10 @@ static struct baton_standby *named_locked(struct baton_instance *inst,
 	w = inst->workers[array_index_nospec(index, inst->max_workers)];
 	if (!w)
 		return ERR_PTR(-ESRCH);
-	return w->standby.granted ? ERR_PTR(-EBUSY) : &w->standby;
+	if (w->standby.granted ||
+	    (flags & BATON_WAKE_STANDBY && list_empty(&w->standby.list)))
+		return ERR_PTR(-EBUSY);
+	return &w->standby;
 }
 
 /*
@@ -106,7 +112,7 @@ static struct baton_standby *named_locked(struct baton_instance *inst,
  * be woken; NULL, if there was no standby and @p is idle now; or an ERR_PTR.
  */
 static struct baton_standby *give_locked(struct baton_instance *inst, u32 p,
-					 u32 index)
+					 u32 index, u32 flags)
 {
 	struct baton_standby *s;
 
@@ -115,7 +121,7 @@ static struct baton_standby *give_locked(struct baton_instance *inst, u32 p,
 		return ERR_PTR(-ESHUTDOWN);
 	if (index == BATON_ANY)
 		return baton_standby_give_locked(inst, p);
-	s = named_locked(inst, index);
+	s = named_locked(inst, index, flags);
 	if (!IS_ERR(s))
 		baton_standby_grant_locked(s, p);
 	return s;
@@ -137,7 +143,8 @@ static void wake_and_put(struct task_struct *task)
 	put_task_struct(task);
 }
 
-int baton_instance_wake(struct baton_instance *inst, u32 p, u32 index)
+int baton_instance_wake(struct baton_instance *inst, u32 p, u32 index,
+			u32 flags)
 {
 	struct task_struct *task = NULL;
 	struct baton_standby *s;
@@ -146,7 +153,7 @@ int baton_instance_wake(struct baton_instance *inst, u32 p, u32 index)
 	if (p >= inst->nprocs)
 		return -EINVAL;
 	raw_spin_lock_irq(&inst->lock);
-	s = give_locked(inst, p, index);
+	s = give_locked(inst, p, index, flags);
 	if (IS_ERR(s)) {
 		ret = PTR_ERR(s);
 	} else if (!s) {
@@ -170,7 +177,7 @@ int baton_worker_swap(struct baton_worker *w, u32 p, u32 index, u32 flags)
 	if (p >= inst->nprocs || index == w->index)
 		return -EINVAL;
 	raw_spin_lock_irq(&inst->lock);
-	s = give_locked(inst, p, index);
+	s = give_locked(inst, p, index, 0);
 	if (IS_ERR(s)) {
 		err = PTR_ERR(s);
 	} else {

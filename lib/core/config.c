@@ -22,6 +22,7 @@
 #define TIMER_SLACK_DEFAULT 1UL
 #define TIMER_SLACK_MAX 1000000000UL
 #define STACK_KEEP_DEFAULT	1000u
+#define WORKER_KEEP_DEFAULT	10000u
 
 int baton_config_create(struct baton_config **cfg)
 {
@@ -77,6 +78,12 @@ int baton_config_set_timer_slack(struct baton_config *cfg, unsigned long ns)
 int baton_config_set_stack_keep(struct baton_config *cfg, unsigned int ms)
 {
 	cfg->stack_keep = ms;
+	return 0;
+}
+
+int baton_config_set_worker_keep(struct baton_config *cfg, unsigned int ms)
+{
+	cfg->worker_keep = ms;
 	return 0;
 }
 
@@ -219,7 +226,7 @@ static int config_env(struct baton_config *cfg)
 {
 	unsigned long long procs = cfg->nprocs, workers = cfg->max_workers;
 	unsigned long long stack = cfg->stack_size, slack = cfg->timer_slack;
-	unsigned long long keep = cfg->stack_keep;
+	unsigned long long keep = cfg->stack_keep, idle = cfg->worker_keep;
 	int err;
 
 	err = env_number("BATON_NPROCS", BATON_PROCS_MAX, &procs);
@@ -232,12 +239,15 @@ static int config_env(struct baton_config *cfg)
 		err = env_number("BATON_TIMER_SLACK", TIMER_SLACK_MAX, &slack);
 	if (!err)
 		err = env_number("BATON_STACK_KEEP_MS", UINT_MAX, &keep);
+	if (!err)
+		err = env_number("BATON_WORKER_KEEP_MS", UINT_MAX, &idle);
 	if (err)
 		return err;
 	cfg->nprocs = (unsigned int)procs;
 	cfg->max_workers = (unsigned int)workers;
 	cfg->timer_slack = (unsigned long)slack;
 	cfg->stack_keep = (unsigned int)keep;
+	cfg->worker_keep = (unsigned int)idle;
 	err = env_check(baton_config_set_stack_size(cfg, (size_t)stack),
 			"BATON_STACK_SIZE", "less than 16 KiB");
 	if (!err)
@@ -263,6 +273,8 @@ static void config_defaults(struct baton_config *cfg)
 		cfg->timer_slack = TIMER_SLACK_DEFAULT;
 	if (!cfg->stack_keep)
 		cfg->stack_keep = STACK_KEEP_DEFAULT;
+	if (!cfg->worker_keep)
+		cfg->worker_keep = WORKER_KEEP_DEFAULT;
 }
 
 int baton_config_resolve(struct baton_config *out,

@@ -23,6 +23,8 @@ enum handoff_mode {
  * @timer_slack: of the thread that serves timers, in ns; 0: the default
  * @stack_keep:  for so many milliseconds a stack that nobody uses keeps its
  *               memory; 0: the default; UINT_MAX: for ever
+ * @worker_keep: for so many milliseconds a thread that is idle stays; 0 and
+ *               UINT_MAX as for @stack_keep
  * @tier:        how blocking is to be found out
  * @handoff:     when a processor is taken from who blocks
  * @io:          how files are waited for
@@ -34,6 +36,7 @@ struct baton_config {
 	size_t stack_size;
 	unsigned long timer_slack;
 	unsigned int stack_keep;
+	unsigned int worker_keep;
 	enum baton_tier tier;
 	enum handoff_mode handoff;
 	enum baton_io io;

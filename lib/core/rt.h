@@ -71,6 +71,8 @@ struct baton_rt {
 	struct baton_worker *first;	/* C: the thread of baton_run() */
 	struct baton_worker *started;	/* W: list of the library's threads */
 	struct baton_worker *spare;	/* W: list of those that are gone */
+	int64_t keep;			/* C: idle threads end after that; 0: not */
+	int64_t keep_due;		/* W: the next look at them; 0: none is */
 	sigset_t sigmask;		/* C: the workers' */
 	unsigned long slack;		/* C: their timer slack, ns */
 	unsigned long watch_slack;	/* C: the watcher's */

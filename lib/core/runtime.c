@@ -154,6 +154,12 @@ static void end(struct baton_rt *rt)
 	rt_put(rt);
 }
 
+/* Nanoseconds; 0: for ever. */
+static int64_t keep_ns(unsigned int ms)
+{
+	return ms == UINT_MAX ? 0 : ms * INT64_C(1000000);
+}
+
 /*
  * The part of libgcc that comes with -fsplit-stack: some object of the program
  * is compiled with that. Its functions compare the stack pointer with the end of
@@ -179,8 +185,8 @@ static int create_and_run(const struct baton_config *cfg, baton_fn fn,
 	baton_global_init(&rt->global);
 	baton_deadlock_init(&rt->deadlock, cfg->deadlock);
 	baton_stack_pool_init(&rt->stacks, cfg->stack_size,
-			      cfg->stack_keep == UINT_MAX ?
-				      0 : cfg->stack_keep * INT64_C(1000000));
+			      keep_ns(cfg->stack_keep));
+	rt->keep = keep_ns(cfg->worker_keep);
 	err = start(rt, cfg, fn, arg);
 	if (!err)
 		err = run(rt);

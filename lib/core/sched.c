@@ -444,15 +444,19 @@ static void wait_pinned(struct baton_worker *w)
 }
 
 /*
- * The fiber of @w ended while it was locked to it. Whatever that fiber has made
- * of the thread, no other is to find: it leaves. PARKED, and on no list of
- * standbys, it is given nothing on its way out.
+ * The fiber of @w ended while it was locked to it: whatever that fiber has made
+ * of the thread, no other is to find. Or it was idle for long, and was woken
+ * for that. It leaves. PARKED, and on no list of standbys, it is given nothing
+ * on its way out.
  */
 static void retire(struct baton_worker *w)
 {
 	debug_assert_system(w);
-	debug_assert_processor(w);
-	baton_sched_release(w);
+	WRITE_ONCE(w->retired, true);
+	if (w->proc) {
+		baton_sched_release(w);
+		baton_sched_idled(w->rt);
+	}
 	slot_set_state(w->slot, BATON_PARKED);
 }
 
@@ -497,6 +501,10 @@ NO_SANITIZE _Noreturn void baton_sched_loop(void *arg)
 			if (!w->proc)
 				continue;
 			break;
+		}
+		if (unlikely(READ_ONCE(w->leaves))) {
+			retire(w);
+			finish(w);
 		}
 		if (!w->proc) {
 			rest(w);

@@ -5,7 +5,7 @@
  * The watcher starts a worker when the last standby was used and none is on
  * its way, so that one is always ahead of need. A thread that cannot be made is
  * no reason to give up: the watcher tries again after a while, for as long as
- * one is of use.
+ * one is of use. Those that have been idle for long end: trim().
  *
  * A worker whose fiber has ended while locked to it is retired: its thread may
  * be like no other any more, and ends. It gives its slot back first, and wants
@@ -24,6 +24,7 @@
 #include <sys/prctl.h>
 
 #include "../tier/tier.h"
+#include "clock.h"
 #include "debug.h"
 #include "list.h"
 #include "polling.h"
@@ -186,7 +187,8 @@ static bool stuck(const struct baton_worker *w)
 			return true;
 	}
 	return READ_ONCE(w->depth) || READ_ONCE(w->pinned) ||
-	       READ_ONCE(w->polling);
+	       READ_ONCE(w->polling) || READ_ONCE(w->leaves) ||
+	       READ_ONCE(w->retired);
 }
 
 /*
@@ -198,13 +200,90 @@ static bool stuck(const struct baton_worker *w)
  * processor on its way there: then there were two more. Should any of them lose
  * its processor meanwhile, and there is no standby, the watcher is asked again.
  */
-static bool suffice(const struct baton_rt *rt)
+static unsigned int ready_ones(const struct baton_rt *rt)
 {
 	unsigned int n = !stuck(rt->first);
 
 	for (const struct baton_worker *w = rt->started; w; w = w->next)
 		n += !stuck(w);
-	return n > rt->nprocs;
+	return n;
+}
+
+static bool suffice(const struct baton_rt *rt)
+{
+	return ready_ones(rt) > rt->nprocs;
+}
+
+/* --- and how many are too many ------------------------------------------- */
+
+/* Between two rounds of waking those that are to end. */
+#define TRIM_PAUSE	1000000
+
+/* Has @w waited as a standby ever since the last look? */
+static bool idle_long(const struct baton_worker *w)
+{
+	/* Acquire: a worker that leaves has said so before it is PARKED. */
+	return smp_load_acquire(&w->slot->state) == BATON_PARKED &&
+	       !READ_ONCE(w->retired) && !READ_ONCE(w->pinned) &&
+	       !READ_ONCE(w->polling) && w->looked == READ_ONCE(w->parks);
+}
+
+/* @w is woken to end. If it has been woken otherwise just now, it may end all
+ * the same, and hands on the processor that it was given. */
+static bool dismiss(struct baton_rt *rt, struct baton_worker *w)
+{
+	WRITE_ONCE(w->leaves, true);
+	if (!rt->tier->rouse(rt, w->index))
+		return true;
+	WRITE_ONCE(w->leaves, false);
+	return false;
+}
+
+/* Of those that were idle for a period, whoever is not needed. Returns how many
+ * were woken: with the module, as many at a time as there are processors. */
+static unsigned int dismiss_some(struct baton_rt *rt)
+{
+	unsigned int n = ready_ones(rt), woken = 0;
+
+	for (struct baton_worker *w = rt->started; w; w = w->next) {
+		if (n <= rt->nprocs + 1)
+			break;
+		if (w->leaves || !idle_long(w))
+			continue;
+		if (dismiss(rt, w)) {
+			n--;
+			woken++;
+		}
+	}
+	return woken;
+}
+
+/*
+ * Threads that were idle for long end, but for one of each processor and one
+ * more. Standbys are used last in, first out: those that are not needed wait all
+ * the time. Only the thread of baton_run() cannot end.
+ */
+static void trim(struct baton_rt *rt)
+{
+	unsigned int own = 0;
+	int64_t now;
+
+	for (const struct baton_worker *w = rt->started; w; w = w->next)
+		own += !READ_ONCE(w->retired);
+	if (!rt->keep || own <= rt->nprocs) {
+		rt->keep_due = 0;
+		return;
+	}
+	now = now_ns();
+	if (rt->keep_due && now < rt->keep_due)
+		return;
+	if (rt->keep_due && dismiss_some(rt)) {
+		rt->keep_due = now + TRIM_PAUSE;
+		return;
+	}
+	for (struct baton_worker *w = rt->started; w; w = w->next)
+		w->looked = READ_ONCE(w->parks);
+	rt->keep_due = now + rt->keep;
 }
 
 /* --- at the limit --------------------------------------------------------- */
@@ -285,6 +364,7 @@ static void *watcher(void *arg)
 			retry = !retry		    ? RETRY_MIN :
 				retry < RETRY_MAX / 2 ? 2 * retry :
 							RETRY_MAX;
+		trim(rt);
 	} while (baton_watcher_wait(rt, retry));
 	return NULL;
 }

@@ -91,6 +91,13 @@ bool baton_watcher_wait(struct baton_rt *rt, long retry)
 			left = end - now_ns();
 		if (xchg(&t->wanted, 0) || (end && left < 0))
 			return true;
+		if (rt->keep_due) {
+			int64_t keep = rt->keep_due - now_ns();
+
+			if (keep <= 0)
+				return true;
+			ns = sooner(ns, keep);
+		}
 		if (end)
 			ns = sooner(ns, left);
 		if (!end && tick == TICK_IDLE)

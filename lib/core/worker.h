@@ -35,9 +35,13 @@
  *           would lie below this one's on the system stack, and be overwritten
  *           when it returns. And while its fiber is locked to it. The watcher
  *           has a look at whether there is one.
- * @retired: its fiber has ended while locked to it: the thread runs no other,
- *           and leaves. It stays pinned, to a fiber that is no more. Written
- *           once; the watcher looks, too.
+ * @retired: the thread runs no fiber any more, and leaves: it was idle for
+ *           long, or its fiber has ended while locked to it; then it stays
+ *           pinned, to a fiber that is no more. Written once; the watcher
+ *           looks, too.
+ * @leaves:  it was idle for long: the thread is to end, and hands on what it is
+ *           woken with, if anything. Written by the watcher
+ * @looked:  the watcher's: @parks when it last looked who is idle
  * @polling: it has the poller's role, see polling.h; the watcher looks, too
  * @chunks:  memory for the calls in progress, see call/alloc.c
  * @depth:   callbacks in progress; anybody may read it
@@ -66,6 +70,7 @@ struct baton_worker {
 	bool adopted;
 	bool retired;
 	bool polling;
+	bool leaves;
 	struct cxx *cxx;
 	void (*exits)(struct baton_worker *w);
 	struct baton_worker *next;	/* of a list in rt.h */
@@ -74,6 +79,7 @@ struct baton_worker {
 	uint64_t regained;
 	uint64_t requeued;
 	uint64_t parks;
+	uint64_t looked;
 	struct baton_ctx control;
 	struct san san;
 	struct debug debug;

@@ -29,6 +29,7 @@
 /* bunk.grant, when it is no processor's number plus one */
 #define GRANT_NONE	0u
 #define GRANT_STOP	UINT_MAX
+#define GRANT_ROUSED	(UINT_MAX - 1)
 
 static struct bunks *bunks_of(struct baton_rt *rt)
 {
@@ -221,7 +222,7 @@ static bool begin_locked(struct baton_worker *w, unsigned int flags)
 	return !t->standby;
 }
 
-/* Until something is granted. The processor's number, or -ESHUTDOWN. */
+/* Until something is granted. The processor's number, -ESHUTDOWN, -ECANCELED. */
 static int sleep_on(struct bunk *b)
 {
 	uint32_t got;
@@ -234,7 +235,7 @@ static int sleep_on(struct bunk *b)
 		return -ESHUTDOWN;
 	/* This may write over GRANT_STOP: the next park looks at stopped. */
 	WRITE_ONCE(b->grant, GRANT_NONE);
-	return (int)got - 1;
+	return got == GRANT_ROUSED ? -ECANCELED : (int)got - 1;
 }
 
 int baton_bunk_park(struct baton_worker *w, unsigned int flags)
@@ -285,6 +286,25 @@ int baton_bunk_swap(struct baton_worker *w, unsigned int proc,
 	if (want)
 		baton_watch_want(&rt->watch);
 	return sleep_on(&t->bunk[w->index]);
+}
+
+int baton_bunk_rouse(struct baton_rt *rt, unsigned int index)
+{
+	struct bunks *t = bunks_of(rt);
+	struct bunk *b = &t->bunk[index];
+	bool listed;
+
+	pthread_mutex_lock(&t->lock);
+	listed = b->listed;
+	if (listed) {
+		unlist_locked(rt, b);
+		smp_store_release(&b->grant, GRANT_ROUSED);
+	}
+	pthread_mutex_unlock(&t->lock);
+	if (!listed)
+		return -EBUSY;
+	futex_wake(&b->grant);
+	return 0;
 }
 
 void baton_bunks_stop(struct baton_rt *rt)

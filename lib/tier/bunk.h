@@ -60,6 +60,7 @@ int baton_bunk_wake(struct baton_rt *rt, unsigned int proc,
 		    unsigned int index);
 int baton_bunk_swap(struct baton_worker *w, unsigned int proc,
 		    unsigned int index, unsigned int flags);
+int baton_bunk_rouse(struct baton_rt *rt, unsigned int index);
 void baton_bunks_stop(struct baton_rt *rt);
 
 #endif /* BATON_TIER_BUNK_H */

@@ -171,6 +171,28 @@ static int kmod_wake(struct baton_rt *rt, unsigned int proc,
 	return expected(call(rt, BATON_IOC_WAKE, &a), "wake");
 }
 
+static int kmod_rouse(struct baton_rt *rt, unsigned int index)
+{
+	int p = idle_claim_any(rt->hdr, rt->nprocs);
+	struct baton_wake a = {
+		.size = sizeof(a),
+		.flags = BATON_WAKE_STANDBY,
+		.proc = (unsigned int)p,
+		.worker = index,
+	};
+	int ret;
+
+	if (p < 0)
+		return -EBUSY;
+	ret = call(rt, BATON_IOC_WAKE, &a);
+	/* It waits no more, or has even left its slot. */
+	if (ret != -EBUSY && ret != -ESRCH)
+		return expected(ret, "wake");
+	/* A fiber may have been queued that found the processor taken. */
+	kmod_wake(rt, (unsigned int)p, TIER_ANY);
+	return -EBUSY;
+}
+
 static int kmod_swap(struct baton_worker *w, unsigned int proc,
 		     unsigned int index, unsigned int flags)
 {
@@ -208,6 +230,7 @@ const struct tier_ops baton_tier_kmod = {
 	.park = kmod_park,
 	.wake = kmod_wake,
 	.swap = kmod_swap,
+	.rouse = kmod_rouse,
 	.stop = kmod_stop,
 	.forked = kmod_forked,
 };

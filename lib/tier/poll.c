@@ -197,6 +197,7 @@ const struct tier_ops baton_tier_poll = {
 	.park = baton_bunk_park,
 	.wake = baton_bunk_wake,
 	.swap = baton_bunk_swap,
+	.rouse = baton_bunk_rouse,
 	.stop = baton_bunks_stop,
 	.tick = poll_tick,
 };

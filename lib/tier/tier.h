@@ -29,13 +29,17 @@ struct baton_worker;
  * @close:  undo it; no worker is attached any more
  * @attach: the calling thread becomes worker @w: fills in w->index, w->slot
  * @detach: it is one no more
- * @park:   wait for a processor, return its number, or -ESHUTDOWN. Before it
+ * @park:   wait for a processor, return its number, -ESHUTDOWN, or -ECANCELED:
+ *          see @rouse. Before it
  *          sleeps it claims an idle one itself if there is work, unless flags
  *          has TIER_PINNED: then only a wake or swap naming @w ends the wait.
  * @wake:   give @proc, which the caller holds, to worker @index or, TIER_ANY,
  *          to any standby. 0; or 1 when there was none: it is idle now, and
  *          one more worker is wanted. Any thread.
  * @swap:   wake(@proc, @index) and park(@w, @flags) at once
+ * @rouse:  the park of worker @index ends, if it waits as a standby: with a
+ *          processor that was idle, or with -ECANCELED. 0; or -EBUSY, when it
+ *          was no standby, or it takes a processor and none is idle.
  * @stop:   every park returns -ESHUTDOWN from now on
  * @forked: in the child of fork(): the region is there, whatever it says. NULL:
  *          it is in any case
@@ -53,6 +57,7 @@ struct tier_ops {
 	int (*wake)(struct baton_rt *rt, unsigned int proc, unsigned int index);
 	int (*swap)(struct baton_worker *w, unsigned int proc,
 		    unsigned int index, unsigned int flags);
+	int (*rouse)(struct baton_rt *rt, unsigned int index);
 	void (*stop)(struct baton_rt *rt);
 	void (*forked)(struct baton_rt *rt);
 	long (*tick)(struct baton_rt *rt, bool fresh);

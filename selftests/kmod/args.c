@@ -35,7 +35,7 @@ static const struct call calls[] = {
 	{ "park", BATON_IOC_PARK, sizeof(struct baton_park),
 	  BATON_PARK_PINNED, 1, { 0 } },
 	{ "wake", BATON_IOC_WAKE, sizeof(struct baton_wake),
-	  0, 1, { 0, BATON_ANY } },
+	  BATON_WAKE_STANDBY, 1, { 0, BATON_ANY } },
 	{ "swap", BATON_IOC_SWAP, sizeof(struct baton_swap),
 	  BATON_PARK_PINNED, -ESRCH, { 0, NWORKERS - 1 } },
 	{ "counts", BATON_IOC_COUNTS, sizeof(struct baton_counts),

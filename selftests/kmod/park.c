@@ -325,6 +325,33 @@ TEST_F_TIMEOUT(calls, wake_named, TEST_SECONDS)
 	inst_close(&in);
 }
 
+/* To a standby alone: not before the park, nor to who is pinned */
+TEST_F_TIMEOUT(calls, wake_standby, TEST_SECONDS)
+{
+	struct worker *w = self->w;
+	struct baton_wake a = {
+		.size = sizeof(a), .flags = BATON_WAKE_STANDBY,
+	};
+	struct inst in;
+
+	ASSERT_EQ(0, inst_open(&in, 1, 8));
+	start_parked(_metadata, &in, &w[0], park_once_pinned);
+	start_parked(_metadata, &in, &w[1], park_once);
+	a.worker = w[0].slot;
+	EXPECT_EQ(-EBUSY, xioctl(in.fd, BATON_IOC_WAKE, &a));
+	a.worker = w[1].slot;
+	EXPECT_EQ(0, xioctl(in.fd, BATON_IOC_WAKE, &a));
+	ASSERT_TRUE(worker_join(&w[1]));
+	EXPECT_EQ(0, w[1].ret);
+	a.worker = 7;
+	EXPECT_EQ(-ESRCH, xioctl(in.fd, BATON_IOC_WAKE, &a));
+	a.flags = 2;
+	EXPECT_EQ(-EINVAL, xioctl(in.fd, BATON_IOC_WAKE, &a));
+	EXPECT_EQ(0, inst_wake(&in, 0, w[0].slot));
+	ASSERT_TRUE(worker_join(&w[0]));
+	inst_close(&in);
+}
+
 TEST_F_TIMEOUT(calls, pinned, TEST_SECONDS)
 {
 	struct worker *w = &self->w[0], *a = &self->w[1];

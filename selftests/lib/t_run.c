@@ -242,6 +242,7 @@ static const struct { const char *name, *text; } env_wrong[] = {
 	{ "BATON_STACK_SIZE", "-65536" },
 	{ "BATON_STACK_KEEP_MS", "1s" },
 	{ "BATON_STACK_KEEP_MS", "4294967296" },
+	{ "BATON_WORKER_KEEP_MS", "1s" },
 	{ "BATON_TIMER_SLACK", "1000000001" },
 	{ "BATON_TIMER_SLACK", "-1" },
 	{ "BATON_TIMER_SLACK", "1us" },

@@ -87,6 +87,90 @@ START_TEST(rests)
 }
 END_TEST
 
+/* --- threads that are not needed --------------------------------------------- */
+
+static unsigned int tasks(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	unsigned int n = 0;
+	struct dirent *e;
+
+	expect(dir);
+	while ((e = readdir(dir)))
+		n += atoi(e->d_name) != 0;
+	closedir(dir);
+	return n;
+}
+
+struct burst {
+	sem_t go;
+	int blocked;
+	unsigned int few;
+};
+
+static void block(void *arg)
+{
+	struct burst *b = arg;
+
+	add(&b->blocked, 1);
+	while (sem_wait(&b->go))
+		;
+}
+
+static void *blocks(void *arg)
+{
+	expect(baton_call(block, arg) >= 0);
+	return arg;
+}
+
+static void await_few(void *arg)
+{
+	struct burst *b = arg;
+
+	while (tasks() > b->few)
+		sleep_ms((void *)5);
+	/* And there they stay, ready for what comes. */
+	sleep_ms((void *)60);
+	expect(tasks() >= b->few - 2);
+}
+
+/* Each of @f blocks in a thread of its own. */
+static void *burst_main(void *arg)
+{
+	static struct baton_fiber *f[200];
+	struct burst *b = arg;
+	int n = (int)scaled(ARRAY_SIZE(f) - 20) + 20;
+
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < n; i++)
+			f[i] = spawn(blocks, b);
+		while (load(&b->blocked) < n)
+			baton_yield();
+		expect((int)tasks() > n);
+		store(&b->blocked, 0);
+		for (int i = 0; i < n; i++)
+			sem_post(&b->go);
+		for (int i = 0; i < n; i++)
+			join(f[i]);
+		expect(baton_call(await_few, b) >= 0);
+	}
+	return arg;
+}
+
+/* One for each processor, one more, this one, the watcher; and a sanitizer's two. */
+START_TEST(idle_threads_end)
+{
+	static struct burst b;
+
+	b.few = nprocs_list[_i] + 5;
+	sem_init(&b.go, 0, 0);
+	setenv("BATON_WORKER_KEEP_MS", "20", 1);
+	run_on(nprocs_list[_i], burst_main, &b);
+}
+END_TEST
+
+/* --- a fiber that is queued meanwhile ----------------------------------------- */
+
 static int ran;
 
 static void *run_flag(void *arg)
@@ -227,6 +311,7 @@ int main(void)
 		tcase_add_loop_test(tc, rests, 0, ARRAY_SIZE(nprocs_list));
 		tcase_add_test(tc, sparse_callbacks);
 	}
+	tcase_add_loop_test(tc, idle_threads_end, 0, ARRAY_SIZE(nprocs_list));
 	tcase_add_test(tc, hears);
 	if (tier_is_kmod())
 		skip("short_calls", "the module takes from who blocks alone");

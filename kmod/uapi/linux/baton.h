@@ -51,8 +51,11 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-/* 2: another magic number, and `queued` in the header. */
-#define BATON_ABI		2
+/*
+ * 2: another magic number, and `queued` in the header. 3: flags of CREATE, and of
+ * WAKE.
+ */
+#define BATON_ABI		3
 
 /* Bounds of an instance; CREATE returns -EINVAL outside of them. */
 #define BATON_PROCS_MAX		256
@@ -251,10 +254,13 @@ struct baton_park {
 
 #define BATON_ANY	(~0u)
 
+/* To a worker that waits as a standby, and to no other: -EBUSY it does not. */
+#define BATON_WAKE_STANDBY	(1u << 0)
+
 /**
  * struct baton_wake - BATON_IOC_WAKE: give a processor that the caller holds
  * @size:   sizeof(struct baton_wake)
- * @flags:  none defined
+ * @flags:  BATON_WAKE_STANDBY
  * @proc:   the processor
  * @worker: slot of the worker to have it, parked or about to park; or
  *          BATON_ANY for any standby

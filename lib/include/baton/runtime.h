@@ -122,6 +122,19 @@ int baton_config_set_timer_slack(struct baton_config *cfg, unsigned long ns);
 int baton_config_set_stack_keep(struct baton_config *cfg, unsigned int ms);
 
 /**
+ * baton_config_set_worker_keep() - for how long threads that are idle stay
+ * @cfg: the options
+ * @ms:  milliseconds; 0 for the default of 10000; UINT_MAX: until baton_run()
+ *       returns. A thread of the library's that has run nothing for so long,
+ *       or up to twice as long, ends, while there are more than one for each
+ *       processor and one more. The last to become idle is the next to be
+ *       used.
+ *
+ * BATON_WORKER_KEEP_MS overrides it. Return: 0.
+ */
+int baton_config_set_worker_keep(struct baton_config *cfg, unsigned int ms);
+
+/**
  * baton_config_set_tier() - insist on a tier
  * @cfg:  the options
  * @tier: BATON_TIER_AUTO (the default), or one that baton_run() then either
