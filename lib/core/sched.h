@@ -86,8 +86,10 @@ static inline void sched_start(struct baton_rt *rt, struct baton_worker *w,
 			       struct baton_fiber *f)
 {
 	if (likely(w)) {
-		f->place = w->proc->runq.rec->tail;
-		count(&w->proc->spawns);
+		struct baton_proc *p = w->proc;
+
+		f->place = p->runq.rec->tail;
+		count(&p->spawns);
 		sched_queue(w, f);
 	} else {
 		atomic_fetch_add_relaxed(&rt->spawns, 1);
