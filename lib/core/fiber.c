@@ -166,7 +166,7 @@ NO_SANITIZE static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 	if (unlikely(f->locks)) {
 		WRITE_ONCE(w->retired, true);
 		f->locks = 0;
-		f->pin = NULL;
+		WRITE_ONCE(f->pin, NULL);
 	}
 	next = fiber_end(w, f);
 	if (!next && likely(f != w->rt->main && !sched_due(w))) {

@@ -109,6 +109,7 @@ struct list {
 
 static void say_who(const struct baton_rt *rt, const struct baton_fiber *f)
 {
+	const struct baton_worker *pin = READ_ONCE(f->pin);
 	char name[BATON_NAME_SIZE];
 
 	fiber_name(f, name);
@@ -117,8 +118,8 @@ static void say_who(const struct baton_rt *rt, const struct baton_fiber *f)
 		baton_say(" \"%s\"", name);
 	say_code(", ", symbol_code((uintptr_t)f->fn), 0);
 	baton_say("%s", f == rt->main ? ", the first" : "");
-	if (f->pin)
-		baton_say(", on worker %u alone", f->pin->index);
+	if (pin)
+		baton_say(", on worker %u alone", pin->index);
 }
 
 /* The worker that @f is on, or NULL. What it says may be over already. */

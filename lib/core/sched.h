@@ -160,7 +160,7 @@ static inline struct baton_worker *sched_enter(void)
 static inline void sched_pin(struct baton_worker *w, struct baton_fiber *f)
 {
 	WRITE_ONCE(w->pinned, f);
-	f->pin = w;
+	WRITE_ONCE(f->pin, w);		/* reports look */
 }
 
 /* An adopted thread's fiber stays pinned for good. */
@@ -169,7 +169,7 @@ static inline void sched_unpin(struct baton_worker *w, struct baton_fiber *f)
 	if (w->adopted | w->depth | f->locks)
 		return;
 	WRITE_ONCE(w->pinned, NULL);
-	f->pin = NULL;
+	WRITE_ONCE(f->pin, NULL);
 }
 
 static inline void sched_exit(struct baton_worker *w)
