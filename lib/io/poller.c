@@ -19,6 +19,10 @@
  * tier->park() does. Who queues a fiber claims an idle processor, for a standby;
  * if there is none the watcher hears of it, and kicks the one in the role, by an
  * eventfd that is in the epoll set: a kick that comes before the sleep ends it.
+ * The eventfd alone is level-triggered, and only the one in the role reads it:
+ * an edge would be gone once any other who looks had collected it, and the
+ * sleep would go on. Who reads a kick looks around after that, and sees what it
+ * was about; one that comes too late for that is the next one's in the role.
  *
  * A descriptor is registered once, edge-triggered. Each event counts up seq of
  * its side. A try notes seq first. Has it shown that there is no more (EAGAIN,
@@ -152,6 +156,17 @@ static void __attribute__((noinline)) raise_event(int fd)
 	errno = saved;
 }
 
+/* By the one in the role, before it looks around. */
+static void __attribute__((noinline)) take_kick(int fd)
+{
+	uint64_t n;
+	int saved = errno;
+
+	while (read(fd, &n, sizeof(n)) < 0 && errno == EINTR)
+		;
+	errno = saved;
+}
+
 static int __attribute__((noinline)) close_fd(int fd)
 {
 	int saved = errno, err = close(fd) ? -errno : 0;
@@ -222,8 +237,7 @@ static void __attribute__((noinline)) destroy(struct poller *p)
 
 static int __attribute__((noinline)) open_fds(struct poller *p)
 {
-	struct epoll_event e = { .events = EPOLLIN | EPOLLET,
-				 .data.u64 = KICK };
+	struct epoll_event e = { .events = EPOLLIN, .data.u64 = KICK };
 	int saved = errno, err = 0;
 
 	p->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -582,6 +596,9 @@ static int role_sleep(struct poller *p, struct baton_worker *w,
 	    !(rt_has_work(rt) && proc_claim(w)))
 		n = collect(p, p->sleep, -1);
 	WRITE_ONCE(p->asleep, 0u);
+	for (int i = 0; i < n; i++)
+		if (p->sleep[i].data.u64 == KICK)
+			take_kick(p->event);
 	return n;
 }
 
