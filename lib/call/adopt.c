@@ -34,11 +34,11 @@
 #include "call.h"
 
 struct visit {
-	struct callback cb;
+	struct callback cb;	/* first */
 	void (*fn)(void *);
 	void *arg;
 	struct cxx cxx;		/* the thread's, before the callback */
-	bool done;
+	bool done;		/* nothing of it can be cut off any more */
 };
 
 /* Without a processor any more, outside of the scheduler's reach. */
@@ -94,6 +94,7 @@ visit_end(struct callback **visit)
 	if (unlikely(f->nkeys))
 		san_call(keys_end, f, cb->fiber_sp, &w->sys_sp, &w->san,
 			 &f->san);
+	((struct visit *)*visit)->done = true;
 	san_thread(&f->san, &w->san);
 	visit_over(cb);
 }
@@ -110,7 +111,6 @@ NO_SANITIZE static void visit(void *arg)
 	san_call(v->fn, v->arg, cb->fiber_sp, &w->sys_sp, &w->san,
 		 &w->fiber->san);
 	debug_scopes_left(w->fiber, TIMER_NEVER, 0);
-	v->done = true;
 }
 
 /*

@@ -257,10 +257,12 @@ void baton_wait_disarm(struct wait *t)
 {
 	if (likely(waiter_win(t->waiter, NULL)))
 		return;
-	/* Who has won it resumes it. A cancel is for the next wait, then. */
+	/* Who has won it resumes it. */
 	if (!t->w) {
 		block_thread(t->waiter, TIMER_NEVER);
 		return;
 	}
 	t->w = sched_block(t->w);
+	if (t->waiter->by == WAITER_CANCELED)
+		baton_wait_canceled_later(t);
 }

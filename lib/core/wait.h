@@ -110,7 +110,8 @@ static inline void wait_arm_masked(struct wait *t)
 	smp_store_release(&t->waiter->blocked, (uint32_t)WAITER_MASKED);
 }
 
-/* Nothing is to be waited for after all. What may have won is waited for. */
+/* Nothing is to be waited for after all. What may have won is waited for; if that
+ * is a cancel, it is for the next wait. */
 void baton_wait_disarm(struct wait *t);
 
 /* What wait_block() leaves over: a thread, a deadline, a cancel, a fence. */

@@ -486,13 +486,17 @@ static void serve(struct ring *r)
 static void close_down(struct ring *r)
 {
 	struct ring_req *req;
+	bool all;
 
 	xchg(&r->handed, CLOSED);
-	for (req = r->flying.first; req; req = req->next)
-		while (!cancel_flying(r, req))
-			enter(r, false);
 	while (r->nflying) {
-		enter(r, true);
+		all = true;
+		for (req = r->flying.first; req && all; req = req->next)
+			if (!req->told)
+				all = req->told = cancel_flying(r, req);
+		/* There may be no room to say more before what has completed
+		 * is taken: each request completes, and so does its cancel. */
+		enter(r, all);
 		reap(r);
 	}
 }

@@ -70,7 +70,7 @@ struct ring_node {
  * The thread's alone:
  * @next, @prev: of the list that it is on
  * @state:  which that is
- * @told:   @cancel has come
+ * @told:   @cancel has come, or the end of the ring
  */
 struct ring_req {
 	enum ring_op op;

@@ -423,6 +423,50 @@ START_TEST(names)
 }
 END_TEST
 
+/* --- the end of a scheduler while an adopted thread's destructor runs --------- */
+
+static struct baton_key lasting;
+static int lasts;
+
+static void destroy_for_ever(void *value)
+{
+	(void)value;
+	store(&lasts, 1);
+	for (;;)
+		baton_yield();
+}
+
+static void sets_lasting(void *arg)
+{
+	expect_eq(baton_setspecific(lasting, arg), 0);
+}
+
+static void *visits_at_the_end(void *arg)
+{
+	expect_eq(baton_callback(sets_lasting, &lasts), -ECANCELED);
+	return arg;
+}
+
+static void *ends_meanwhile(void *arg)
+{
+	expect_eq(pthread_create(arg, NULL, visits_at_the_end, NULL), 0);
+	while (!load(&lasts))
+		baton_yield();
+	return arg;
+}
+
+START_TEST(cut_off)
+{
+	pthread_t thread;
+
+	lasts = 0;
+	expect_eq(baton_key_create(&lasting, destroy_for_ever), 0);
+	run_on(2, ends_meanwhile, &thread);
+	expect_eq(pthread_join(thread, NULL), 0);
+	expect_eq(baton_key_delete(lasting), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("key");
@@ -436,6 +480,7 @@ int main(void)
 	tcase_add_test(tc, left_open);
 #endif
 	tcase_add_test(tc, the_end);
+	tcase_add_test(tc, cut_off);
 	tcase_add_test(tc, names);
 	return suite_main(s);
 }
