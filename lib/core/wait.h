@@ -110,8 +110,8 @@ static inline void wait_arm_masked(struct wait *t)
 	smp_store_release(&t->waiter->blocked, (uint32_t)WAITER_MASKED);
 }
 
-/* Nothing is to be waited for after all. What may have won is waited for; if that
- * is a cancel, it is for the next wait. */
+/* Nothing is to be waited for after all. What may have won is waited for; if it
+ * is a cancel, that is for the next wait. */
 void baton_wait_disarm(struct wait *t);
 
 /* What wait_block() leaves over: a thread, a deadline, a cancel, a fence. */
@@ -138,8 +138,8 @@ void baton_cancel_held(struct baton_rt *rt, struct baton_worker *w,
 void baton_wait_canceled_later(const struct wait *t);
 
 /*
- * This thread is in a foreign call whose cancel is due, and has heard of it now:
- * what it waits for is to end by -ECANCELED.
+ * This thread is in a foreign call whose cancel is due, and has heard of it
+ * now: what it waits for is to end by -ECANCELED.
  */
 bool baton_wait_thread_canceled(void);
 
@@ -147,7 +147,8 @@ bool baton_wait_thread_canceled(void);
 int baton_wait_result(const struct baton_fiber *f);
 
 /*
- * Is there anything else that may end the wait of @f, or keep it from beginning?
+ * Is there anything else that may end the wait of @f, or keep it from
+ * beginning?
  * The canceler makes up for the fence between blocked and canceled.
  */
 static inline bool wait_is_rare(const struct baton_worker *w,

@@ -19,14 +19,26 @@ static void *nothing(void *arg)
 
 /* --- what a fiber leaves behind, the next on its stack finds as new --------- */
 
+#ifdef BATON_DEBUG
+/* A debug build ends at these. */
+static void leave_open(void)
+{
+}
+#else
 static struct baton_scope scope;
+
+static void leave_open(void)
+{
+	expect_eq(baton_deadline_push(&scope, 1), 0);
+	expect_eq(baton_cancel_mask(), 0);
+}
+#endif
 
 static void leave_traces(void *arg)
 {
-	expect_eq(baton_deadline_push(&scope, 1), 0);
+	leave_open();
 	expect_eq(baton_ready(baton_self()), 0);
 	expect_eq(baton_cancel(baton_self()), 0);
-	expect_eq(baton_cancel_mask(), 0);
 	add((int *)arg, 1);
 }
 
