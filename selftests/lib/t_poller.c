@@ -5,7 +5,9 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 
 /* --- ends of a wait -------------------------------------------------------- */
@@ -474,6 +476,91 @@ START_TEST(yields)
 }
 END_TEST
 
+/* --- the end --------------------------------------------------------------- */
+
+/* This test runs; somebody sleeps in the role; a look is to come before the end
+ * of that; has begun; has collected. */
+static int staged, sleeping, hold, held, stolen;
+
+static void until_readable(int epfd, int ms)
+{
+	struct pollfd p = { .fd = epfd, .events = POLLIN };
+
+	while (poll(&p, 1, ms) < 0)
+		expect_eq(errno, EINTR);
+}
+
+static int sleep_last(int epfd, struct epoll_event *events, int n)
+{
+	int got;
+
+	store(&sleeping, 1);
+	until_readable(epfd, -1);
+	if (load(&held))
+		while (!load(&stolen))
+			sched_yield();
+	got = epoll_pwait(epfd, events, n, -1, NULL);
+	store(&sleeping, 0);
+	return got;
+}
+
+/*
+ * In place of the C library's. With @hold the first who looks waits until there
+ * is something, and who sleeps in the role comes after that. If nobody sleeps,
+ * nothing may ever come.
+ */
+int epoll_wait(int epfd, struct epoll_event *events, int n, int timeout)
+{
+	int none = 0, got;
+
+	if (load(&staged) && timeout)
+		return sleep_last(epfd, events, n);
+	if (!load(&hold) ||
+	    !__atomic_compare_exchange_n(&held, &none, 1, false,
+					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return epoll_pwait(epfd, events, n, timeout, NULL);
+	until_readable(epfd, 1000);
+	got = epoll_pwait(epfd, events, n, 0, NULL);
+	store(&stolen, 1);
+	return got;
+}
+
+static void *yields_on(void *arg)
+{
+	for (;;)
+		baton_yield();
+	return arg;
+}
+
+static void *stolen_main(void *arg)
+{
+	static struct reading r;
+	int fds[2];
+
+	pair(fds);
+	r.fd = fds[0];
+	expect_eq(baton_spawn(NULL, NULL, reads, &r), 0);
+	while (!load(&r.begun))
+		baton_yield();
+	expect_eq(baton_spawn(NULL, NULL, yields_on, NULL), 0);
+	while (!load(&sleeping))
+		sched_yield();
+	store(&hold, 1);
+	while (!load(&held))
+		sched_yield();
+	return arg;
+}
+
+/* The end is a kick for the one in the role, whoever else collects events. */
+START_TEST(stolen_kick)
+{
+	store(&staged, 1);
+	run_on(3, stolen_main, NULL);
+	store(&staged, 0);
+	store(&hold, 0);
+}
+END_TEST
+
 /* --- at rest --------------------------------------------------------------- */
 
 #ifdef SANITIZED
@@ -568,6 +655,7 @@ int main(void)
 	tcase_add_test(tc, no_scheduler);
 	LOOP(blocked);
 	LOOP(yields);
+	tcase_add_test(tc, stolen_kick);
 	if (under_qemu_user() || under_valgrind() || !quiet)
 		skip("rests", "others wake up, or there is no membarrier()");
 	else
