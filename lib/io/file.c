@@ -38,18 +38,11 @@
 #include "../tier/tier.h"
 #include "ring.h"
 
-/* As of Linux 4.14, which not all C libraries' headers know. */
-#ifndef RWF_NOWAIT
-#define RWF_NOWAIT	8
-#endif
-
 /* As many as the kernel takes in one request. */
 #define BYTES_MAX	0x7ffff000u
 
 /* Vectors that are tried without waiting; more are too much to copy. */
 #define VECTORS		8
-
-#define POSITION	(~UINT64_C(0))
 
 /* --- as system calls ------------------------------------------------------ */
 
@@ -58,9 +51,8 @@ static void *pointer(uint64_t addr)
 	return (void *)(uintptr_t)addr;
 }
 
-/* @flags: RWF_*; 0: as kernels without preadv2() have it, too. */
-static long sys_rw(int fd, bool write, const struct iovec *iov,
-		   unsigned int n, uint64_t off, int flags)
+long baton_sys_rw(int fd, bool write, const struct iovec *iov, unsigned int n,
+		  uint64_t off, int flags)
 {
 	long low = (long)off, high = sizeof(long) == 8 ? 0 : (long)(off >> 32);
 
@@ -81,10 +73,10 @@ static long sys_request(const struct ring_req *q)
 	switch (q->op) {
 	case RING_READ:
 	case RING_WRITE:
-		return sys_rw(q->fd, write, &iov, 1, q->off, 0);
+		return baton_sys_rw(q->fd, write, &iov, 1, q->off, 0);
 	case RING_READV:
 	case RING_WRITEV:
-		return sys_rw(q->fd, write, pointer(q->addr), q->len, q->off,
+		return baton_sys_rw(q->fd, write, pointer(q->addr), q->len, q->off,
 			      0);
 	case RING_FSYNC:
 		return q->flags ? fdatasync(q->fd) : fsync(q->fd);
@@ -117,7 +109,7 @@ static long __attribute__((noinline)) sys_nowait(int fd, bool write,
 	long ret;
 
 	do
-		ret = sys_rw(fd, write, iov, n, off, RWF_NOWAIT);
+		ret = baton_sys_rw(fd, write, iov, n, off, RWF_NOWAIT);
 	while (ret < 0 && errno == EINTR);
 	if (ret < 0)
 		ret = -errno;

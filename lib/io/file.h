@@ -14,4 +14,19 @@
 ssize_t baton_file_rw(int fd, bool write, const struct iovec *iov, int n,
 		      int64_t off, int64_t deadline);
 
+/* As of Linux 4.14, which not all C libraries' headers know. */
+#ifndef RWF_NOWAIT
+#define RWF_NOWAIT	8
+#endif
+
+/* Instead of an offset: the position of the file. */
+#define POSITION	(~UINT64_C(0))
+
+/*
+ * preadv2(), pwritev2(), which not all C libraries have. @flags: RWF_*; 0: as
+ * kernels without them have it, too. As a system call: -1, and errno.
+ */
+long baton_sys_rw(int fd, bool write, const struct iovec *iov, unsigned int n,
+		  uint64_t off, int flags);
+
 #endif /* BATON_IO_FILE_H */

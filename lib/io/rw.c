@@ -54,11 +54,9 @@ static ssize_t __attribute__((noinline)) by_flag(const struct rw *a)
 {
 	int saved = errno;
 
-	return op_result(a->op.side == SIDE_READ ?
-				 preadv2(a->op.fd, a->iov, a->n, -1,
-					 RWF_NOWAIT) :
-				 pwritev2(a->op.fd, a->iov, a->n, -1,
-					  RWF_NOWAIT),
+	return op_result(baton_sys_rw(a->op.fd, a->op.side == SIDE_WRITE,
+				      a->iov, (unsigned int)a->n, POSITION,
+				      RWF_NOWAIT),
 			 saved);
 }
 
