@@ -736,8 +736,29 @@ int baton_desc_wait(struct baton_rt *rt, struct desc *d, enum side side,
 
 /* --- closing --------------------------------------------------------------- */
 
-/* Who waits is told; nobody tries meanwhile, but who has only begun to. */
-static void tell(struct poller *p, struct desc *d, struct baton_worker *w)
+/*
+ * wait_resume_all() for one who closes. A thread that is no worker's holds @rt,
+ * by a mutex that is not to be taken again.
+ */
+static void resume_held(struct baton_rt *rt, struct baton_worker *w,
+			struct waiter *all)
+{
+	while (all) {
+		struct waiter *waiter = all;
+
+		all = waiter->next;
+		if (waiter->fiber)
+			baton_sched_ready(rt, w, waiter->fiber);
+		else
+			baton_waiter_resume(waiter);
+	}
+}
+
+/*
+ * Who waits is told; nobody tries meanwhile, but who has only begun to. That is
+ * waited for: a try does not wait, and takes no lock that the caller has.
+ */
+static void tell(struct baton_rt *rt, struct desc *d, struct baton_worker *w)
 {
 	struct waiter *all = NULL;
 	struct backoff b = { 0 };
@@ -748,18 +769,19 @@ static void tell(struct poller *p, struct desc *d, struct baton_worker *w)
 	confirmed_locked(d);
 	gone_locked(d, &all);
 	lock_drop(&d->lock);
-	wait_resume_all(w, all);
+	resume_held(rt, w, all);
 	/* Full barrier: gen before busy; pairs with desc_begin(). */
 	smp_mb();
 	while (smp_load_acquire(&d->busy))
 		baton_backoff(&b);
 	/* Others may have the file, too: a child, say. */
 	if (registered)
-		control(p, EPOLL_CTL_DEL, d->fd, 0);
+		control(poller_of(rt), EPOLL_CTL_DEL, d->fd, 0);
 }
 
 /* Who has begun to wait since then has a look at what there is now. */
-static void tell_late(struct desc *d, struct baton_worker *w)
+static void tell_late(struct baton_rt *rt, struct desc *d,
+		      struct baton_worker *w)
 {
 	struct waiter *all = NULL;
 
@@ -768,7 +790,7 @@ static void tell_late(struct desc *d, struct baton_worker *w)
 	changed_locked(d, SIDE_WRITE);
 	win_locked(d, SIDE_WRITE, false, win_locked(d, SIDE_READ, false, &all));
 	lock_drop(&d->lock);
-	wait_resume_all(w, all);
+	resume_held(rt, w, all);
 }
 
 /* Before close(), which may wait, and after it. */
@@ -780,9 +802,9 @@ static void closing(int fd, bool late)
 	struct desc *d = p ? lookup(p, fd) : NULL;
 
 	if (d && late)
-		tell_late(d, w);
+		tell_late(rt, d, w);
 	else if (d)
-		tell(p, d, w);
+		tell(rt, d, w);
 	if (w)
 		sched_exit(w);
 	else if (rt)

@@ -390,6 +390,41 @@ START_TEST(no_scheduler)
 }
 END_TEST
 
+/* A thread that is none of the scheduler's closes what a fiber waits for. */
+static void *closes(void *arg)
+{
+	const struct reading *r = arg;
+
+	return (void *)(intptr_t)baton_close(r->fd);
+}
+
+static void *thread_closes_main(void *arg)
+{
+	struct reading r = { 0 };
+	struct baton_fiber *f;
+	pthread_t thread;
+	void *err;
+	int fds[2];
+
+	pair(fds);
+	r.fd = fds[0];
+	f = spawn(reads, &r);
+	yield_until(&r.begun);
+	let_run();
+	expect_eq(pthread_create(&thread, NULL, closes, &r), 0);
+	join(f);
+	expect_eq(r.got, -EBADF);
+	pthread_join(thread, &err);
+	expect_eq((intptr_t)err, 0);
+	return arg;
+}
+
+START_TEST(thread_closes)
+{
+	run(_i, thread_closes_main, NULL);
+}
+END_TEST
+
 /* A call blocks the only worker that has a processor; no fiber is runnable. */
 static void wait_sem(void *arg)
 {
@@ -566,6 +601,7 @@ int main(void)
 	LOOP(select_closes);
 	LOOP(foreign);
 	tcase_add_test(tc, no_scheduler);
+	LOOP(thread_closes);
 	LOOP(blocked);
 	LOOP(yields);
 	if (under_qemu_user() || under_valgrind() || !quiet)
