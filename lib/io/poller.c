@@ -675,8 +675,16 @@ static const struct polling_ops ops = {
 
 void baton_poller_waits(struct baton_rt *rt, int n)
 {
-	/* Full barrier: it is looked at where a queue runs dry. */
-	atomic_fetch_add(&rt->polling->waiting, (uint32_t)n);
+	struct polling *p = rt->polling;
+	uint32_t old;
+
+	/* Full barrier: it is looked at where a queue runs dry. And waiting
+	 * before resting: pairs with baton_polling_watch(), which may rest as
+	 * nobody waits; there may be nobody who leaves the role to end that. */
+	old = atomic_fetch_add(&p->waiting, (uint32_t)n);
+	if (n > 0 && !old && unlikely(READ_ONCE(p->resting)) &&
+	    xchg(&p->resting, 0u))
+		baton_watch_kick(&rt->watch);
 }
 
 void baton_desc_listed(struct baton_rt *rt, struct desc *d)

@@ -484,6 +484,40 @@ START_TEST(blocked)
 }
 END_TEST
 
+/*
+ * The same after a while in which no fiber waited, with nobody in the role: the
+ * watcher has gone to rest.
+ */
+static void *rested_main(void *arg)
+{
+	struct timespec ts = { .tv_nsec = 50000000 };
+	struct reading r = { 0 };
+	sem_t sem, *at = &sem;
+	struct baton_fiber *f;
+	int fds[2];
+
+	sem_init(&sem, 0, 0);
+	pair(fds);
+	r.fd = fds[0];
+	memcpy(r.buf, &at, sizeof(at));
+	expect_eq(baton_write(fds[0], "x", 1), 1);
+	nanosleep(&ts, NULL);
+	f = spawn(reads_and_posts, &r);
+	while (READ_ONCE(f->waiter.blocked) != WAITER_BLOCKED)
+		baton_yield();
+	expect_eq(write(fds[1], "x", 1), 1);
+	expect(baton_call(wait_sem, &sem) >= 0);
+	join(f);
+	expect_eq(r.got, 1);
+	return arg;
+}
+
+START_TEST(rested)
+{
+	run(_i, rested_main, NULL);
+}
+END_TEST
+
 /* A fiber that yields alone, for ever, does not keep out who waits. */
 static void *yields_main(void *arg)
 {
@@ -603,6 +637,7 @@ int main(void)
 	tcase_add_test(tc, no_scheduler);
 	LOOP(thread_closes);
 	LOOP(blocked);
+	LOOP(rested);
 	LOOP(yields);
 	if (under_qemu_user() || under_valgrind() || !quiet)
 		skip("rests", "others wake up, or there is no membarrier()");
