@@ -52,6 +52,10 @@
  * One of the two sees the other's store. Who waits while somebody sleeps there
  * for long confirms the descriptor itself, before it is listed.
  *
+ * Of those who put one descriptor into the set, or confirm it, each does so with
+ * desc.control held: the last call is what is in the set, so it has to be one
+ * that knows of all the others.
+ *
  * REJECTED: to confirm at the wait itself: a system call for each. REJECTED:
  * one-shot registration: the same.
  */
@@ -362,21 +366,25 @@ static struct waiter **win_locked(struct desc *d, enum side side, bool closed,
  */
 static int register_for(struct poller *p, struct desc *d, unsigned int events)
 {
-	unsigned int before = READ_ONCE(d->events);
-	uint32_t gen = READ_ONCE(d->gen);
 	struct waiter *all = NULL;
+	bool fresh, stream;
+	unsigned int before;
 	struct wait t;
-	bool fresh, stream = READ_ONCE(d->stream);
+	uint32_t gen;
 	int err;
 
-	err = put(p, d, events | before, !before, &fresh);
-	if (err)
-		return err;
-	if (fresh)
-		stream = is_stream(d->fd);
 	wait_enter(&t);
+	lock_take(&d->control);
 	lock_take(&d->lock);
-	if (d->gen == gen) {
+	before = d->events;
+	gen = d->gen;
+	stream = d->stream;
+	lock_drop(&d->lock);
+	err = put(p, d, events | before, !before, &fresh);
+	if (!err && fresh)
+		stream = is_stream(d->fd);
+	lock_take(&d->lock);
+	if (!err && d->gen == gen) {
 		if (fresh && before)
 			win_locked(d, SIDE_WRITE, true,
 				   win_locked(d, SIDE_READ, true, &all));
@@ -386,9 +394,10 @@ static int register_for(struct poller *p, struct desc *d, unsigned int events)
 			WRITE_ONCE(d->ending, false);
 	}
 	lock_drop(&d->lock);
+	lock_drop(&d->control);
 	wait_resume_all(t.w, all);
 	wait_leave(&t);
-	return 0;
+	return err;
 }
 
 static unsigned int side_events(enum side side)
@@ -446,13 +455,20 @@ static struct waiter *confirm(struct poller *p, struct desc *d)
 	uint32_t gen;
 	int err;
 
+	lock_take(&d->control);
 	lock_take(&d->lock);
 	events = (waitq_empty(&d->queue[SIDE_READ]) ? 0 : IN) |
 		 (waitq_empty(&d->queue[SIDE_WRITE]) ? 0 : OUT);
+	/* What else it is there for stays: who has registered it for that may
+	 * be about to be listed. */
+	if (events)
+		events |= d->events;
 	gen = d->gen;
 	lock_drop(&d->lock);
-	if (!events)
+	if (!events) {
+		lock_drop(&d->control);
 		return NULL;
+	}
 	err = control(p, EPOLL_CTL_MOD, d->fd, epoll_events(events));
 	lock_take(&d->lock);
 	if (d->gen != gen) {
@@ -475,6 +491,7 @@ static struct waiter *confirm(struct poller *p, struct desc *d)
 			   win_locked(d, SIDE_READ, false, last));
 	}
 	lock_drop(&d->lock);
+	lock_drop(&d->control);
 	return all;
 }
 

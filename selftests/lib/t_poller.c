@@ -170,6 +170,59 @@ START_TEST(behind)
 }
 END_TEST
 
+/*
+ * Both sides of a new descriptor are waited for at once: neither is forgotten
+ * when each puts it into the epoll set.
+ */
+static void *writes(void *arg)
+{
+	struct reading *r = arg;
+
+	store(&r->got, baton_write(r->fd, "x", 1));
+	return NULL;
+}
+
+static void both_blocked(struct baton_fiber *f, struct baton_fiber *g)
+{
+	while (READ_ONCE(f->waiter.blocked) != WAITER_BLOCKED ||
+	       READ_ONCE(g->waiter.blocked) != WAITER_BLOCKED)
+		baton_yield();
+}
+
+static void *duplex_main(void *arg)
+{
+	static char full[4096];
+	struct baton_fiber *f, *g;
+	struct reading r, w;
+	int fds[2];
+
+	for (unsigned int i = 0; i < scaled(1000); i++) {
+		pair(fds);
+		while (send(fds[0], full, sizeof(full), MSG_DONTWAIT) > 0)
+			;
+		r = w = (struct reading){ .fd = fds[0] };
+		f = spawn(reads, &r);
+		g = spawn(writes, &w);
+		both_blocked(f, g);
+		while (recv(fds[1], full, sizeof(full), MSG_DONTWAIT) > 0)
+			;
+		expect_eq(write(fds[1], "x", 1), 1);
+		join(f);
+		join(g);
+		expect_eq(r.got, 1);
+		expect_eq(w.got, 1);
+		expect_eq(baton_close(fds[0]), 0);
+		expect_eq(baton_close(fds[1]), 0);
+	}
+	return arg;
+}
+
+START_TEST(duplex)
+{
+	run(_i, duplex_main, NULL);
+}
+END_TEST
+
 /* --- several --------------------------------------------------------------- */
 
 static void *poll_main(void *arg)
@@ -629,6 +682,7 @@ int main(void)
 	LOOP(ends);
 	LOOP(storms);
 	LOOP(behind);
+	LOOP(duplex);
 	LOOP(polls);
 	LOOP(poll_closes);
 	LOOP(selects);
