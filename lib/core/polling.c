@@ -9,9 +9,9 @@
  * since; if not it looks itself, and gives an idle processor to a standby,
  * which finds nothing to run, and takes the role.
  *
- * While the role is had and nothing happens, or no fiber waits, there is nothing
- * to look after: the watcher rests, and says so. Who leaves the role next, or is
- * the first to wait, tells it (polling.resting), once.
+ * While the role is had and nothing happens, or no fiber waits, there is
+ * nothing to look after: the watcher rests, and says so. Who leaves the role
+ * next, or is the first to wait, tells it (polling.resting), once.
  */
 #include "polling.h"
 

@@ -52,9 +52,9 @@
  * One of the two sees the other's store. Who waits while somebody sleeps there
  * for long confirms the descriptor itself, before it is listed.
  *
- * Of those who put one descriptor into the set, or confirm it, each does so with
- * desc.control held: the last call is what is in the set, so it has to be one
- * that knows of all the others.
+ * Of those who put one descriptor into the set, or confirm it, each does so
+ * with desc.control held: the last call is what is in the set, so it has to be
+ * one that knows of all the others.
  *
  * REJECTED: to confirm at the wait itself: a system call for each. REJECTED:
  * one-shot registration: the same.
@@ -68,6 +68,7 @@
 #include <unistd.h>
 
 #include "../core/clock.h"
+#include "../core/fatal.h"
 #include "../core/polling.h"
 
 #define CHUNK_BITS	6
@@ -136,6 +137,10 @@ collect(const struct poller *p, struct epoll_event *events, int timeout)
 	int saved = errno, n;
 
 	n = epoll_wait(p->epoll, events, EVENTS, timeout);
+	/* What the program closes that is ours cannot be done without. */
+	if (unlikely(n < 0 && errno != EINTR))
+		baton_fatal(
+			"the program has closed a descriptor of the library's");
 	errno = saved;
 	return n < 0 ? 0 : n;
 }
@@ -595,6 +600,8 @@ static void resume(struct baton_worker *w, struct waiter *all)
 		all = all->next;
 		runq_push(&w->proc->runq, f);
 		proc_mark_queued(w->rt, w->proc);
+		/* Nor is it another's turn first, who may run for long. */
+		w->proc->budget = SCHED_FAIRNESS;
 	}
 	wait_resume_all(w->proc ? w : NULL, all);
 }

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <sys/resource.h>
 
 /* --- ends of a wait -------------------------------------------------------- */
@@ -478,6 +479,38 @@ START_TEST(thread_closes)
 }
 END_TEST
 
+/* The program closes all that it has, and what is the library's with it. */
+static void *closes_all_main(void *arg)
+{
+	struct reading r = { 0 };
+	char path[32], what[32];
+	struct baton_fiber *f;
+	int fds[2];
+
+	pair(fds);
+	r.fd = fds[0];
+	f = spawn(reads, &r);
+	while (READ_ONCE(f->waiter.blocked) != WAITER_BLOCKED)
+		baton_yield();
+	for (int fd = 3; fd < 256; fd++) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		n = readlink(path, what, sizeof(what) - 1);
+		what[n > 0 ? n : 0] = '\0';
+		if (!strcmp(what, "anon_inode:[eventpoll]"))
+			close(fd);
+	}
+	join(f);
+	return arg;
+}
+
+START_TEST(closes_all)
+{
+	run_on(1, closes_all_main, NULL);
+}
+END_TEST
+
 /* A call blocks the only worker that has a processor; no fiber is runnable. */
 static void wait_sem(void *arg)
 {
@@ -690,6 +723,7 @@ int main(void)
 	LOOP(foreign);
 	tcase_add_test(tc, no_scheduler);
 	LOOP(thread_closes);
+	tcase_add_test_raise_signal(tc, closes_all, SIGABRT);
 	LOOP(blocked);
 	LOOP(rested);
 	LOOP(yields);
