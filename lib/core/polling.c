@@ -9,9 +9,9 @@
  * since; if not it looks itself, and gives an idle processor to a standby,
  * which finds nothing to run, and takes the role.
  *
- * While the role is had and nothing happens, there is nothing to look after:
- * the watcher rests, and says so. Who leaves the role next tells it
- * (polling.resting), once.
+ * While the role is had and nothing happens, or no fiber waits, there is
+ * nothing to look after: the watcher rests, and says so. Who leaves the role
+ * next, or is the first to wait, tells it (polling.resting), once.
  */
 #include "polling.h"
 
@@ -49,8 +49,8 @@ int64_t baton_polling_watch(struct baton_rt *rt)
 		appoint(rt, p);
 	if (p->quiet < QUIET_LOOKS)
 		return LOOK_NS;
-	/* A full barrier: resting before role; who leaves the role has it the
-	 * other way round. */
+	/* A full barrier: resting before role and waiting; who leaves the role,
+	 * or is the first to wait, has it the other way round. */
 	smp_store_mb(p->resting, 1u);
 	if (READ_ONCE(p->role) || !READ_ONCE(p->waiting))
 		return -1;

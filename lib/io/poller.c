@@ -52,6 +52,10 @@
  * One of the two sees the other's store. Who waits while somebody sleeps there
  * for long confirms the descriptor itself, before it is listed.
  *
+ * Of those who put one descriptor into the set, or confirm it, each does so
+ * with desc.control held: the last call is what is in the set, so it has to be
+ * one that knows of all the others.
+ *
  * REJECTED: to confirm at the wait itself: a system call for each. REJECTED:
  * one-shot registration: the same.
  */
@@ -64,6 +68,7 @@
 #include <unistd.h>
 
 #include "../core/clock.h"
+#include "../core/fatal.h"
 #include "../core/polling.h"
 
 #define CHUNK_BITS	6
@@ -132,6 +137,10 @@ collect(const struct poller *p, struct epoll_event *events, int timeout)
 	int saved = errno, n;
 
 	n = epoll_wait(p->epoll, events, EVENTS, timeout);
+	/* What the program closes that is ours cannot be done without. */
+	if (unlikely(n < 0 && errno != EINTR))
+		baton_fatal(
+			"the program has closed a descriptor of the library's");
 	errno = saved;
 	return n < 0 ? 0 : n;
 }
@@ -362,21 +371,25 @@ static struct waiter **win_locked(struct desc *d, enum side side, bool closed,
  */
 static int register_for(struct poller *p, struct desc *d, unsigned int events)
 {
-	unsigned int before = READ_ONCE(d->events);
-	uint32_t gen = READ_ONCE(d->gen);
 	struct waiter *all = NULL;
+	bool fresh, stream;
+	unsigned int before;
 	struct wait t;
-	bool fresh, stream = READ_ONCE(d->stream);
+	uint32_t gen;
 	int err;
 
-	err = put(p, d, events | before, !before, &fresh);
-	if (err)
-		return err;
-	if (fresh)
-		stream = is_stream(d->fd);
 	wait_enter(&t);
+	lock_take(&d->control);
 	lock_take(&d->lock);
-	if (d->gen == gen) {
+	before = d->events;
+	gen = d->gen;
+	stream = d->stream;
+	lock_drop(&d->lock);
+	err = put(p, d, events | before, !before, &fresh);
+	if (!err && fresh)
+		stream = is_stream(d->fd);
+	lock_take(&d->lock);
+	if (!err && d->gen == gen) {
 		if (fresh && before)
 			win_locked(d, SIDE_WRITE, true,
 				   win_locked(d, SIDE_READ, true, &all));
@@ -386,9 +399,10 @@ static int register_for(struct poller *p, struct desc *d, unsigned int events)
 			WRITE_ONCE(d->ending, false);
 	}
 	lock_drop(&d->lock);
+	lock_drop(&d->control);
 	wait_resume_all(t.w, all);
 	wait_leave(&t);
-	return 0;
+	return err;
 }
 
 static unsigned int side_events(enum side side)
@@ -446,13 +460,20 @@ static struct waiter *confirm(struct poller *p, struct desc *d)
 	uint32_t gen;
 	int err;
 
+	lock_take(&d->control);
 	lock_take(&d->lock);
 	events = (waitq_empty(&d->queue[SIDE_READ]) ? 0 : IN) |
 		 (waitq_empty(&d->queue[SIDE_WRITE]) ? 0 : OUT);
+	/* What else it is there for stays: who has registered it for that may
+	 * be about to be listed. */
+	if (events)
+		events |= d->events;
 	gen = d->gen;
 	lock_drop(&d->lock);
-	if (!events)
+	if (!events) {
+		lock_drop(&d->control);
 		return NULL;
+	}
 	err = control(p, EPOLL_CTL_MOD, d->fd, epoll_events(events));
 	lock_take(&d->lock);
 	if (d->gen != gen) {
@@ -475,6 +496,7 @@ static struct waiter *confirm(struct poller *p, struct desc *d)
 			   win_locked(d, SIDE_READ, false, last));
 	}
 	lock_drop(&d->lock);
+	lock_drop(&d->control);
 	return all;
 }
 
@@ -578,6 +600,8 @@ static void resume(struct baton_worker *w, struct waiter *all)
 		all = all->next;
 		runq_push(&w->proc->runq, f);
 		proc_mark_queued(w->rt, w->proc);
+		/* Nor is it another's turn first, who may run for long. */
+		w->proc->budget = SCHED_FAIRNESS;
 	}
 	wait_resume_all(w->proc ? w : NULL, all);
 }
@@ -675,8 +699,16 @@ static const struct polling_ops ops = {
 
 void baton_poller_waits(struct baton_rt *rt, int n)
 {
-	/* Full barrier: it is looked at where a queue runs dry. */
-	atomic_fetch_add(&rt->polling->waiting, (uint32_t)n);
+	struct polling *p = rt->polling;
+	uint32_t old;
+
+	/* Full barrier: it is looked at where a queue runs dry. And waiting
+	 * before resting: pairs with baton_polling_watch(), which may rest as
+	 * nobody waits; there may be nobody who leaves the role to end that. */
+	old = atomic_fetch_add(&p->waiting, (uint32_t)n);
+	if (n > 0 && !old && unlikely(READ_ONCE(p->resting)) &&
+	    xchg(&p->resting, 0u))
+		baton_watch_kick(&rt->watch);
 }
 
 void baton_desc_listed(struct baton_rt *rt, struct desc *d)
@@ -736,8 +768,29 @@ int baton_desc_wait(struct baton_rt *rt, struct desc *d, enum side side,
 
 /* --- closing --------------------------------------------------------------- */
 
-/* Who waits is told; nobody tries meanwhile, but who has only begun to. */
-static void tell(struct poller *p, struct desc *d, struct baton_worker *w)
+/*
+ * wait_resume_all() for one who closes. A thread that is no worker's holds @rt,
+ * by a mutex that is not to be taken again.
+ */
+static void resume_held(struct baton_rt *rt, struct baton_worker *w,
+			struct waiter *all)
+{
+	while (all) {
+		struct waiter *waiter = all;
+
+		all = waiter->next;
+		if (waiter->fiber)
+			baton_sched_ready(rt, w, waiter->fiber);
+		else
+			baton_waiter_resume(waiter);
+	}
+}
+
+/*
+ * Who waits is told; nobody tries meanwhile, but who has only begun to. That is
+ * waited for: a try does not wait, and takes no lock that the caller has.
+ */
+static void tell(struct baton_rt *rt, struct desc *d, struct baton_worker *w)
 {
 	struct waiter *all = NULL;
 	struct backoff b = { 0 };
@@ -748,18 +801,19 @@ static void tell(struct poller *p, struct desc *d, struct baton_worker *w)
 	confirmed_locked(d);
 	gone_locked(d, &all);
 	lock_drop(&d->lock);
-	wait_resume_all(w, all);
+	resume_held(rt, w, all);
 	/* Full barrier: gen before busy; pairs with desc_begin(). */
 	smp_mb();
 	while (smp_load_acquire(&d->busy))
 		baton_backoff(&b);
 	/* Others may have the file, too: a child, say. */
 	if (registered)
-		control(p, EPOLL_CTL_DEL, d->fd, 0);
+		control(poller_of(rt), EPOLL_CTL_DEL, d->fd, 0);
 }
 
 /* Who has begun to wait since then has a look at what there is now. */
-static void tell_late(struct desc *d, struct baton_worker *w)
+static void tell_late(struct baton_rt *rt, struct desc *d,
+		      struct baton_worker *w)
 {
 	struct waiter *all = NULL;
 
@@ -768,7 +822,7 @@ static void tell_late(struct desc *d, struct baton_worker *w)
 	changed_locked(d, SIDE_WRITE);
 	win_locked(d, SIDE_WRITE, false, win_locked(d, SIDE_READ, false, &all));
 	lock_drop(&d->lock);
-	wait_resume_all(w, all);
+	resume_held(rt, w, all);
 }
 
 /* Before close(), which may wait, and after it. */
@@ -780,9 +834,9 @@ static void closing(int fd, bool late)
 	struct desc *d = p ? lookup(p, fd) : NULL;
 
 	if (d && late)
-		tell_late(d, w);
+		tell_late(rt, d, w);
 	else if (d)
-		tell(p, d, w);
+		tell(rt, d, w);
 	if (w)
 		sched_exit(w);
 	else if (rt)

@@ -34,6 +34,9 @@ enum kind {
 /**
  * struct desc - a descriptor
  * @lock:    protects @queue, and writes of what is not said to be anybody's
+ * @control: a lock, taken before @lock: one at a time puts it into the epoll
+ *           set. It is held over a system call, which does not wait, by
+ *           scheduler code and the watcher: they keep what they run on
  * @gen:     changes when it is closed, as far as the library knows: who began to
  *           wait before is not to go on with the new one
  * @seq:     by side: how often it was said to be ready
@@ -53,6 +56,7 @@ enum kind {
  */
 struct desc {
 	uint32_t lock;
+	uint32_t control;
 	uint32_t gen;
 	uint32_t seq[2];
 	uint32_t drained[2];

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
@@ -169,6 +170,59 @@ static void *behind_main(void *arg)
 START_TEST(behind)
 {
 	run(_i, behind_main, NULL);
+}
+END_TEST
+
+/*
+ * Both sides of a new descriptor are waited for at once: neither is forgotten
+ * when each puts it into the epoll set.
+ */
+static void *writes(void *arg)
+{
+	struct reading *r = arg;
+
+	store(&r->got, baton_write(r->fd, "x", 1));
+	return NULL;
+}
+
+static void both_blocked(struct baton_fiber *f, struct baton_fiber *g)
+{
+	while (READ_ONCE(f->waiter.blocked) != WAITER_BLOCKED ||
+	       READ_ONCE(g->waiter.blocked) != WAITER_BLOCKED)
+		baton_yield();
+}
+
+static void *duplex_main(void *arg)
+{
+	static char full[4096];
+	struct baton_fiber *f, *g;
+	struct reading r, w;
+	int fds[2];
+
+	for (unsigned int i = 0; i < scaled(1000); i++) {
+		pair(fds);
+		while (send(fds[0], full, sizeof(full), MSG_DONTWAIT) > 0)
+			;
+		r = w = (struct reading){ .fd = fds[0] };
+		f = spawn(reads, &r);
+		g = spawn(writes, &w);
+		both_blocked(f, g);
+		while (recv(fds[1], full, sizeof(full), MSG_DONTWAIT) > 0)
+			;
+		expect_eq(write(fds[1], "x", 1), 1);
+		join(f);
+		join(g);
+		expect_eq(r.got, 1);
+		expect_eq(w.got, 1);
+		expect_eq(baton_close(fds[0]), 0);
+		expect_eq(baton_close(fds[1]), 0);
+	}
+	return arg;
+}
+
+START_TEST(duplex)
+{
+	run(_i, duplex_main, NULL);
 }
 END_TEST
 
@@ -392,6 +446,73 @@ START_TEST(no_scheduler)
 }
 END_TEST
 
+/* A thread that is none of the scheduler's closes what a fiber waits for. */
+static void *closes(void *arg)
+{
+	const struct reading *r = arg;
+
+	return (void *)(intptr_t)baton_close(r->fd);
+}
+
+static void *thread_closes_main(void *arg)
+{
+	struct reading r = { 0 };
+	struct baton_fiber *f;
+	pthread_t thread;
+	void *err;
+	int fds[2];
+
+	pair(fds);
+	r.fd = fds[0];
+	f = spawn(reads, &r);
+	yield_until(&r.begun);
+	let_run();
+	expect_eq(pthread_create(&thread, NULL, closes, &r), 0);
+	join(f);
+	expect_eq(r.got, -EBADF);
+	pthread_join(thread, &err);
+	expect_eq((intptr_t)err, 0);
+	return arg;
+}
+
+START_TEST(thread_closes)
+{
+	run(_i, thread_closes_main, NULL);
+}
+END_TEST
+
+/* The program closes all that it has, and what is the library's with it. */
+static void *closes_all_main(void *arg)
+{
+	struct reading r = { 0 };
+	char path[32], what[32];
+	struct baton_fiber *f;
+	int fds[2];
+
+	pair(fds);
+	r.fd = fds[0];
+	f = spawn(reads, &r);
+	while (READ_ONCE(f->waiter.blocked) != WAITER_BLOCKED)
+		baton_yield();
+	for (int fd = 3; fd < 256; fd++) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		n = readlink(path, what, sizeof(what) - 1);
+		what[n > 0 ? n : 0] = '\0';
+		if (!strcmp(what, "anon_inode:[eventpoll]"))
+			close(fd);
+	}
+	join(f);
+	return arg;
+}
+
+START_TEST(closes_all)
+{
+	run_on(1, closes_all_main, NULL);
+}
+END_TEST
+
 /* A call blocks the only worker that has a processor; no fiber is runnable. */
 static void wait_sem(void *arg)
 {
@@ -448,6 +569,40 @@ static void *blocked_main(void *arg)
 START_TEST(blocked)
 {
 	run(_i, blocked_main, NULL);
+}
+END_TEST
+
+/*
+ * The same after a while in which no fiber waited, with nobody in the role: the
+ * watcher has gone to rest.
+ */
+static void *rested_main(void *arg)
+{
+	struct timespec ts = { .tv_nsec = 50000000 };
+	struct reading r = { 0 };
+	sem_t sem, *at = &sem;
+	struct baton_fiber *f;
+	int fds[2];
+
+	sem_init(&sem, 0, 0);
+	pair(fds);
+	r.fd = fds[0];
+	memcpy(r.buf, &at, sizeof(at));
+	expect_eq(baton_write(fds[0], "x", 1), 1);
+	nanosleep(&ts, NULL);
+	f = spawn(reads_and_posts, &r);
+	while (READ_ONCE(f->waiter.blocked) != WAITER_BLOCKED)
+		baton_yield();
+	expect_eq(write(fds[1], "x", 1), 1);
+	expect(baton_call(wait_sem, &sem) >= 0);
+	join(f);
+	expect_eq(r.got, 1);
+	return arg;
+}
+
+START_TEST(rested)
+{
+	run(_i, rested_main, NULL);
 }
 END_TEST
 
@@ -647,13 +802,17 @@ int main(void)
 	LOOP(ends);
 	LOOP(storms);
 	LOOP(behind);
+	LOOP(duplex);
 	LOOP(polls);
 	LOOP(poll_closes);
 	LOOP(selects);
 	LOOP(select_closes);
 	LOOP(foreign);
 	tcase_add_test(tc, no_scheduler);
+	LOOP(thread_closes);
+	tcase_add_test_raise_signal(tc, closes_all, SIGABRT);
 	LOOP(blocked);
+	LOOP(rested);
 	LOOP(yields);
 	tcase_add_test(tc, stolen_kick);
 	if (under_qemu_user() || under_valgrind() || !quiet)
