@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
@@ -310,6 +311,69 @@ START_TEST(kinds)
 }
 END_TEST
 
+static void *gets_some(void *arg)
+{
+	char buf[16];
+	int fd = *(int *)arg;
+
+	/* What came before the cancel, which the next wait hears. */
+	expect_eq(baton_recv(fd, buf, sizeof(buf), MSG_WAITALL), 8);
+	expect_eq(baton_recv_until(fd, buf, sizeof(buf), 0,
+				   baton_now() + BATON_SEC), -ECANCELED);
+	return arg;
+}
+
+static void *partial_main(void *arg)
+{
+	struct baton_fiber *f;
+	int fds[2], n;
+
+	pair(fds);
+	f = spawn(gets_some, &fds[0]);
+	expect_eq(baton_write(fds[1], "12345678", 8), 8);
+	/* It has them, and waits for more. */
+	do
+		expect_eq(ioctl(fds[0], FIONREAD, &n), 0);
+	while (n && !baton_sleep(BATON_MSEC));
+	expect_eq(baton_cancel(f), 0);
+	join(f);
+	return arg;
+}
+
+START_TEST(partial)
+{
+	run(_i, partial_main, NULL);
+}
+END_TEST
+
+static void *file_among_main(void *arg)
+{
+	FILE *tmp = tmpfile();
+	struct pollfd fds[2] = { { .fd = fileno(tmp) } };
+	struct baton_fiber *f;
+	int s[2];
+
+	/* Nothing, and what it never has. */
+	expect_eq(baton_poll(fds, 1, baton_now() + BATON_MSEC), 0);
+	fds[0].events = POLLPRI;
+	expect_eq(baton_poll(fds, 1, baton_now() + BATON_MSEC), 0);
+	pair(s);
+	fds[1] = (struct pollfd){ .fd = s[0], .events = POLLIN };
+	f = spawn(later_write, &s[1]);
+	expect_eq(baton_poll(fds, 2, BATON_NEVER), 1);
+	expect_eq(fds[0].revents, 0);
+	expect_eq(fds[1].revents, POLLIN);
+	join(f);
+	fclose(tmp);
+	return arg;
+}
+
+START_TEST(file_among)
+{
+	run(_i, file_among_main, NULL);
+}
+END_TEST
+
 static void *tty_main(void *arg)
 {
 	int master = posix_openpt(O_RDWR | O_NOCTTY), slave;
@@ -518,6 +582,8 @@ int main(void)
 	LOOP(queue_full);
 	LOOP(emfile);
 	LOOP(kinds);
+	LOOP(partial);
+	LOOP(file_among);
 	LOOP(tty);
 	LOOP(files);
 	LOOP(splices);
