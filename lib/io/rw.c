@@ -107,10 +107,11 @@ static ssize_t rw_attempt(struct op *op)
 		if (ret != -EOPNOTSUPP && ret != -ENOSYS)
 			return ret;
 		op->kind = KIND_POLL;
-		if (is_file(op->fd)) {
-			op->kind = KIND_UNKNOWN;
-			return OP_FILE;
-		}
+	}
+	/* Also of KIND_POLL before: the number may be another's by now. */
+	if (is_file(op->fd)) {
+		op->kind = KIND_UNKNOWN;
+		return OP_FILE;
 	}
 	ret = baton_op_ready(op->fd, op->side);
 	return ret > 0 ? OP_CALL : ret < 0 ? ret : -EAGAIN;
@@ -174,7 +175,7 @@ static ssize_t rw(int fd, enum side side, const struct iovec *iov, int n,
 	return ret;
 }
 
-/* Nothing: what POSIX says of that. */
+/* No bytes, or none of several buffers: what POSIX says of that. */
 static ssize_t __attribute__((noinline))
 none(int fd, enum side side, const struct iovec *iov, int n)
 {
@@ -185,13 +186,22 @@ none(int fd, enum side side, const struct iovec *iov, int n)
 			 saved);
 }
 
+/* write(), but not writev(), sends an empty datagram. */
+static ssize_t write_none(int fd, const struct iovec *iov, int64_t deadline)
+{
+	ssize_t ret = baton_send_until(fd, iov->iov_base, 0, 0, deadline);
+
+	return ret == -ENOTSOCK ? none(fd, SIDE_WRITE, iov, 1) : ret;
+}
+
 static ssize_t rw_one(int fd, enum side side, void *buf, size_t n,
 		      int64_t deadline)
 {
 	struct iovec iov = { buf, n };
 
 	if (unlikely(!n))
-		return none(fd, side, &iov, 1);
+		return side == SIDE_WRITE ? write_none(fd, &iov, deadline) :
+					    none(fd, side, &iov, 1);
 	return rw(fd, side, &iov, 1, n, deadline);
 }
 

@@ -374,9 +374,36 @@ START_TEST(file_among)
 }
 END_TEST
 
+/* As of write(), not of writev(). */
+static void *empty_main(void *arg)
+{
+	struct iovec iov = { NULL, 0 };
+	char buf[16];
+	int fds[2];
+
+	expect_eq(socketpair(AF_UNIX, SOCK_DGRAM, 0, fds), 0);
+	expect_eq(baton_writev(fds[0], &iov, 1), 0);
+	expect_eq(recv(fds[1], buf, sizeof(buf), MSG_DONTWAIT), -1);
+	expect_eq(baton_write(fds[0], buf, 0), 0);
+	expect_eq(recv(fds[1], buf, sizeof(buf), MSG_DONTWAIT), 0);
+	expect_eq(pipe(fds), 0);
+	expect_eq(baton_write(fds[1], buf, 0), 0);
+	expect_eq(baton_write(fds[0], buf, 0), -EBADF);
+	expect_eq(baton_write(-1, buf, 0), -EBADF);
+	return arg;
+}
+
+START_TEST(empty)
+{
+	run(_i, empty_main, NULL);
+}
+END_TEST
+
 static void *tty_main(void *arg)
 {
+	static const char much[100000];
 	int master = posix_openpt(O_RDWR | O_NOCTTY), slave;
+	FILE *tmp;
 	struct baton_fiber *f;
 	char buf[64];
 
@@ -396,6 +423,12 @@ static void *tty_main(void *arg)
 	expect_eq(baton_read(slave, buf, sizeof(buf)), 5);
 	expect_eq(baton_read_until(slave, buf, sizeof(buf),
 				   baton_now() + BATON_MSEC), -ETIMEDOUT);
+	expect_eq(baton_write(slave, "line\n", 5), 5);
+	/* Its number is a file's now, to which all is written. */
+	tmp = tmpfile();
+	expect_eq(dup2(fileno(tmp), slave), slave);
+	expect_eq(baton_write(slave, much, sizeof(much)), sizeof(much));
+	fclose(tmp);
 	return arg;
 }
 
@@ -583,6 +616,7 @@ int main(void)
 	LOOP(emfile);
 	LOOP(kinds);
 	LOOP(partial);
+	LOOP(empty);
 	LOOP(file_among);
 	LOOP(tty);
 	LOOP(files);
