@@ -10,6 +10,7 @@
 #include <baton/call.h>
 #include <baton/sync.h>
 #include <dirent.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
@@ -154,14 +155,40 @@ static int __attribute__((noinline)) signal_fd(int old, const sigset_t *set)
 			      saved);
 }
 
+/*
+ * The child of fork() has no reader, nor who had the lock. The descriptor goes,
+ * too: what it is to have would change for the parent as well. The list may have
+ * been changing, and is left.
+ */
+static void after_fork(void)
+{
+	if (fd >= 0)
+		close(fd);
+	fd = -1;
+	subs = NULL;
+	lock = (struct baton_mutex)BATON_MUTEX_INIT;
+}
+
+static int fork_error;
+
+static void fork_prepare(void)
+{
+	fork_error = -pthread_atfork(NULL, NULL, after_fork);
+}
+
 /* With the lock: the reader reads what all channels are to have. */
 static int start_locked(const sigset_t *all)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct baton_rt *rt = baton_worker_self()->rt;
 	struct baton_fiber *f;
 	bool first = fd < 0;
-	int got = signal_fd(fd, all), err = 0;
+	int got, err = 0;
 
+	pthread_once(&once, fork_prepare);
+	if (fork_error)
+		return fork_error;
+	got = signal_fd(fd, all);
 	if (got < 0)
 		return got;
 	fd = got;
