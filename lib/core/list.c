@@ -98,7 +98,7 @@ static void say_calls(const struct baton_fiber *f)
 
 /**
  * struct list - one that is made
- * @but: all but this fiber; NULL: those that wait
+ * @but: all but this fiber and the library's own; NULL: those that wait
  * @n:   fibers so far
  */
 struct list {
@@ -176,7 +176,10 @@ static void list(struct baton_fiber *f, void *arg)
 	bool waits = joined || READ_ONCE(f->waiter.blocked) != WAITER_OVER;
 	struct list *l = arg;
 
-	if (!fiber_lives(f) || f == l->but || (!l->but && !parked && !waits))
+	if (!fiber_lives(f))
+		return;
+	if (l->but ? f == l->but || f == READ_ONCE(l->rt->service) :
+		     !parked && !waits)
 		return;
 	if (l->n++ >= FIBERS_MAX)
 		return;

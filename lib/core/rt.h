@@ -82,6 +82,8 @@ struct baton_rt {
 	struct watch watch;
 
 	struct baton_fiber *main;	/* C: its end is the end */
+	struct baton_fiber *service;	/* A: the library's own, which lives as
+					 * long as this; NULL: there is none */
 	uint64_t spawns;		/* A: by threads without a processor */
 	uint64_t adopted;		/* A: threads, ever */
 	unsigned int users;		/* L: baton_run(), adopted threads */

@@ -75,14 +75,14 @@ static ssize_t __attribute__((noinline)) by_poll(struct op *op)
 	return op_result(write(op->fd, first.iov_base, first.iov_len), saved);
 }
 
-/* Neither flag is known: a file, which is always ready? */
+/* A file, which is always ready? Most others are told by lseek(), for less. */
 static bool __attribute__((noinline)) is_file(int fd)
 {
 	int saved = errno;
 	struct stat st;
 	bool is;
 
-	is = !fstat(fd, &st) &&
+	is = lseek(fd, 0, SEEK_CUR) >= 0 && !fstat(fd, &st) &&
 	     (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) || S_ISDIR(st.st_mode));
 	errno = saved;
 	return is;
@@ -105,13 +105,46 @@ static ssize_t rw_attempt(struct op *op)
 		if (ret != -EOPNOTSUPP && ret != -ENOSYS)
 			return ret;
 		op->kind = KIND_POLL;
-		if (is_file(op->fd)) {
-			op->kind = KIND_UNKNOWN;
-			return OP_FILE;
-		}
+	}
+	/* Also of KIND_POLL before: the number may be another's by now. */
+	if (is_file(op->fd)) {
+		op->kind = KIND_UNKNOWN;
+		return OP_FILE;
 	}
 	ret = baton_op_ready(op->fd, op->side);
 	return ret > 0 ? OP_CALL : ret < 0 ? ret : -EAGAIN;
+}
+
+/*
+ * @done bytes, fewer than were asked for, are all that was to be had of a file
+ * without waiting: with the rest it is as many as read() and write() say.
+ */
+static ssize_t __attribute__((noinline))
+rest_of_file(int fd, bool write, const struct iovec *iov, int n, ssize_t done,
+	     int64_t deadline)
+{
+	size_t skip = (size_t)done;
+	struct iovec first;
+	ssize_t ret;
+
+	while (skip >= iov->iov_len) {
+		skip -= iov++->iov_len;
+		n--;
+	}
+	first.iov_base = (char *)iov->iov_base + skip;
+	first.iov_len = iov->iov_len - skip;
+	ret = baton_file_rw(fd, write, &first, 1, -1, deadline);
+	if (ret > 0)
+		done += ret;
+	if (ret == (ssize_t)first.iov_len && n > 1) {
+		ret = baton_file_rw(fd, write, iov + 1, n - 1, -1, deadline);
+		if (ret > 0)
+			done += ret;
+	}
+	/* A part is done, and is said; the cancel is for the next wait. */
+	if (ret == -ECANCELED && baton_self())
+		baton_cancel(baton_self());
+	return done;
 }
 
 static ssize_t rw(int fd, enum side side, const struct iovec *iov, int n,
@@ -133,10 +166,14 @@ static ssize_t rw(int fd, enum side side, const struct iovec *iov, int n,
 	if (unlikely(ret == OP_FILE))
 		ret = baton_file_rw(fd, side == SIDE_WRITE, iov, n, -1,
 				    deadline);
+	else if (unlikely(a.op.kind == KIND_NOWAIT && ret > 0 &&
+			  (size_t)ret < asked && is_file(fd)))
+		ret = rest_of_file(fd, side == SIDE_WRITE, iov, n, ret,
+				   deadline);
 	return ret;
 }
 
-/* Nothing: what POSIX says of that. */
+/* No bytes, or none of several buffers: what POSIX says of that. */
 static ssize_t __attribute__((noinline))
 none(int fd, enum side side, const struct iovec *iov, int n)
 {
@@ -147,13 +184,22 @@ none(int fd, enum side side, const struct iovec *iov, int n)
 			 saved);
 }
 
+/* write(), but not writev(), sends an empty datagram. */
+static ssize_t write_none(int fd, const struct iovec *iov, int64_t deadline)
+{
+	ssize_t ret = baton_send_until(fd, iov->iov_base, 0, 0, deadline);
+
+	return ret == -ENOTSOCK ? none(fd, SIDE_WRITE, iov, 1) : ret;
+}
+
 static ssize_t rw_one(int fd, enum side side, void *buf, size_t n,
 		      int64_t deadline)
 {
 	struct iovec iov = { buf, n };
 
 	if (unlikely(!n))
-		return none(fd, side, &iov, 1);
+		return side == SIDE_WRITE ? write_none(fd, &iov, deadline) :
+					    none(fd, side, &iov, 1);
 	return rw(fd, side, &iov, 1, n, deadline);
 }
 

@@ -174,7 +174,11 @@ static int register_all(struct several *s)
 			continue;
 		err = baton_desc_register(s->rt, at->d, at->side, &confirmed);
 		at->entry = (struct poller_entry){ .confirmed = confirmed };
-		/* poll() has said that it is not ready: not a file. */
+		/* A file, and not ready for what is asked: it never is. */
+		if (err == -EPERM) {
+			at->d = NULL;
+			continue;
+		}
 		if (err && err != -EBADF)
 			return err;
 		at->seq = desc_seq(at->d, at->side);

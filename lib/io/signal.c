@@ -4,12 +4,13 @@
  *
  * One signalfd has all the signals that any channel is to have, and one fiber
  * reads it and sends what comes to each channel that wants it. It lives until
- * the scheduler ends. Whoever changes the list of channels has the mutex, and
+ * the scheduler ends, which is why baton_stop() does not wait for it. Whoever changes the list of channels has the mutex, and
  * so has the fiber while it sends, which never waits.
  */
 #include <baton/call.h>
 #include <baton/sync.h>
 #include <dirent.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
@@ -154,26 +155,57 @@ static int __attribute__((noinline)) signal_fd(int old, const sigset_t *set)
 			      saved);
 }
 
+/*
+ * The child of fork() has no reader, nor who had the lock. The descriptor goes,
+ * too: what it is to have would change for the parent as well. The list may have
+ * been changing, and is left.
+ */
+static void after_fork(void)
+{
+	if (fd >= 0)
+		close(fd);
+	fd = -1;
+	subs = NULL;
+	lock = (struct baton_mutex)BATON_MUTEX_INIT;
+}
+
+static int fork_error;
+
+static void fork_prepare(void)
+{
+	fork_error = -pthread_atfork(NULL, NULL, after_fork);
+}
+
 /* With the lock: the reader reads what all channels are to have. */
 static int start_locked(const sigset_t *all)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct baton_rt *rt = baton_worker_self()->rt;
+	struct baton_fiber *f;
 	bool first = fd < 0;
-	int got = signal_fd(fd, all), err = 0;
+	int got, err = 0;
 
+	pthread_once(&once, fork_prepare);
+	if (fork_error)
+		return fork_error;
+	got = signal_fd(fd, all);
 	if (got < 0)
 		return got;
 	fd = got;
 	if (!first)
 		return 0;
-	if (!baton_poller_at_end(baton_worker_self()->rt, at_end))
+	if (!baton_poller_at_end(rt, at_end))
 		err = -ENOMEM;
 	if (!err)
-		err = baton_spawn(NULL, NULL, reader, (void *)(intptr_t)fd);
+		err = baton_spawn(&f, NULL, reader, (void *)(intptr_t)fd);
 	if (err) {
 		close(fd);
 		fd = -1;
+		return err;
 	}
-	return err;
+	/* Its handle is kept: no other fiber has its record. */
+	WRITE_ONCE(rt->service, f);
+	return 0;
 }
 
 static struct sub **find_locked(const struct baton_chan *ch)

@@ -86,6 +86,9 @@ static ssize_t recv_all(int fd, char *buf, size_t n, int flags,
 		ssize_t ret = message(fd, SIDE_READ, buf + got, n - got, NULL,
 				      flags, deadline);
 
+		/* What came is said; the cancel is for the next wait. */
+		if (ret == -ECANCELED && got && baton_self())
+			baton_cancel(baton_self());
 		if (ret <= 0)
 			return got ? (ssize_t)got : ret;
 		got += (size_t)ret;

@@ -26,11 +26,13 @@
 /**
  * struct look - at all stacks
  * @self:  who is not counted
+ * @rt:    nor is its service
  * @n:     fibers that live
  * @found: room for @room of those that were not canceled yet
  */
 struct look {
 	const struct baton_fiber *self;
+	const struct baton_rt *rt;
 	size_t n;
 	struct baton_fiber **found;
 	size_t room;
@@ -41,7 +43,7 @@ static void look_at(struct baton_fiber *f, void *arg)
 {
 	struct look *l = arg;
 
-	if (!fiber_lives(f) || f == l->self)
+	if (!fiber_lives(f) || f == l->self || f == READ_ONCE(l->rt->service))
 		return;
 	l->n++;
 	if (l->nfound == l->room || READ_ONCE(f->stopped))
@@ -52,7 +54,7 @@ static void look_at(struct baton_fiber *f, void *arg)
 
 static size_t count_others(struct baton_rt *rt, const struct baton_fiber *self)
 {
-	struct look l = { .self = self };
+	struct look l = { .self = self, .rt = rt };
 
 	baton_stack_pool_each(&rt->stacks, look_at, &l);
 	return l.n;
@@ -66,6 +68,7 @@ static void cancel_others(struct baton_rt *rt, const struct baton_fiber *self,
 	struct baton_fiber **all = n > SOME ? calloc(n, sizeof(*all)) : NULL;
 	struct look l = {
 		.self = self,
+		.rt = rt,
 		.found = all ? all : some,
 		.room = all ? n : SOME,
 	};

@@ -67,6 +67,17 @@ static ssize_t wait_over(const struct wait_io *io, ssize_t ret, int late)
 	return baton_wrap_result(&io->e, ret);
 }
 
+/* What is said of @done bytes, or messages, if it ended by @ret: that, if there
+ * are none; a cancel is for the next wait otherwise. */
+static ssize_t part(ssize_t done, ssize_t ret)
+{
+	if (!done)
+		return ret;
+	if (ret == -ECANCELED && baton_self())
+		baton_cancel(baton_self());
+	return done;
+}
+
 /* Never inline: errno is where the fiber is now. */
 static bool __attribute__((noinline)) errno_is(int err)
 {
@@ -239,7 +250,7 @@ static ssize_t send_rest(const struct wait_io *io, int fd,
 		}
 	} while (ret > 0);
 	if (done >= 0)
-		return done;
+		return done ? part(done, ret) : 0;
 	if (ret == -EPIPE && !(flags & MSG_NOSIGNAL))
 		raise(SIGPIPE);
 	return ret;
@@ -301,6 +312,8 @@ WRAP int sendmmsg(int fd, struct mmsghdr *m, unsigned int n, int flags)
 			break;
 		m[i].msg_len = (unsigned int)ret;
 	}
+	if (ret < 0 && i && errno_is(ECANCELED))
+		part(i, -ECANCELED);
 	return i || ret >= 0 ? (int)i : -1;
 }
 
@@ -331,7 +344,7 @@ static ssize_t write_all(int fd, const struct iovec *iov, int n)
 		if (ret > 0)
 			done += ret;
 	} while (ret > 0);
-	return wait_over(&io, done ? done : ret, EAGAIN);
+	return wait_over(&io, part(done, ret), EAGAIN);
 }
 
 WRAP ssize_t writev(int fd, const struct iovec *iov, int n)

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
@@ -310,9 +311,99 @@ START_TEST(kinds)
 }
 END_TEST
 
+static void *gets_some(void *arg)
+{
+	char buf[16];
+	int fd = *(int *)arg;
+
+	/* What came before the cancel, which the next wait hears. */
+	expect_eq(baton_recv(fd, buf, sizeof(buf), MSG_WAITALL), 8);
+	expect_eq(baton_recv_until(fd, buf, sizeof(buf), 0,
+				   baton_now() + BATON_SEC), -ECANCELED);
+	return arg;
+}
+
+static void *partial_main(void *arg)
+{
+	struct baton_fiber *f;
+	int fds[2], n;
+
+	pair(fds);
+	f = spawn(gets_some, &fds[0]);
+	expect_eq(baton_write(fds[1], "12345678", 8), 8);
+	/* It has them, and waits for more. */
+	do
+		expect_eq(ioctl(fds[0], FIONREAD, &n), 0);
+	while (n && !baton_sleep(BATON_MSEC));
+	expect_eq(baton_cancel(f), 0);
+	join(f);
+	return arg;
+}
+
+START_TEST(partial)
+{
+	run(_i, partial_main, NULL);
+}
+END_TEST
+
+static void *file_among_main(void *arg)
+{
+	FILE *tmp = tmpfile();
+	struct pollfd fds[2] = { { .fd = fileno(tmp) } };
+	struct baton_fiber *f;
+	int s[2];
+
+	/* Nothing, and what it never has. */
+	expect_eq(baton_poll(fds, 1, baton_now() + BATON_MSEC), 0);
+	fds[0].events = POLLPRI;
+	expect_eq(baton_poll(fds, 1, baton_now() + BATON_MSEC), 0);
+	pair(s);
+	fds[1] = (struct pollfd){ .fd = s[0], .events = POLLIN };
+	f = spawn(later_write, &s[1]);
+	expect_eq(baton_poll(fds, 2, BATON_NEVER), 1);
+	expect_eq(fds[0].revents, 0);
+	expect_eq(fds[1].revents, POLLIN);
+	join(f);
+	fclose(tmp);
+	return arg;
+}
+
+START_TEST(file_among)
+{
+	run(_i, file_among_main, NULL);
+}
+END_TEST
+
+/* As of write(), not of writev(). */
+static void *empty_main(void *arg)
+{
+	struct iovec iov = { NULL, 0 };
+	char buf[16];
+	int fds[2];
+
+	expect_eq(socketpair(AF_UNIX, SOCK_DGRAM, 0, fds), 0);
+	expect_eq(baton_writev(fds[0], &iov, 1), 0);
+	expect_eq(recv(fds[1], buf, sizeof(buf), MSG_DONTWAIT), -1);
+	expect_eq(baton_write(fds[0], buf, 0), 0);
+	expect_eq(recv(fds[1], buf, sizeof(buf), MSG_DONTWAIT), 0);
+	expect_eq(pipe(fds), 0);
+	expect_eq(baton_write(fds[1], buf, 0), 0);
+	expect_eq(baton_write(fds[0], buf, 0), -EBADF);
+	expect_eq(baton_write(-1, buf, 0), -EBADF);
+	return arg;
+}
+
+START_TEST(empty)
+{
+	run(_i, empty_main, NULL);
+}
+END_TEST
+
 static void *tty_main(void *arg)
 {
+	static const char much[100000];
 	int master = posix_openpt(O_RDWR | O_NOCTTY), slave;
+	FILE *tmp;
 	struct baton_fiber *f;
 	char buf[64];
 
@@ -332,6 +423,12 @@ static void *tty_main(void *arg)
 	expect_eq(baton_read(slave, buf, sizeof(buf)), 5);
 	expect_eq(baton_read_until(slave, buf, sizeof(buf),
 				   baton_now() + BATON_MSEC), -ETIMEDOUT);
+	expect_eq(baton_write(slave, "line\n", 5), 5);
+	/* Its number is a file's now, to which all is written. */
+	tmp = tmpfile();
+	expect_eq(dup2(fileno(tmp), slave), slave);
+	expect_eq(baton_write(slave, much, sizeof(much)), sizeof(much));
+	fclose(tmp);
 	return arg;
 }
 
@@ -507,6 +604,81 @@ START_TEST(signals)
 }
 END_TEST
 
+/* What channels of the child's have is its own, and the parent's theirs. */
+static void *one_signal(void *arg)
+{
+	struct signalfd_siginfo buffer[4], info;
+	struct baton_chan ch = BATON_CHAN_INIT(sizeof(info), 4, buffer);
+	int sig = *(int *)arg;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	expect_eq(baton_signal_notify(&ch, &set), 0);
+	kill(getpid(), sig);
+	expect_eq(baton_chan_recv(&ch, &info), 0);
+	expect_eq(info.ssi_signo, sig);
+	return arg;
+}
+
+static void *forks(void *arg)
+{
+	int status, sig = SIGHUP;
+	pid_t pid = fork();
+
+	expect(pid >= 0);
+	if (!pid) {
+		alarm(10);
+		expect(run_on(2, one_signal, &sig) == &sig);
+		_exit(9);
+	}
+	expect_eq(waitpid(pid, &status, 0), pid);
+	expect(WIFEXITED(status));
+	expect_eq(WEXITSTATUS(status), 9);
+	return arg;
+}
+
+static void in_plain_thread(void *arg)
+{
+	pthread_t t;
+
+	expect_eq(pthread_create(&t, NULL, forks, arg), 0);
+	expect_eq(pthread_join(t, NULL), 0);
+}
+
+static void *signals_forked_main(void *arg)
+{
+	struct signalfd_siginfo buffer[4], info;
+	struct baton_chan ch = BATON_CHAN_INIT(sizeof(info), 4, buffer);
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	expect_eq(baton_signal_notify(&ch, &set), 0);
+	baton_call(in_plain_thread, NULL);
+	kill(getpid(), SIGUSR1);
+	expect_eq(baton_chan_recv(&ch, &info), 0);
+	expect_eq(info.ssi_signo, SIGUSR1);
+	return arg;
+}
+
+START_TEST(signals_forked)
+{
+	sigset_t set;
+
+#ifdef SANITIZED
+	/* Sanitizers make no promise for a child of several threads. */
+	skip("signals_forked", "under a sanitizer");
+	return;
+#endif
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	run(_i, signals_forked_main, NULL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("io");
@@ -518,11 +690,15 @@ int main(void)
 	LOOP(queue_full);
 	LOOP(emfile);
 	LOOP(kinds);
+	LOOP(partial);
+	LOOP(empty);
+	LOOP(file_among);
 	LOOP(tty);
 	LOOP(files);
 	LOOP(splices);
 	LOOP(names);
 	LOOP(children);
 	LOOP(signals);
+	LOOP(signals_forked);
 	return suite_main(s);
 }

@@ -3,6 +3,9 @@
  * t_stop.c - an end in good order: who can end does so, undisturbed at first;
  * then each is canceled, once; who still runs is listed, with what it does.
  */
+#include <signal.h>
+#include <sys/signalfd.h>
+
 #include "ends.h"
 
 #define FIBERS	500
@@ -101,6 +104,39 @@ START_TEST(hurry)
 }
 END_TEST
 
+/* --- the library's own ------------------------------------------------------ */
+
+/* Who reads the signals lives on, and is not waited for, nor listed. */
+static void *notified(void *arg)
+{
+	struct signalfd_siginfo buffer[4], info;
+	struct baton_chan ch = BATON_CHAN_INIT(sizeof(info), 4, buffer);
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	expect_eq(baton_signal_notify(&ch, &set), 0);
+	start(is_canceled, 2);
+	expect_eq(baton_stop(0, baton_now() + 5 * BATON_SEC), 0);
+	expect_eq(ended, 2);
+	kill(getpid(), SIGUSR1);
+	expect_eq(baton_chan_recv(&ch, &info), 0);
+	expect_eq(baton_signal_stop(&ch), 0);
+	expect_eq(baton_stop(0, baton_now() + 5 * BATON_SEC), 0);
+	return arg;
+}
+
+START_TEST(signals)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	expect_eq(pthread_sigmask(SIG_BLOCK, &set, NULL), 0);
+	run_on(nprocs_list[_i], notified, NULL);
+}
+END_TEST
+
 /* --- who does not end --------------------------------------------------------- */
 
 static void wait_go(void *arg)
@@ -186,6 +222,7 @@ int main(void)
 
 	tcase_add_loop_test(tc, good_order, 0, ARRAY_SIZE(nprocs_list));
 	tcase_add_loop_test(tc, hurry, 0, ARRAY_SIZE(nprocs_list));
+	tcase_add_loop_test(tc, signals, 0, ARRAY_SIZE(nprocs_list));
 	tcase_add_test(tc, listed);
 	return suite_main(s);
 }
