@@ -26,6 +26,8 @@
 
 int baton_config_create(struct baton_config **cfg)
 {
+	if (!cfg)
+		return baton_error(-EINVAL, "options: NULL");
 	*cfg = calloc(1, sizeof(**cfg));
 	return *cfg ? 0 : -ENOMEM;
 }

@@ -14,6 +14,8 @@
 
 int baton_attr_create(struct baton_attr **attr)
 {
+	if (!attr)
+		return baton_error(-EINVAL, "attributes: NULL");
 	*attr = calloc(1, sizeof(**attr));
 	return *attr ? 0 : -ENOMEM;
 }

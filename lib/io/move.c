@@ -10,6 +10,8 @@
 #include <baton/call.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
@@ -51,21 +53,40 @@ static size_t __attribute__((noinline)) room(int fd)
 	return n;
 }
 
+static ssize_t move_once(const struct move *m)
+{
+	return m->splice ?
+		       splice(m->in, (loff_t *)m->off_in, m->out,
+			      (loff_t *)m->off_out, m->n, m->flags) :
+		       sendfile64(m->out, m->in, (off64_t *)m->off_in, m->n);
+}
+
+/*
+ * Neither has a MSG_NOSIGNAL. The SIGPIPE of a write goes to the thread that
+ * writes: blocked, it waits there, and is taken from there. One that waited
+ * before stays: signals of one number do not add up.
+ */
 static void __attribute__((noinline)) move_call(void *arg)
 {
+	static const struct timespec now;
 	struct move *m = arg;
+	sigset_t set, old, before;
 	int saved = errno;
 
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	sigemptyset(&before);
+	pthread_sigmask(SIG_BLOCK, &set, &old);
+	if (unlikely(sigismember(&old, SIGPIPE)))
+		sigpending(&before);
 	do {
-		ssize_t ret = m->splice ?
-				      splice(m->in, (loff_t *)m->off_in, m->out,
-					     (loff_t *)m->off_out, m->n,
-					     m->flags) :
-				      sendfile64(m->out, m->in,
-						 (off64_t *)m->off_in, m->n);
-
-		m->ret = op_result(ret, saved);
+		m->ret = op_result(move_once(m), saved);
+		/* It may come after a part, too. */
+		if (m->ret != (ssize_t)m->n && !sigismember(&before, SIGPIPE))
+			sigtimedwait(&set, NULL, &now);
 	} while (m->ret == -EINTR && !baton_wait_thread_canceled());
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	errno = saved;
 	if (m->ret == -EINTR)
 		m->ret = -ECANCELED;
 }
@@ -83,6 +104,9 @@ static ssize_t move(struct move *m)
 	bool once = m->splice && m->flags & SPLICE_F_NONBLOCK;
 	int err;
 
+	/* poll() says nothing of these, ever. */
+	if (m->in < 0 || m->out < 0)
+		return -EBADF;
 	for (int vain = 0;; vain++) {
 		err = once ? 0 : wait_for(m->in, POLLIN);
 		if (!err && !once)

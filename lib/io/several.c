@@ -257,9 +257,8 @@ int baton_poll(struct pollfd *fds, nfds_t n, int64_t deadline)
 		s.places = malloc(2 * n * sizeof(*s.places));
 	if (!s.places)
 		return -ENOMEM;
-	if (!n && !baton_desc_get(s.rt, 0))
-		ret = -ENOMEM;
-	else if (find_all(&s))
+	/* Who waits for time alone needs the poller as well: any makes it. */
+	if (baton_desc_get(s.rt, 0) && find_all(&s))
 		ret = by_fiber(&s, deadline);
 	else
 		ret = by_call(fds, n, deadline < scope ? deadline : scope);

@@ -252,6 +252,9 @@ int baton_accept4_until(int fd, struct sockaddr *addr, socklen_t *len,
 	struct desc *d = NULL;
 	ssize_t ret;
 
+	/* poll() says nothing of a negative one, ever. */
+	if (unlikely(fd < 0))
+		return -EBADF;
 	ret = baton_op(&a.op, deadline);
 	w = baton_worker_self();
 	if (sched_on_fiber(w)) {

@@ -249,11 +249,14 @@ static int fd_look(struct baton_case *c, struct baton_rt *rt, bool again)
 	bool confirmed = false;
 	int got, err;
 
-	if (!d)
-		return -ENOMEM;
+	c->baton_desc = d;
+	/* No number, or none that can be waited for: then it is ready or fails. */
+	if (!d) {
+		got = c->fd < 0 ? POLLNVAL : baton_op_events(c->fd, side_of(c));
+		return got ? got : -ENOMEM;
+	}
 	if (!again)
 		c->baton_gen = READ_ONCE(d->gen);
-	c->baton_desc = d;
 	c->baton_over = 0;
 	c->baton_confirmed = 0;
 	if (READ_ONCE(d->gen) != c->baton_gen)

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /* t_io.c - what fibers do with descriptors, children and signals. */
 #include "descs.h"
+#include "sides.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -491,6 +493,133 @@ START_TEST(splices)
 }
 END_TEST
 
+/* Of a negative number poll() says nothing, as if it were not there. */
+static void *no_number_main(void *arg)
+{
+	struct pollfd p = { .fd = -1, .events = POLLIN };
+
+	/* There has been no other wait. */
+	expect_eq(baton_poll(&p, 1, baton_now() + BATON_MSEC), 0);
+	return arg;
+}
+
+START_TEST(no_number)
+{
+	run(_i, no_number_main, NULL);
+}
+END_TEST
+
+static void *bad_number(void *arg)
+{
+	int64_t soon = baton_now() + 100 * BATON_MSEC;
+	int p[2];
+
+	expect_eq(pipe(p), 0);
+	expect_eq(baton_accept4_until(-1, NULL, NULL, 0, soon), -EBADF);
+	expect_eq(baton_accept(-1, NULL, NULL), -EBADF);
+	expect_eq(baton_splice(-1, NULL, p[1], NULL, 1, 0), -EBADF);
+	expect_eq(baton_splice(p[0], NULL, -1, NULL, 1, 0), -EBADF);
+	expect_eq(baton_sendfile(-1, -1, NULL, 1), -EBADF);
+	expect_eq(baton_close(p[0]), 0);
+	expect_eq(baton_close(p[1]), 0);
+	return arg;
+}
+
+static void *bad_select(void *arg)
+{
+	static const int fds[] = { -1, 1 << 28, INT_MAX, 99999 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		struct baton_case c = { .kind = BATON_CASE_READ, .fd = fds[i] };
+
+		expect_eq(baton_select(&c, 1, BATON_NEVER), 0);
+		expect_eq(c.result, POLLNVAL);
+	}
+	return arg;
+}
+
+static void *bad_numbers_main(void *arg)
+{
+	struct side s;
+
+	for (int kind = 0; kind < SIDE_KINDS; kind++) {
+		side_start(&s, kind, bad_number, NULL);
+		side_join(&s);
+	}
+	return bad_select(arg);
+}
+
+START_TEST(bad_numbers)
+{
+	run(_i, bad_numbers_main, NULL);
+}
+END_TEST
+
+/* Nobody reads: an error, and no signal. */
+static void *broken(void *arg)
+{
+	int fds[2], p[2], file = open("/proc/self/exe", O_RDONLY);
+	sigset_t set, old;
+
+	expect(file >= 0);
+	pair(fds);
+	expect_eq(pipe(p), 0);
+	expect_eq(write(p[1], "x", 1), 1);
+	expect_eq(baton_close(fds[1]), 0);
+	expect_eq(baton_sendfile(fds[0], file, NULL, 10), -EPIPE);
+	expect_eq(baton_splice(p[0], NULL, fds[0], NULL, 1, 0), -EPIPE);
+	/* In the thread's own mask nothing has changed. */
+	sigemptyset(&set);
+	expect_eq(pthread_sigmask(SIG_BLOCK, &set, &old), 0);
+	expect(!sigismember(&old, SIGPIPE));
+	expect_eq(sigpending(&set), 0);
+	expect(!sigismember(&set, SIGPIPE));
+	close(fds[0]);
+	close(file);
+	close(p[0]);
+	close(p[1]);
+	return arg;
+}
+
+static void *broken_main(void *arg)
+{
+	struct side s;
+
+	for (int kind = 0; kind < SIDE_KINDS; kind++) {
+		side_start(&s, kind, broken, NULL);
+		side_join(&s);
+	}
+	return arg;
+}
+
+START_TEST(breaks)
+{
+	run(_i, broken_main, NULL);
+}
+END_TEST
+
+START_TEST(pipe_signal_kept)
+{
+	int fds[2], file = open("/proc/self/exe", O_RDONLY);
+	sigset_t set, now;
+
+	expect(file >= 0);
+	pair(fds);
+	close(fds[1]);
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	expect_eq(pthread_sigmask(SIG_BLOCK, &set, NULL), 0);
+	expect_eq(baton_sendfile(fds[0], file, NULL, 10), -EPIPE);
+	expect_eq(sigpending(&now), 0);
+	expect(!sigismember(&now, SIGPIPE));
+	/* The program's own. */
+	raise(SIGPIPE);
+	expect_eq(baton_sendfile(fds[0], file, NULL, 10), -EPIPE);
+	expect_eq(sigpending(&now), 0);
+	expect(sigismember(&now, SIGPIPE));
+}
+END_TEST
+
 /* --- names, children, signals ---------------------------------------------- */
 
 static void *names_main(void *arg)
@@ -696,6 +825,10 @@ int main(void)
 	LOOP(tty);
 	LOOP(files);
 	LOOP(splices);
+	LOOP(no_number);
+	LOOP(bad_numbers);
+	LOOP(breaks);
+	tcase_add_test(tc, pipe_signal_kept);
 	LOOP(names);
 	LOOP(children);
 	LOOP(signals);

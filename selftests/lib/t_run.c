@@ -42,6 +42,7 @@ START_TEST(config_nprocs)
 	struct baton_config *cfg = config();
 
 	expect(!*baton_reason());
+	refused(baton_config_create(NULL), -EINVAL);
 	expect_eq(baton_config_set_nprocs(cfg, 0), 0);
 	expect_eq(baton_config_set_nprocs(cfg, 1), 0);
 	expect_eq(baton_config_set_nprocs(cfg, 256), 0);
@@ -74,6 +75,7 @@ START_TEST(config_stack_size)
 	struct baton_config *cfg = config();
 	struct baton_attr *attr;
 
+	refused(baton_attr_create(NULL), -EINVAL);
 	expect_eq(baton_attr_create(&attr), 0);
 	for (int i = 0; i < 2; i++) {
 		expect_eq(baton_config_set_stack_size(cfg, 0), 0);

@@ -25,7 +25,10 @@ struct baton_fiber;
 /** How to start a fiber; opaque. One thread at a time may use it. */
 struct baton_attr;
 
-/** baton_attr_create() - attributes at their defaults. Return: 0, -ENOMEM. */
+/**
+ * baton_attr_create() - attributes at their defaults. Return: 0; -ENOMEM;
+ * -EINVAL @attr NULL.
+ */
 int baton_attr_create(struct baton_attr **attr);
 
 /** baton_attr_destroy() - free @attr, which may be NULL. */

@@ -18,8 +18,8 @@
  *
  * and none with -EINTR or -EAGAIN, unless it says so. If one of these errors
  * is returned nothing was read or written. A socket or pipe that nobody reads
- * any more is -EPIPE; only baton_write(), baton_writev(), baton_splice() and
- * baton_sendfile() raise SIGPIPE, as POSIX has it, unless it is ignored.
+ * any more is -EPIPE; only baton_write() and baton_writev() raise SIGPIPE, as
+ * POSIX has it, unless it is ignored.
  *
  * Any number of fibers may wait for one descriptor. A descriptor is closed by
  * baton_close(), which tells who waits for it. close() does not: who waits is
@@ -37,6 +37,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/select.h> /* sigset_t, also with -std=c11 */
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>

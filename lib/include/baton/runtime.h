@@ -59,7 +59,7 @@ struct baton_config;
  * baton_config_create() - options, each at its default
  * @cfg: where to put it; the caller owns it
  *
- * Return: 0, -ENOMEM. MT-safe. Blocks neither.
+ * Return: 0; -ENOMEM; -EINVAL @cfg NULL. MT-safe. Blocks neither.
  */
 int baton_config_create(struct baton_config **cfg);
 
