@@ -151,12 +151,23 @@ static ssize_t attempt(struct op *op, struct desc *d)
 	return note(op, d, seq, ret);
 }
 
-/* As a foreign call, which may wait: baton_close() does not wait for that. */
-static ssize_t attempt_call(struct op *op, struct desc *d)
+/*
+ * As a foreign call, which may wait: baton_close() does not wait for that. But
+ * of our fibers one calls at a time, and looks once more before: it waits only
+ * if another process was faster.
+ */
+static ssize_t attempt_call(struct op *op, struct desc *d, uint32_t gen)
 {
 	uint32_t seq = desc_seq(d, op->side);
+	ssize_t ret = -EAGAIN;
 
-	return note(op, d, seq, call(op, call_op, 0));
+	if (!desc_call_begin(d, op->side, gen))
+		return note(op, d, seq, ret);
+	if (baton_op_ready(op->fd, op->side))
+		ret = call(op, call_op, 0);
+	note(op, d, seq, ret);
+	baton_desc_call_end(d, op->side, gen);
+	return ret;
 }
 
 static ssize_t by_fiber(struct op *op, struct baton_rt *rt, struct desc *d,
@@ -170,7 +181,7 @@ static ssize_t by_fiber(struct op *op, struct baton_rt *rt, struct desc *d,
 	if (bounded || op->once || !desc_drained(d, op->side)) {
 		ret = attempt(op, d);
 		if (ret == OP_CALL)
-			ret = attempt_call(op, d);
+			ret = attempt_call(op, d, gen);
 	}
 	while (unlikely(ret == -EAGAIN) && !op->once) {
 		ret = baton_desc_wait(rt, d, op->side, gen, deadline);
@@ -181,7 +192,7 @@ static ssize_t by_fiber(struct op *op, struct baton_rt *rt, struct desc *d,
 		ret = attempt(op, d);
 		desc_end(d);
 		if (unlikely(ret == OP_CALL))
-			ret = attempt_call(op, d);
+			ret = attempt_call(op, d, gen);
 	}
 	return ret;
 }

@@ -766,6 +766,24 @@ int baton_desc_wait(struct baton_rt *rt, struct desc *d, enum side side,
 	return err ? err : e.closed ? -EBADF : 0;
 }
 
+void baton_desc_call_end(struct desc *d, enum side side, uint32_t gen)
+{
+	uint32_t call = desc_call(gen);
+	struct waiter *all = NULL;
+	struct wait t;
+
+	/* Full barrier: no call before seq; pairs with desc_seq(). */
+	try_cmpxchg(&d->calling[side], &call, 0u);
+	smp_mb();
+	wait_enter(&t);
+	lock_take(&d->lock);
+	changed_locked(d, side);
+	win_locked(d, side, false, &all);
+	lock_drop(&d->lock);
+	wait_resume_all(t.w, all);
+	wait_leave(&t);
+}
+
 /* --- closing --------------------------------------------------------------- */
 
 /*

@@ -43,6 +43,7 @@ enum kind {
  * @drained: by side: @seq before the last try that has shown that there is no
  *           more. While both are the same a try would be in vain. Anybody's
  * @busy:    tries in progress that baton_close() waits for; anybody's
+ * @calling: by side: a call is under way that may wait; desc_call(). Anybody's
  * @confirm: above; anybody's
  * @queue:   by side, who waits: struct poller_entry
  * @next:    of the poller's list
@@ -61,6 +62,7 @@ struct desc {
 	uint32_t seq[2];
 	uint32_t drained[2];
 	uint32_t busy;
+	uint32_t calling[2];
 	uint32_t confirm;
 	struct baton_waitq queue[2];
 	struct desc *next;
@@ -135,6 +137,30 @@ static inline void desc_end(struct desc *d)
 {
 	atomic_fetch_sub(&d->busy, 1u);
 }
+
+/* What desc.calling says of a file that is there since @gen. Never 0. */
+static inline uint32_t desc_call(uint32_t gen)
+{
+	return gen << 1 | 1;
+}
+
+/*
+ * Around a call that waits if another one has taken what there was: on a side
+ * of a file there is one at a time. False, and baton_desc_call_end() is not to
+ * be called: one is under way, and whoever has noted seq before, and waits, is
+ * resumed when it is over. A call that is still under way for a file which was
+ * closed by baton_close() does not count.
+ */
+static inline bool desc_call_begin(struct desc *d, enum side side, uint32_t gen)
+{
+	uint32_t old = READ_ONCE(d->calling[side]);
+
+	return old != desc_call(gen) &&
+	       try_cmpxchg(&d->calling[side], &old, desc_call(gen));
+}
+
+/* From a fiber. */
+void baton_desc_call_end(struct desc *d, enum side side, uint32_t gen);
 
 /*
  * The descriptor is in the epoll set for @side. 0; -EPERM it is of a kind that

@@ -203,6 +203,51 @@ START_TEST(resets)
 }
 END_TEST
 
+/*
+ * Several wait for one connection: who does not get it waits on, and is told
+ * when the listener is closed.
+ */
+static void *accepts(void *arg)
+{
+	return (void *)(intptr_t)baton_accept(*(int *)arg, NULL, NULL);
+}
+
+static void *contend_main(void *arg)
+{
+	struct baton_fiber *f[8];
+
+	for (unsigned int i = 0; i < scaled(100); i++) {
+		struct sockaddr_in a;
+		int fd = listener(&a, 4), c, got = 0;
+
+		for (int j = 0; j < 8; j++)
+			f[j] = spawn(accepts, &fd);
+		baton_sleep(BATON_MSEC);
+		c = socket(AF_INET, SOCK_STREAM, 0);
+		expect_eq(baton_connect(c, (struct sockaddr *)&a, sizeof(a)),
+			  0);
+		baton_sleep(BATON_MSEC);
+		expect_eq(baton_close(fd), 0);
+		for (int j = 0; j < 8; j++) {
+			int s = (int)(intptr_t)join(f[j]);
+
+			expect(s >= 0 || s == -EBADF);
+			got += s >= 0;
+			if (s >= 0)
+				expect_eq(baton_close(s), 0);
+		}
+		expect(got <= 1);
+		expect_eq(baton_close(c), 0);
+	}
+	return arg;
+}
+
+START_TEST(contend)
+{
+	run(_i, contend_main, NULL);
+}
+END_TEST
+
 /* The queue of a unix socket is full: connect() waits, but not for ever. */
 static void *queue_full_main(void *arg)
 {
@@ -816,6 +861,7 @@ int main(void)
 	LOOP(sockets);
 	LOOP(much);
 	LOOP(resets);
+	LOOP(contend);
 	LOOP(queue_full);
 	LOOP(emfile);
 	LOOP(kinds);
