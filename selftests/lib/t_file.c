@@ -12,7 +12,6 @@
 #include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -230,79 +229,6 @@ START_TEST(results)
 		expect_eq(baton_fsync(-1), -EBADF);
 		expect_eq(errno, 77);
 	}
-	dir_remove();
-}
-END_TEST
-
-/* --- what is in memory in part -------------------------------------------- */
-
-#define PAGES	256
-
-/* Of @fd the first page alone is in memory; false: not so here. */
-static bool leave_first(int fd, size_t page)
-{
-	unsigned char in[PAGES];
-	char *map;
-	int again;
-	char c;
-
-	expect_eq(fsync(fd), 0);
-	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-	again = open(in_dir("file"), O_RDONLY | O_CLOEXEC);
-	expect(again >= 0);
-	posix_fadvise(again, 0, 0, POSIX_FADV_RANDOM);
-	expect_eq(pread(again, &c, 1, 0), 1);
-	close(again);
-	map = mmap(NULL, PAGES * page, PROT_READ, MAP_SHARED, fd, 0);
-	expect(map != MAP_FAILED);
-	expect_eq(mincore(map, PAGES * page, in), 0);
-	munmap(map, PAGES * page);
-	return in[0] & 1 && !(in[PAGES - 1] & 1);
-}
-
-/* No less than there is, as of read(). */
-static void *reads_all(void *arg)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE), size = PAGES * page;
-	char *buf = malloc(size), *old = malloc(size);
-	struct iovec iov[] = {
-		{ buf, 0 },
-		{ buf, page / 2 },
-		{ buf + page / 2, size / 2 },
-		{ buf + page / 2 + size / 2, size },
-	};
-	int fd = *(int *)arg;
-
-	iov[3].iov_len = size - page / 2 - size / 2;
-	expect(buf && old);
-	fill(old, size, 7);
-	expect_eq(pwrite(fd, old, size, 0), size);
-	for (int i = 0; i < 2; i++) {
-		if (!leave_first(fd, page)) {
-			skip("partly", "a file is in memory as a whole here");
-			break;
-		}
-		expect_eq(lseek(fd, 0, SEEK_SET), 0);
-		memset(buf, 0, size);
-		expect_eq(i ? baton_readv(fd, iov, 4) :
-			      baton_read(fd, buf, size), size);
-		expect(!memcmp(buf, old, size));
-		expect_eq(baton_read(fd, buf, size), 0);
-	}
-	free(buf);
-	free(old);
-	return arg;
-}
-
-START_TEST(partly)
-{
-	int fd;
-
-	dir_make();
-	fd = open(in_dir("file"), O_RDWR | O_CREAT, 0600);
-	expect(fd >= 0);
-	run_by(backends[_i], 1, reads_all, &fd);
-	close(fd);
 	dir_remove();
 }
 END_TEST
@@ -903,7 +829,6 @@ int main(void)
 
 	unsetenv("BATON_IO");
 	tcase_add_loop_test(tc, results, 0, 3);
-	tcase_add_loop_test(tc, partly, 0, ARRAY_SIZE(backends));
 	tcase_add_loop_test(tc, file_size, 0, 2);
 	tcase_add_loop_test(tc, full_disk, 0, 2);
 	tcase_add_loop_test(tc, canceled, 0, 2 * n);

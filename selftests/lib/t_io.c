@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
@@ -513,6 +514,73 @@ START_TEST(files)
 }
 END_TEST
 
+#define PAGES	256
+
+/* Of @fd the first page alone is in memory; false: not so here. */
+static bool leave_first(int fd, size_t page)
+{
+	unsigned char in[PAGES];
+	char path[64], *map, c;
+	int again;
+
+	expect_eq(fsync(fd), 0);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	again = open(path, O_RDONLY | O_CLOEXEC);
+	if (again < 0)
+		return false;
+	posix_fadvise(again, 0, 0, POSIX_FADV_RANDOM);
+	expect_eq(pread(again, &c, 1, 0), 1);
+	close(again);
+	map = mmap(NULL, PAGES * page, PROT_READ, MAP_SHARED, fd, 0);
+	expect(map != MAP_FAILED);
+	expect_eq(mincore(map, PAGES * page, in), 0);
+	munmap(map, PAGES * page);
+	return in[0] & 1 && !(in[PAGES - 1] & 1);
+}
+
+/* No less than there is, as of read(). */
+static void *partly_main(void *arg)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), size = PAGES * page;
+	char *buf = malloc(size), *old = malloc(size);
+	struct iovec iov[] = {
+		{ buf, 0 },
+		{ buf, page / 2 },
+		{ buf + page / 2, size / 2 },
+		{ buf + page / 2 + size / 2, size / 2 - page / 2 },
+	};
+	FILE *tmp = tmpfile();
+	int fd = fileno(tmp);
+
+	expect(buf && old);
+	for (size_t i = 0; i < size; i++)
+		old[i] = (char)(i / 100);
+	expect_eq(pwrite(fd, old, size, 0), size);
+	for (int i = 0; i < 2; i++) {
+		if (!leave_first(fd, page)) {
+			skip("partly", "a file is in memory as a whole here");
+			break;
+		}
+		expect_eq(lseek(fd, 0, SEEK_SET), 0);
+		memset(buf, 0, size);
+		expect_eq(i ? baton_readv(fd, iov, 4) :
+			      baton_read(fd, buf, size), size);
+		expect(!memcmp(buf, old, size));
+		expect_eq(baton_read(fd, buf, size), 0);
+	}
+	fclose(tmp);
+	free(buf);
+	free(old);
+	return arg;
+}
+
+START_TEST(partly)
+{
+	run(_i, partly_main, NULL);
+}
+END_TEST
+
 static void *splice_main(void *arg)
 {
 	int from[2], p[2], to[2];
@@ -870,6 +938,7 @@ int main(void)
 	LOOP(file_among);
 	LOOP(tty);
 	LOOP(files);
+	LOOP(partly);
 	LOOP(splices);
 	LOOP(no_number);
 	LOOP(bad_numbers);
