@@ -22,8 +22,8 @@
  * POSIX has it, unless it is ignored.
  *
  * Any number of fibers may wait for one descriptor. A descriptor is closed by
- * baton_close(), which tells who waits for it. close() does not: who waits is
- * not told at once, but looks again at the latest when a descriptor with this
+ * baton_close(), which tells fibers that wait for it. close() does not: who
+ * waits is not told at once, but looks again at the latest when a descriptor with this
  * number is next waited for; no data of the new one is lost by that.
  *
  * Unless something else is said: any thread; blocks the fiber, or the thread;
@@ -211,9 +211,11 @@ int baton_shutdown(int fd, int how);
  * baton_close() - close a descriptor
  * @fd: it; any descriptor
  *
- * Who waits for it goes on with -EBADF, a case of baton_select() and an entry of
- * baton_poll() with POLLNVAL. None of them reads from, or writes to, a
- * descriptor that is given the same number later.
+ * A fiber that waits for it goes on with -EBADF, a case of baton_select() and
+ * an entry of baton_poll() with POLLNVAL. None of them reads from, or writes to, a
+ * descriptor that is given the same number later. A thread that waits, or
+ * foreign code, waits in the kernel and is not told, as by close(): it is to end
+ * first.
  *
  * Return: 0; -errno, and @fd is closed unless that is -EBADF. Blocks neither,
  * unless close() does.
