@@ -23,8 +23,8 @@
  *
  * Any number of fibers may wait for one descriptor. A descriptor is closed by
  * baton_close(), which tells fibers that wait for it. close() does not: who
- * waits is not told at once, but looks again at the latest when a descriptor with this
- * number is next waited for; no data of the new one is lost by that.
+ * waits is not told at once, but looks again at the latest when a descriptor with
+ * this number is next waited for; no data of the new one is lost by that.
  *
  * Unless something else is said: any thread; blocks the fiber, or the thread;
  * not async-signal-safe.
@@ -143,7 +143,7 @@ ssize_t baton_send_until(int fd, const void *buf, size_t n, int flags,
 ssize_t baton_recvmsg(int fd, struct msghdr *m, int flags);
 ssize_t baton_sendmsg(int fd, const struct msghdr *m, int flags);
 
-/** baton_recvmsg_until(), baton_sendmsg_until() - until @deadline: -ETIMEDOUT. */
+/** baton_recvmsg_until(), baton_sendmsg_until() - until @deadline */
 ssize_t baton_recvmsg_until(int fd, struct msghdr *m, int flags,
 			    int64_t deadline);
 ssize_t baton_sendmsg_until(int fd, const struct msghdr *m, int flags,
@@ -156,9 +156,9 @@ ssize_t baton_sendmsg_until(int fd, const struct msghdr *m, int flags,
  * @len: in and out: its size; NULL if @a is
  *
  * Return: the connection's descriptor; -errno. A connection that was aborted
- * before it was accepted is passed over. -EMFILE and the like come after a pause
- * of a few milliseconds, which grows while they go on, since a listening socket
- * stays ready meanwhile: who simply tries again does not spin.
+ * before it was accepted is passed over. -EMFILE and the like come after a
+ * pause of a few milliseconds, which grows while they go on, since a listening
+ * socket stays ready meanwhile: who simply tries again does not spin.
  */
 int baton_accept(int fd, struct sockaddr *a, socklen_t *len);
 
@@ -212,10 +212,10 @@ int baton_shutdown(int fd, int how);
  * @fd: it; any descriptor
  *
  * A fiber that waits for it goes on with -EBADF, a case of baton_select() and
- * an entry of baton_poll() with POLLNVAL. None of them reads from, or writes to, a
- * descriptor that is given the same number later. A thread that waits, or
- * foreign code, waits in the kernel and is not told, as by close(): it is to end
- * first.
+ * an entry of baton_poll() with POLLNVAL. None of them reads from, or writes to,
+ * a descriptor that is given the same number later. A thread that waits, or
+ * foreign code, waits in the kernel and is not told, as by close(): it is to
+ * end first.
  *
  * Return: 0; -errno, and @fd is closed unless that is -EBADF. Blocks neither,
  * unless close() does.
@@ -294,8 +294,8 @@ pid_t baton_waitpid_until(pid_t pid, int *status, int options,
  * that has not blocked them may have them instead: block them by
  * pthread_sigmask() before baton_run(), whose threads inherit that.
  *
- * Return: 0; -EINVAL an argument NULL, the channel's elements of another size or
- * none held, or @set has none or one that cannot be blocked; -EPERM some thread
+ * Return: 0; -EINVAL an argument NULL, the channel's elements of another size
+ * or none held, or @set has none or one that cannot be blocked; -EPERM some thread
  * has not blocked them, or this is not called by a fiber; see baton_reason().
  * -ENOMEM, -EMFILE. From a fiber. Blocks neither.
  */
@@ -303,8 +303,8 @@ int baton_signal_notify(struct baton_chan *ch, const sigset_t *set);
 
 /**
  * baton_signal_stop() - no more signals to a channel
- * @ch: the channel: when this returns it is not touched any more. It stays open,
- *      and the signals stay blocked.
+ * @ch: the channel: when this returns it is not touched any more. It stays
+ *      open, and the signals stay blocked.
  *
  * Return: 0; -EINVAL no signals were to come to @ch; -EPERM not from a fiber.
  * From a fiber. Blocks the fiber for a moment.
