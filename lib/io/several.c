@@ -237,7 +237,8 @@ static int by_call(struct pollfd *fds, nfds_t n, int64_t deadline)
 int baton_poll(struct pollfd *fds, nfds_t n, int64_t deadline)
 {
 	struct baton_worker *w = baton_worker_self();
-	struct place few[2 * FEW];
+	/* A debug build searches the stack, which is to hold nothing old here. */
+	struct place few[2 * FEW] = { 0 };
 	struct several s = { .fds = fds, .n = n, .places = few };
 	int64_t scope;
 	int ret;
