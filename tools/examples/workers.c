@@ -82,7 +82,9 @@ static int parse(struct range *r)
 
 /*
  * A cancel ends a wait for a CPU; but if one is there at once nothing waits, so
- * it is asked for as well. What has been counted is dropped then.
+ * it is asked for as well. What has been counted is dropped then. For the same
+ * reason each piece ends by a yield: a call that computes keeps its processor,
+ * and other ranges are to have their turn.
  */
 static int count_range(void *arg)
 {
@@ -103,6 +105,7 @@ static int count_range(void *arg)
 			break;
 		baton_call(count_piece, &p);
 		baton_sem_post(&jobs->cpus);
+		baton_yield();
 		r->primes += p.primes;
 	}
 	return err ? err : baton_chan_send(&jobs->done, &r);
