@@ -15,6 +15,9 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#ifndef STATX_SIZE
+#include <linux/stat.h>	/* a C library that does not know statx() */
+#endif
 
 #define BLOCK	4096
 

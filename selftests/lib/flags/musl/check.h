@@ -32,6 +32,7 @@
 
 typedef struct {
 	double timeout;
+	int sig;		/* that the next test is to die of; or 0 */
 } TCase;
 
 typedef struct {
@@ -68,7 +69,7 @@ static inline void tcase_set_timeout(TCase *tc, double seconds)
 	tc->timeout = seconds;
 }
 
-/* True: it ended well. Whatever it has left running is killed. */
+/* True: it ended as it should. Whatever it has left running is killed. */
 static inline int check_run(const TCase *tc, void (*fn)(int), int i)
 {
 	struct timespec limit = { (time_t)tc->timeout, 0 };
@@ -93,6 +94,8 @@ static inline int check_run(const TCase *tc, void (*fn)(int), int i)
 	kill(-pid, SIGKILL);
 	waitpid(pid, &status, 0);
 	sigprocmask(SIG_SETMASK, &old, NULL);
+	if (tc->sig)
+		return WIFSIGNALED(status) && WTERMSIG(status) == tc->sig;
 	if (status)
 		printf("# status %#x\n", (unsigned int)status);
 	return !status;
@@ -114,6 +117,11 @@ static inline void check_loop(TCase *tc, const char *name, void (*fn)(int),
 }
 
 #define tcase_add_test(tc, fn)	check_loop(tc, #fn, fn, 0, 1)
+#define tcase_add_test_raise_signal(tc, fn, signal) do {		\
+	(tc)->sig = (signal);						\
+	tcase_add_test(tc, fn);						\
+	(tc)->sig = 0;							\
+} while (0)
 #define tcase_add_loop_test(tc, fn, from, to)				\
 	check_loop(tc, #fn, fn, (int)(from), (int)(to))
 
