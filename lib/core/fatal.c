@@ -123,6 +123,11 @@ static void put_fiber(struct line *l, const struct baton_fiber *f)
 {
 	char name[BATON_NAME_SIZE];
 
+	/* A new worker has run none yet. */
+	if (!f) {
+		put(l, " no fiber");
+		return;
+	}
 	fiber_name(f, name);
 	put(l, " fiber ");
 	put_hex(l, (uintptr_t)f);
