@@ -72,31 +72,29 @@ static bool ours(const struct baton_instance *inst, struct task_struct *p)
 	return mm == inst->mm || (!mm && (p->flags & PF_EXITING));
 }
 
-/* Is @slot that of a worker with a processor, in code that may lose it? */
-static bool has_processor(const struct baton_instance *inst,
-			  const struct baton_slot *slot)
-{
-	u32 state = READ_ONCE(slot->state);
-
-	return (state == BATON_FIBER || state == BATON_FOREIGN) &&
-	       READ_ONCE(slot->proc) < inst->nprocs &&
-	       READ_ONCE(slot->taken) != BATON_TAKEN;
-}
-
-/* Take the processor from @slot. Its number; -1: it has none to take. */
-static int take(struct baton_instance *inst, struct baton_slot *slot)
+/* The processor that @slot has, in code that may lose it; -1: none. */
+static int processor_of(const struct baton_instance *inst,
+			const struct baton_slot *slot)
 {
 	u32 state = READ_ONCE(slot->state);
 	u32 p = READ_ONCE(slot->proc);
 
 	if ((state != BATON_FIBER && state != BATON_FOREIGN) ||
-	    p >= inst->nprocs)
-		return -1;
-	/* The owner looks on this CPU, later; a taker in user space, at its
-	 * compare-and-swap. Full barrier: before anybody gets @p. */
-	if (xchg(&slot->taken, BATON_TAKEN) == BATON_TAKEN)
+	    p >= inst->nprocs || READ_ONCE(slot->taken) == BATON_TAKEN)
 		return -1;
 	return array_index_nospec(p, inst->nprocs);
+}
+
+/* Take the processor from @slot. Its number; -1: it has none to take. */
+static int take(struct baton_instance *inst, struct baton_slot *slot)
+{
+	int p = processor_of(inst, slot);
+
+	/* The owner looks on this CPU, later; a taker in user space, at its
+	 * compare-and-swap. Full barrier: before anybody gets @p. */
+	if (p < 0 || xchg(&slot->taken, BATON_TAKEN) == BATON_TAKEN)
+		return -1;
+	return p;
 }
 
 /*
@@ -240,13 +238,14 @@ static enum hrtimer_restart timer_fired(struct hrtimer *timer)
 {
 	struct baton_handoff *h = container_of(timer, struct baton_handoff,
 					       timer);
+	u64 now = ktime_get_mono_fast_ns();
 	unsigned long flags;
 	int proc = -1;
 
 	raw_spin_lock_irqsave(&h->lock, flags);
 	if (h->due == DUE_LATER)
-		h->due = ktime_get_mono_fast_ns() + short_delay(h->inst);
-	if (h->due > ktime_get_mono_fast_ns()) {
+		h->due = now + short_delay(h->inst);
+	if (h->due > now) {
 		/* It was started for a block that is over. */
 		hrtimer_set_expires(timer, ns_to_ktime(h->due));
 		raw_spin_unlock_irqrestore(&h->lock, flags);
@@ -297,7 +296,7 @@ void baton_handoff_out(struct baton_handoff *h, bool dead)
 	lockdep_assert_irqs_disabled();
 	if (!dead && (!blocked(h->task) || !ours(inst, h->task)))
 		return;
-	if (READ_ONCE(inst->stopped) || !has_processor(inst, slot))
+	if (READ_ONCE(inst->stopped) || processor_of(inst, slot) < 0)
 		return;
 	if (!dead && postponed(h, slot))
 		return;
