@@ -24,4 +24,13 @@ static inline int64_t tick_ns(void)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
+/* @ns, 0 or more, as system calls have it. */
+static inline struct timespec timespec_of(int64_t ns)
+{
+	return (struct timespec){
+		.tv_sec = (time_t)(ns / 1000000000),
+		.tv_nsec = (long)(ns % 1000000000),
+	};
+}
+
 #endif /* BATON_CORE_CLOCK_H */

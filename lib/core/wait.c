@@ -166,14 +166,10 @@ bool baton_wait_thread_canceled(void)
 static int __attribute__((noinline))
 block_thread(struct waiter *own, int64_t deadline)
 {
-	struct timespec ts;
+	struct timespec ts = timespec_of(deadline < 0 ? 0 : deadline);
 	struct baton_fiber *f = calling_fiber();
 	int saved = errno, err = 0;
 
-	if (deadline < 0)
-		deadline = 0;
-	ts.tv_sec = (time_t)(deadline / BATON_SEC);
-	ts.tv_nsec = (long)(deadline % BATON_SEC);
 	/* Acquire: what the winner did before it resumed this thread. */
 	while (!smp_load_acquire(&own->go) && !err) {
 		if (f && READ_ONCE(f->canceled) && !f->masked &&

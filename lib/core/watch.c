@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "fatal.h"
 #include "reason.h"
 #include "timer.h"
@@ -92,9 +93,7 @@ static void wait_fds(struct watch *t, const struct timespec *limit)
 
 void baton_watch_sleep(struct watch *t, uint32_t kicks, int64_t ns)
 {
-	struct timespec limit = {
-		(time_t)(ns / 1000000000), (long)(ns % 1000000000),
-	};
+	struct timespec limit = timespec_of(ns < 0 ? 0 : ns);
 
 	if (t->event >= 0)
 		wait_fds(t, ns < 0 ? NULL : &limit);

@@ -49,14 +49,10 @@ baton_op_poll(struct pollfd *fds, nfds_t n, int64_t deadline)
 	int saved = errno, ret;
 
 	do {
-		int64_t left = deadline == BATON_NEVER ? -1 :
+		int64_t left = deadline == BATON_NEVER ? 0 :
 							 deadline - now_ns();
-		struct timespec ts = { 0 };
+		struct timespec ts = timespec_of(left < 0 ? 0 : left);
 
-		if (deadline != BATON_NEVER && left > 0) {
-			ts.tv_sec = (time_t)(left / BATON_SEC);
-			ts.tv_nsec = (long)(left % BATON_SEC);
-		}
 		if (baton_wait_thread_canceled())
 			return -ECANCELED;
 		ret = ppoll(fds, n, deadline == BATON_NEVER ? NULL : &ts, NULL);
