@@ -103,6 +103,9 @@ const char *bench_metric_name(enum bench_metric m);
 void bench_plot_add(const struct bench_row *row);
 int bench_plot(void);
 
+/* late.c - pages that are missing */
+int bench_uffd(void *mem, size_t size, int flags);
+
 /* measure.c - time and statistics */
 #define BENCH_MSEC	UINT64_C(1000000)
 #define BENCH_SEC	UINT64_C(1000000000)

@@ -19,46 +19,51 @@
 #define UFFD_USER_MODE_ONLY	1
 #endif
 
-static int open_uffd(void)
-{
-	long fd = syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
-
-	if (fd < 0 && errno == EINVAL)	/* before Linux 5.11 */
-		fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	return (int)fd;
-}
-
-static int register_page(struct late *l)
+/**
+ * bench_uffd() - hear of what is touched and missing
+ * @mem:   pages
+ * @size:  of all of them
+ * @flags: of the descriptor, besides O_CLOEXEC
+ *
+ * Return: a userfaultfd; -1 with errno set.
+ */
+int bench_uffd(void *mem, size_t size, int flags)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register reg = {
-		.range = { (uintptr_t)l->page, l->size },
+		.range = { (uintptr_t)mem, size },
 		.mode = UFFDIO_REGISTER_MODE_MISSING,
 	};
+	int fd, error;
 
-	if (ioctl(l->uffd, UFFDIO_API, &api))
+	flags |= O_CLOEXEC;
+	fd = (int)syscall(SYS_userfaultfd, flags | UFFD_USER_MODE_ONLY);
+	if (fd < 0 && errno == EINVAL)	/* before Linux 5.11 */
+		fd = (int)syscall(SYS_userfaultfd, flags);
+	if (fd < 0)
 		return -1;
-	return ioctl(l->uffd, UFFDIO_REGISTER, &reg);
+	if (!ioctl(fd, UFFDIO_API, &api) && !ioctl(fd, UFFDIO_REGISTER, &reg))
+		return fd;
+	error = errno;
+	close(fd);
+	errno = error;
+	return -1;
 }
 
 /* Return: 0; -1 with errno set. */
 int late_init(struct late *l)
 {
 	*l = (struct late) { .size = (size_t)sysconf(_SC_PAGESIZE) };
-	l->uffd = open_uffd();
-	if (l->uffd < 0)
-		return -1;
 	l->page = mmap(NULL, l->size, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (l->page == MAP_FAILED)
-		goto err_close;
+		return -1;
 	l->fill = malloc(l->size);
-	if (l->fill && !register_page(l))
+	l->uffd = l->fill ? bench_uffd(l->page, l->size, 0) : -1;
+	if (l->uffd >= 0)
 		return 0;
 	free(l->fill);
 	munmap(l->page, l->size);
-err_close:
-	close(l->uffd);
 	return -1;
 }
 

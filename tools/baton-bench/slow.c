@@ -19,15 +19,10 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "client.h"
 #include "storm.h"
-
-#ifndef UFFD_USER_MODE_ONLY
-#define UFFD_USER_MODE_ONLY	1
-#endif
 
 #define QUEUE	4096u	/* faults that wait; more than there are threads */
 
@@ -121,23 +116,6 @@ static void *answer_thread(void *arg)
 	}
 }
 
-static int open_uffd(struct slow *m)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = {
-		.range = { (uintptr_t)m->mem, m->size },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	int flags = O_CLOEXEC | O_NONBLOCK;
-
-	m->uffd = (int)syscall(SYS_userfaultfd, flags | UFFD_USER_MODE_ONLY);
-	if (m->uffd < 0 && errno == EINVAL)	/* before Linux 5.11 */
-		m->uffd = (int)syscall(SYS_userfaultfd, flags);
-	if (m->uffd < 0 || ioctl(m->uffd, UFFDIO_API, &api))
-		return -1;
-	return ioctl(m->uffd, UFFDIO_REGISTER, &reg);
-}
-
 static struct slow *create(size_t pages, int file)
 {
 	struct slow *m = calloc(1, sizeof(*m));
@@ -178,7 +156,8 @@ struct slow *slow_create(size_t pages, uint64_t ns, int cpu)
 	m->fill = malloc(m->page);
 	if (m->fill) {
 		memset(m->fill, 1, m->page);
-		if (!pipe2(m->stop, O_CLOEXEC) && !open_uffd(m)) {
+		m->uffd = bench_uffd(m->mem, m->size, O_NONBLOCK);
+		if (m->uffd >= 0 && !pipe2(m->stop, O_CLOEXEC)) {
 			errno = pthread_create(&m->thread, NULL, answer_thread,
 					       m);
 			if (!errno)
