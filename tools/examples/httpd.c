@@ -651,31 +651,17 @@ int main(int argc, char **argv)
 	struct site site = { .timeout = 10 * BATON_SEC };
 	struct serve_options o = {
 		.name = "httpd",
-		.address = "127.0.0.1",
-		.port = "0",
-		.clients = 1000,
+		SERVE_DEFAULTS,
 		.serve = converse,
 		.arg = &site,
 	};
 	int opt, err;
 
-	while ((opt = getopt(argc, argv, "a:c:p:t:")) != -1) {
-		switch (opt) {
-		case 'a':
-			o.address = optarg;
-			break;
-		case 'c':
-			o.clients = (unsigned int)strtoul(optarg, NULL, 10);
-			break;
-		case 'p':
-			o.port = optarg;
-			break;
-		case 't':
+	while ((opt = getopt(argc, argv, SERVE_OPTIONS "t:")) != -1) {
+		if (opt == 't')
 			site.timeout = (int64_t)(strtod(optarg, NULL) * 1e9);
-			break;
-		default:
+		else if (!serve_option(&o, opt, optarg))
 			return usage();
-		}
 	}
 	if (optind != argc - 1 || !o.clients || site.timeout <= 0)
 		return usage();

@@ -62,6 +62,22 @@ struct client {
 	int fd;
 };
 
+bool serve_option(struct serve_options *o, int opt, const char *text)
+{
+	switch (opt) {
+	case 'a':
+		o->address = text;
+		return true;
+	case 'c':
+		o->clients = (unsigned int)strtoul(text, NULL, 10);
+		return true;
+	case 'p':
+		o->port = text;
+		return true;
+	}
+	return false;
+}
+
 bool serve_stopping(const struct client *c)
 {
 	return c->server->stopping;

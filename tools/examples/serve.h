@@ -32,6 +32,19 @@ struct serve_options {
 	void *arg;
 };
 
+/* What serve_option() takes, for getopt(), and what it has by default. */
+#define SERVE_OPTIONS	"a:c:p:"
+#define SERVE_DEFAULTS	.address = "127.0.0.1", .port = "0", .clients = 1000
+
+/**
+ * serve_option() - an option that all servers have: an address, a port, clients
+ * @opt:  as getopt() returns it
+ * @text: its argument
+ *
+ * Return: false, it is none of them.
+ */
+bool serve_option(struct serve_options *o, int opt, const char *text);
+
 /**
  * serve() - be a server until SIGTERM or SIGINT
  * @o: which

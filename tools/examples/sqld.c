@@ -449,35 +449,20 @@ int main(int argc, char **argv)
 	struct pool pool = { .timeout = 10 * BATON_SEC };
 	struct serve_options o = {
 		.name = "sqld",
-		.address = "127.0.0.1",
-		.port = "0",
-		.clients = 1000,
+		SERVE_DEFAULTS,
 		.serve = converse,
 		.arg = &pool,
 	};
 	size_t n = 4;
 	int opt, err;
 
-	while ((opt = getopt(argc, argv, "a:c:n:p:t:")) != -1) {
-		switch (opt) {
-		case 'a':
-			o.address = optarg;
-			break;
-		case 'c':
-			o.clients = (unsigned int)strtoul(optarg, NULL, 10);
-			break;
-		case 'n':
+	while ((opt = getopt(argc, argv, SERVE_OPTIONS "n:t:")) != -1) {
+		if (opt == 'n')
 			n = strtoul(optarg, NULL, 10);
-			break;
-		case 'p':
-			o.port = optarg;
-			break;
-		case 't':
+		else if (opt == 't')
 			pool.timeout = (int64_t)(strtod(optarg, NULL) * 1e9);
-			break;
-		default:
+		else if (!serve_option(&o, opt, optarg))
 			return usage();
-		}
 	}
 	if (optind != argc - 1 || !o.clients || !n || n > QUERIES_MAX ||
 	    pool.timeout <= 0)
