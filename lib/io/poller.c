@@ -431,8 +431,8 @@ static void confirmed_locked(struct desc *d)
 	for (int side = 0; side < 2; side++)
 		for (struct baton_wait_entry *e = d->queue[side].first; e;
 		     e = e->next)
-			container_of(e, struct poller_entry, entry)->confirmed =
-				true;
+			WRITE_ONCE(container_of(e, struct poller_entry, entry)
+					   ->confirmed, true);
 }
 
 /* Nothing is known of the file any more. A list of who waited for it. */

@@ -152,8 +152,9 @@ static int wait_once(struct several *s, int64_t deadline)
 		return 0;
 	}
 	baton_poller_waits(s->rt, 1);
+	/* Without the lock: who confirms meanwhile makes this one superfluous. */
 	for (nfds_t i = 0; i < 2 * s->n; i++)
-		if (s->places[i].d && !s->places[i].entry.confirmed)
+		if (s->places[i].d && !READ_ONCE(s->places[i].entry.confirmed))
 			baton_desc_listed(s->rt, s->places[i].d);
 	err = wait_block(&t, deadline);
 	baton_poller_waits(s->rt, -1);

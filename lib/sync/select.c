@@ -318,8 +318,10 @@ static void fds_wait(struct selecting *s, int n)
 	if (!s->fds)
 		return;
 	baton_poller_waits(rt, n);
+	/* Without the lock: who confirms meanwhile makes this one superfluous. */
 	for (unsigned int i = 0; n > 0 && i < s->n; i++)
-		if (is_fd(&s->cases[i]) && !s->cases[i].baton_confirmed)
+		if (is_fd(&s->cases[i]) &&
+		    !READ_ONCE(s->cases[i].baton_confirmed))
 			baton_desc_listed(rt, desc_of(&s->cases[i]));
 }
 
