@@ -339,6 +339,9 @@ check-delays: deps
 check-arch: deps
 	@selftests/check --arch
 
+check-shadow: deps
+	@selftests/vm/shadow/check all
+
 demo: deps
 	@$(MAKE) -s all $(if $(HOST),$(O)/kmod/host/baton.ko,vm-6.1)
 	@tools/demo
@@ -435,7 +438,7 @@ help:
 clean:
 	rm -rf $(O)
 
-.PHONY: all bench bench-peers check check-arch check-delays clean demo deps examples help install kmod selftests style uninstall
+.PHONY: all bench bench-peers check check-arch check-delays check-shadow clean demo deps examples help install kmod selftests style uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 
