@@ -85,6 +85,7 @@ LIB_SRC :=			\
 	lib/core/fiber.c	\
 	lib/core/global.c	\
 	lib/core/guard.c	\
+	lib/core/held.c		\
 	lib/core/interrupt.c	\
 	lib/core/key.c		\
 	lib/core/list.c	\

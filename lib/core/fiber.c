@@ -154,6 +154,7 @@ NO_SANITIZE static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 	sched_exit(f->worker);
 	f->result = f->fn(f->arg);
 	debug_scopes_left(f, TIMER_NEVER, 0);
+	baton_held_leave(f->worker, f);
 	fiber_rest(f);
 	w = sched_enter();
 	if (unlikely(!w || w->depth))

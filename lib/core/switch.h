@@ -15,6 +15,7 @@
 
 #include "debug.h"
 #include "fiber.h"
+#include "held.h"
 #include "worker.h"
 
 /* The worker that @f has just left is still on its stack. */
@@ -67,6 +68,7 @@ static inline struct baton_worker *switch_to(struct baton_worker *w,
 					     struct baton_fiber *next)
 {
 	debug_assert_fiber(w, f);
+	baton_held_leave(w, f);
 	sched_resume(w, next);
 	if (unlikely(w->cxx)) {
 		cxx_leave(w, f);
@@ -87,6 +89,7 @@ switch_to_scheduler(struct baton_worker *w, struct baton_fiber *f,
 		    void (*loop)(void *))
 {
 	debug_assert_fiber(w, f);
+	baton_held_leave(w, f);
 	if (unlikely(w->cxx))
 		cxx_leave(w, f);
 	baton_debug_clear();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * t_debug.c - what a debug build finds: a thread-local's address that is held
- * across a change of threads, calls from signal handlers, and mutexes that are
- * locked in both orders.
+ * across a change of threads, calls from signal handlers, mutexes that are
+ * locked in both orders, pthread mutexes held while others run.
  */
 #include "ends.h"
 
@@ -423,13 +423,114 @@ START_TEST(left_open)
 }
 END_TEST
 
-static const struct end ordered = { in_order, "" };
+/* --- pthread mutexes held while others run ---------------------------------- */
 
-START_TEST(no_order)
+static pthread_mutex_t plain = PTHREAD_MUTEX_INITIALIZER;
+
+static void yield_once(void *arg)
+{
+	(void)arg;
+	baton_yield();
+}
+
+static void *yields_once(void *arg)
+{
+	yield_once(NULL);
+	return arg;
+}
+
+static void *holds_over_yields(void *arg)
+{
+	struct baton_fiber *f = busy_begin();
+
+	expect_eq(pthread_mutex_lock(&plain), 0);
+	baton_yield();
+	baton_yield();
+	expect_eq(pthread_mutex_unlock(&plain), 0);
+	busy_end(f);
+	return arg;
+}
+
+static void *holds_over_wait(void *arg)
+{
+	expect_eq(pthread_mutex_trylock(&plain), 0);
+	expect_eq(baton_sleep(1000000), 0);
+	expect_eq(pthread_mutex_unlock(&plain), 0);
+	return arg;
+}
+
+static void *ends_with_it(void *arg)
+{
+	expect_eq(pthread_mutex_lock(&plain), 0);
+	return arg;
+}
+
+/* Its place and its stack are another fiber's now, who has nothing. */
+static void *ended_with_it(void *arg)
+{
+	baton_join(spawn(ends_with_it, NULL), NULL);
+	baton_join(spawn(yields_once, NULL), NULL);
+	return arg;
+}
+
+static const struct end mutexes[] = {
+	{ holds_over_yields, "holds the pthread mutex" },
+	{ holds_over_wait, "holds the pthread mutex" },
+	{ ended_with_it, "holds the pthread mutex" },
+};
+
+START_TEST(mutex_held)
+{
+	static const char *const by[] = { "holds_over_yields",
+					  "holds_over_wait", "ends_with_it" };
+	char said[8192];
+	const char *once;
+
+	expect_eq(ends_run(&mutexes[_i], said, sizeof(said)), 0);
+	once = strstr(said, mutexes[_i].says);
+	if (!once || strstr(once + 1, mutexes[_i].says) ||
+	    !strstr(said, by[_i]))
+		ck_abort_msg("it said \"%s\"", said);
+}
+END_TEST
+
+static void lock_plain(void *arg)
+{
+	(void)arg;
+	expect_eq(pthread_mutex_lock(&plain), 0);
+	baton_callback(yield_once, NULL);
+	expect_eq(pthread_mutex_unlock(&plain), 0);
+}
+
+/* While nobody else runs, in foreign code, on a worker alone; and not at all. */
+static void *mutex_not_held(void *arg)
+{
+	struct baton_fiber *f = busy_begin();
+
+	for (int i = 0; i < 3; i++) {
+		expect_eq(pthread_mutex_lock(&plain), 0);
+		expect_eq(pthread_mutex_unlock(&plain), 0);
+		baton_yield();
+	}
+	baton_call(lock_plain, NULL);
+	expect_eq(baton_thread_lock(), 0);
+	expect_eq(pthread_mutex_lock(&plain), 0);
+	baton_yield();
+	expect_eq(pthread_mutex_unlock(&plain), 0);
+	busy_end(f);
+	return arg;
+}
+
+static const struct end silent[] = {
+	{ in_order, "" },
+	{ mutex_not_held, "" },
+};
+
+START_TEST(no_word)
 {
 	char said[8192];
 
-	expect_eq(ends_run(&ordered, said, sizeof(said)), 0);
+	expect_eq(ends_run(&silent[_i], said, sizeof(said)), 0);
 	if (*said)
 		ck_abort_msg("it said \"%s\"", said);
 }
@@ -447,7 +548,8 @@ int main(void)
 	tcase_add_loop_test(tc, in_handler, 0, (int)ARRAY_SIZE(handlers));
 	tcase_add_test(tc, after_handler);
 	tcase_add_loop_test(tc, order, 0, (int)ARRAY_SIZE(orders));
-	tcase_add_test(tc, no_order);
+	tcase_add_loop_test(tc, mutex_held, 0, ARRAY_SIZE(mutexes));
+	tcase_add_loop_test(tc, no_word, 0, ARRAY_SIZE(silent));
 	tcase_add_loop_test(tc, left_open, 0, ARRAY_SIZE(opens));
 	return suite_main(s);
 }
