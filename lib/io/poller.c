@@ -57,7 +57,9 @@
  * one that knows of all the others.
  *
  * REJECTED: to confirm at the wait itself: a system call for each. REJECTED:
- * one-shot registration: the same.
+ * one-shot registration: the same. REJECTED: to take an event since the last
+ * wait for proof: 4 % more requests (baton-bench echo, 64 connections), but who
+ * waits for the number's next file cannot be told from who did for its last one.
  */
 #include "poller.h"
 
