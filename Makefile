@@ -23,6 +23,16 @@ AR := $(TRIPLET)-ar
 O := build/arch/$(ARCH)$(if $(DEBUG),/debug)
 endif
 
+# Each of these installs a compiler first, or needs none.
+ifeq ($(shell command -v $(firstword $(CC)) 2>/dev/null),)
+ifneq ($(filter-out check% clean demo deps% dist help style uninstall, \
+	$(or $(MAKECMDGOALS),all)),)
+$(error There is no compiler $(firstword $(CC)). On Debian, \
+	"make deps$(if $(TRIPLET),-check-arch)" installs it)
+endif
+NO_CC := yes
+endif
+
 PREFIX ?= /usr/local
 prefix ?= $(PREFIX)
 libdir ?= $(prefix)/lib
@@ -158,7 +168,7 @@ CRYPTO := $(shell t=$$(mktemp) && echo 'int main(void) { return !EVP_sha256(); }
 	2>/dev/null && echo yes; rm -f "$$t")
 endif
 # A sanitizer has wrappers of its own; another C library has other mutexes.
-WRAP := $(if $(SAN),,$(shell echo __GLIBC__ | $(CC) -include features.h -E -P - | \
+WRAP := $(if $(SAN)$(NO_CC),,$(shell echo __GLIBC__ | $(CC) -include features.h -E -P - | \
 	sed -n 's|^[0-9]*$$|$(O)/libbaton-wrap.so|p' | tail -n 1))
 TOOLS := baton-bench $(if $(CRYPTO),baton-sum)
 EXAMPLES := crawl httpd kvfault outline pipeline pool rows sort sqld workers
@@ -318,7 +328,10 @@ $(O)/kmod/host/baton.ko: $(KMOD_SRC)
 # --- tests ----------------------------------------------------------------
 
 deps:
-	@selftests/vm/deps
+	@selftests/vm/deps build
+
+deps-%:
+	@selftests/vm/deps $*
 
 $(O)/selftests/examples/peer: selftests/examples/peer.c Makefile
 	$(call say,CC,$@)
@@ -329,18 +342,20 @@ selftests: all examples $(O)/selftests/examples/peer
 	@$(MAKE) -s -C selftests/lib SAN=$(SAN) DEBUG=$(DEBUG)
 	@$(MAKE) -s -C selftests/kmod
 
-check: deps
+check: deps-check
 	@$(MAKE) -s all selftests $(KERNELS:%=vm-%)
 	@selftests/check $(KERNELS)
 
-check-delays: deps
+check-delays: deps-check
 	@selftests/delay/run
 
-check-arch: deps
+check-arch: deps-check-arch
 	@selftests/check --arch
 
-demo: deps
-	@$(MAKE) -s all $(if $(HOST),$(O)/kmod/host/baton.ko,vm-6.1)
+demo: deps-demo
+	@$(MAKE) -s all
+	@tools/demo first
+	@$(MAKE) -s $(if $(HOST),$(O)/kmod/host/baton.ko,vm-6.1)
 	@tools/demo
 
 bench: all
@@ -421,7 +436,8 @@ help:
 	@echo 'make selftests   build the tests'
 	@echo 'make examples    servers and the like, in build/examples/'
 	@echo 'make style       what the style checks find'
-	@echo 'make deps        install the packages that all this needs'
+	@echo 'make deps        install the packages that building needs; deps-demo,'
+	@echo '                 deps-check, deps-check-arch: what these commands need'
 	@echo 'make install     DESTDIR, prefix, libdir, includedir, mandir, bindir'
 	@echo 'make uninstall   with the same ones: remove what was installed'
 	@echo '                 (CRYPTO=: without baton-sum, as where there is no OpenSSL;'
