@@ -25,7 +25,7 @@ endif
 
 # Each of these installs a compiler first, or needs none.
 ifeq ($(shell command -v $(firstword $(CC)) 2>/dev/null),)
-ifneq ($(filter-out check% clean demo deps% dist help style uninstall, \
+ifneq ($(filter-out check% clean deb demo deps% dist help rpm style uninstall, \
 	$(or $(MAKECMDGOALS),all)),)
 $(error There is no compiler $(firstword $(CC)). On Debian, \
 	"make deps$(if $(TRIPLET),-check-arch)" installs it)
@@ -40,6 +40,9 @@ includedir ?= $(prefix)/include
 mandir ?= $(prefix)/share/man
 bindir ?= $(prefix)/bin
 docdir ?= $(prefix)/share/doc/baton
+bashdir ?= $(prefix)/share/bash-completion/completions
+zshdir ?= $(prefix)/share/zsh/site-functions
+fishdir ?= $(prefix)/share/fish/vendor_completions.d
 
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wmissing-prototypes -Wpointer-arith -Wshadow
@@ -432,6 +435,12 @@ install: all
 	$(if $(PAGES1),$(call install_pages,$(PAGES1),man1))
 	$(if $(PAGES8),$(call install_pages,$(PAGES8),man8))
 	install -m 644 $(TEXTS) $D$(docdir)"
+	install -d $D$(bashdir)" $D$(zshdir)" $D$(fishdir)"
+	install -m 644 tools/completion/baton.bash $D$(bashdir)/baton-sum"
+	ln -sf baton-sum $D$(bashdir)/baton-bench"
+	install -m 644 tools/completion/baton.zsh $D$(zshdir)/_baton"
+	install -m 644 tools/completion/baton.fish $D$(fishdir)/baton-sum.fish"
+	ln -sf baton-sum.fish $D$(fishdir)/baton-bench.fish"
 	$(if $(DESTDIR),,$(tell_loader))
 
 # What an install with all tools puts there. Of the folders only those that are
@@ -446,6 +455,8 @@ uninstall:
 	for f in $(TEXTS); do rm -f $D$(docdir)/$$f" || exit; done
 	rm -f $D$(libdir)/cmake/baton/baton-config.cmake"
 	rm -f $D$(libdir)/cmake/baton/baton-config-version.cmake"
+	rm -f $D$(bashdir)/baton-sum" $D$(bashdir)/baton-bench" $D$(zshdir)/_baton"
+	rm -f $D$(fishdir)/baton-sum.fish" $D$(fishdir)/baton-bench.fish"
 	for d in $D$(includedir)/baton" $D$(docdir)" $D$(libdir)/cmake/baton"; do \
 		[ ! -d "$$d" ] || rmdir --ignore-fail-on-non-empty "$$d"; done
 	rm -f $D$(libdir)/libbaton.a" $D$(libdir)/libbaton.so.$(VERSION)"
@@ -455,6 +466,18 @@ uninstall:
 	rm -f $D$(libdir)/pkgconfig/baton.pc"
 	rm -f $D$(bindir)/baton-bench" $D$(bindir)/baton-sum"
 	for f in $(OLD_PAGES); do rm -f $D$(mandir)/$$f" || exit; done
+
+# With the rule for its device, and such that it is loaded when the system starts.
+# K: for that kernel of the cache; otherwise for the running one.
+KO_DIR := $(O)/kmod/$(or $(K),host)
+modules_install: $(KO_DIR)/baton.ko
+	$(Q)kdir=$(if $(K),$$(selftests/vm/kernel $(K) | sed -n 's/^kdir=//p'),/lib/modules/$$(uname -r)/build) && \
+	$(MAKE) -s -C "$$kdir" M="$(CURDIR)/$(KO_DIR)" \
+		INSTALL_MOD_PATH=$D" modules_install
+	install -d $D/etc/udev/rules.d" $D/etc/modules-load.d"
+	install -m 644 tools/package/60-baton.rules $D/etc/udev/rules.d"
+	install -m 644 tools/package/modules-load.d/baton.conf \
+		$D/etc/modules-load.d"
 
 # --- releases and packages -------------------------------------------------
 
@@ -471,6 +494,13 @@ dist:
 				stat -c %Y VERSION)" | \
 		gzip -n9 >"$(O)/$(DIST).tar.gz"
 	$(call say,DIST,"$(O)/$(DIST).tar.gz")
+
+# Each in build/package, by the tools of its distribution.
+deb rpm:
+	@tools/package/build $@
+
+check-package: deps-package
+	@tools/package/check
 
 help:
 	@echo 'make             libbaton.a, libbaton.so and the tools, in build/'
@@ -491,6 +521,9 @@ help:
 	@echo 'make uninstall   with the same ones: remove what was installed'
 	@echo '                 (CRYPTO=: without baton-sum, as where there is no OpenSSL;'
 	@echo '                 URING=: files by foreign calls, as where there is no liburing)'
+	@echo 'make modules_install  the module, its rule for udev: for this kernel'
+	@echo 'make deb, rpm    packages, in build/package/'
+	@echo 'make check-package  these, installed in fresh roots; network, root'
 	@echo 'make dist        the archive of a release, the same whoever makes it'
 	@echo 'make clean'
 	@echo 'SAN=address, thread or undefined: under that sanitizer'
@@ -501,8 +534,8 @@ help:
 clean:
 	rm -rf $(O)
 
-.PHONY: all bench bench-peers check check-arch check-delays clean demo deps dist examples help install kmod selftests style uninstall
+.PHONY: all bench bench-peers check check-arch check-delays check-package clean deb demo deps dist examples help install kmod modules_install rpm selftests style uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 
--include $(shell find $(O) -name '*.d' 2>/dev/null)
+-include $(shell find $(O) -path $(O)/package -prune -o -name '*.d' -type f -print 2>/dev/null)
