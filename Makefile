@@ -25,8 +25,8 @@ endif
 
 # Each of these installs a compiler first, or needs none.
 ifeq ($(shell command -v $(firstword $(CC)) 2>/dev/null),)
-ifneq ($(filter-out check% clean deb demo deps% dist help rpm style uninstall, \
-	$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out check% clean deb demo deps% dist docs help rpm style \
+	uninstall, $(or $(MAKECMDGOALS),all)),)
 $(error There is no compiler $(firstword $(CC)). On Debian, \
 	"make deps$(if $(TRIPLET),-check-arch)" installs it)
 endif
@@ -495,6 +495,10 @@ dist:
 		gzip -n9 >"$(O)/$(DIST).tar.gz"
 	$(call say,DIST,"$(O)/$(DIST).tar.gz")
 
+# For a browser, in build/docs/.
+docs:
+	@tools/docs/build $(O)/docs
+
 # Each in build/package, by the tools of its distribution.
 deb rpm:
 	@tools/package/build $@
@@ -521,6 +525,7 @@ help:
 	@echo 'make uninstall   with the same ones: remove what was installed'
 	@echo '                 (CRYPTO=: without baton-sum, as where there is no OpenSSL;'
 	@echo '                 URING=: files by foreign calls, as where there is no liburing)'
+	@echo 'make docs        the manual pages and the like, for a browser'
 	@echo 'make modules_install  the module, its rule for udev: for this kernel'
 	@echo 'make deb, rpm    packages, in build/package/'
 	@echo 'make check-package  these, installed in fresh roots; network, root'
@@ -534,7 +539,7 @@ help:
 clean:
 	rm -rf $(O)
 
-.PHONY: all bench bench-peers check check-arch check-delays check-package clean deb demo deps dist examples help install kmod modules_install rpm selftests style uninstall
+.PHONY: all bench bench-peers check check-arch check-delays check-package clean deb demo deps dist docs examples help install kmod modules_install rpm selftests style uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 
