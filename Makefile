@@ -23,12 +23,26 @@ AR := $(TRIPLET)-ar
 O := build/arch/$(ARCH)$(if $(DEBUG),/debug)
 endif
 
+# Each of these installs a compiler first, or needs none.
+ifeq ($(shell command -v $(firstword $(CC)) 2>/dev/null),)
+ifneq ($(filter-out check% clean deb demo deps% dist docs help rpm style \
+	uninstall, $(or $(MAKECMDGOALS),all)),)
+$(error There is no compiler $(firstword $(CC)). On Debian, \
+	"make deps$(if $(TRIPLET),-check-arch)" installs it)
+endif
+NO_CC := yes
+endif
+
 PREFIX ?= /usr/local
 prefix ?= $(PREFIX)
 libdir ?= $(prefix)/lib
 includedir ?= $(prefix)/include
 mandir ?= $(prefix)/share/man
 bindir ?= $(prefix)/bin
+docdir ?= $(prefix)/share/doc/baton
+bashdir ?= $(prefix)/share/bash-completion/completions
+zshdir ?= $(prefix)/share/zsh/site-functions
+fishdir ?= $(prefix)/share/fish/vendor_completions.d
 
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wmissing-prototypes -Wpointer-arith -Wshadow
@@ -104,6 +118,7 @@ LIB_SRC :=			\
 	lib/core/symbols.c	\
 	lib/core/threads.c	\
 	lib/core/timer.c	\
+	lib/core/version.c	\
 	lib/core/wait.c		\
 	lib/core/watch.c	\
 	lib/core/watcher.c	\
@@ -159,7 +174,7 @@ CRYPTO := $(shell t=$$(mktemp) && echo 'int main(void) { return !EVP_sha256(); }
 	2>/dev/null && echo yes; rm -f "$$t")
 endif
 # A sanitizer has wrappers of its own; another C library has other mutexes.
-WRAP := $(if $(SAN),,$(shell echo __GLIBC__ | $(CC) -include features.h -E -P - | \
+WRAP := $(if $(SAN)$(NO_CC),,$(shell echo __GLIBC__ | $(CC) -include features.h -E -P - | \
 	sed -n 's|^[0-9]*$$|$(O)/libbaton-wrap.so|p' | tail -n 1))
 TOOLS := baton-bench $(if $(CRYPTO),baton-sum)
 EXAMPLES := crawl httpd kvfault outline pipeline pool rows sort sqld workers
@@ -319,7 +334,10 @@ $(O)/kmod/host/baton.ko: $(KMOD_SRC)
 # --- tests ----------------------------------------------------------------
 
 deps:
-	@selftests/vm/deps
+	@selftests/vm/deps build
+
+deps-%:
+	@selftests/vm/deps $*
 
 $(O)/selftests/examples/peer: selftests/examples/peer.c Makefile
 	$(call say,CC,$@)
@@ -330,21 +348,23 @@ selftests: all examples $(O)/selftests/examples/peer
 	@$(MAKE) -s -C selftests/lib SAN=$(SAN) DEBUG=$(DEBUG)
 	@$(MAKE) -s -C selftests/kmod
 
-check: deps
+check: deps-check
 	@$(MAKE) -s all selftests $(KERNELS:%=vm-%)
 	@selftests/check $(KERNELS)
 
-check-delays: deps
+check-delays: deps-check
 	@selftests/delay/run
 
-check-arch: deps
+check-arch: deps-check-arch
 	@selftests/check --arch
 
-check-shadow: deps
+check-shadow: deps-check
 	@selftests/vm/shadow/check all
 
-demo: deps
-	@$(MAKE) -s all $(if $(HOST),$(O)/kmod/host/baton.ko,vm-6.1)
+demo: deps-demo
+	@$(MAKE) -s all
+	@tools/demo first
+	@$(MAKE) -s $(if $(HOST),$(O)/kmod/host/baton.ko,vm-6.1)
 	@tools/demo
 
 bench: all
@@ -365,45 +385,84 @@ D := "$(DESTDIR)
 below = $(subst ^,,$(subst ^$(prefix)/,$${prefix}/,^$(1)))
 PAGES1 := $(wildcard $(TOOLS:%=tools/%/*.1))
 PAGES3 := $(wildcard lib/man/*.3)
+PAGES4 := $(wildcard lib/man/*.4)
 PAGES7 := $(wildcard lib/man/*.7)
 PAGES8 := $(wildcard $(TOOLS:%=tools/%/*.8))
+TEXTS := COPYING NEWS README.md
 
 define install_wrap
 install -m 755 $(WRAP) $D$(libdir)/libbaton-wrap.so.$(VERSION)"
 	ln -sf libbaton-wrap.so.$(VERSION) $D$(libdir)/libbaton-wrap.so.0"
 	ln -sf libbaton-wrap.so.0 $D$(libdir)/libbaton-wrap.so"
 endef
+# A page that is another one's, too, is a link to it.
+define install_pages
+for f in $(1); do if [ -h $$f ]; \
+		then ln -sf $$(readlink $$f) $D$(mandir)/$(2)/$${f##*/}"; \
+		else install -m 644 $$f $D$(mandir)/$(2)"; fi || exit; done
+endef
+# How programs are told where it is, from the template $(1).
+fill_in = sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(call below,$(libdir))|' \
+	-e 's|@includedir@|$(call below,$(includedir))|' \
+	-e "s|@include_from_cmake@|$$(realpath -ms --relative-to="$(libdir)/cmake/baton" "$(includedir)")|" \
+	-e 's|@version@|$(VERSION)|' -e 's|@cmake_private@|$(if $(URING),uring;)|' \
+	-e 's|@private@|$(strip $(URING_LIBS) -pthread)|' $(1)
+# What a system needs that this was installed to; not a folder that is packed.
+define tell_loader
+@[ "$$(id -u)" != 0 ] || PATH="$$PATH:/usr/sbin:/sbin" ldconfig 2>/dev/null || :
+	@PATH="$$PATH:/usr/sbin:/sbin" ldconfig -p 2>/dev/null | \
+		grep -qF " $(libdir)/libbaton.so.0" || \
+		echo "The loader does not look into $(libdir):" \
+			"link with -Wl,-rpath,$(libdir), or set LD_LIBRARY_PATH."
+endef
+
 install: all
-	install -d $D$(libdir)/pkgconfig" $D$(bindir)"
-	install -d $D$(includedir)/baton"
-	install -d $D$(mandir)/man1" $D$(mandir)/man3"
-	install -d $D$(mandir)/man7" $D$(mandir)/man8"
+	install -d $D$(libdir)/pkgconfig" $D$(libdir)/cmake/baton" $D$(bindir)"
+	install -d $D$(includedir)/baton" $D$(includedir)/linux"
+	install -d $D$(mandir)/man1" $D$(mandir)/man3" $D$(mandir)/man4"
+	install -d $D$(mandir)/man7" $D$(mandir)/man8" $D$(docdir)"
 	install -m 644 $(HEADERS) $D$(includedir)/baton"
+	install -m 644 $(UAPI) $D$(includedir)/linux"
 	install -m 644 $(O)/libbaton.a $D$(libdir)"
 	install -m 755 $(O)/libbaton.so $D$(libdir)/libbaton.so.$(VERSION)"
 	ln -sf libbaton.so.$(VERSION) $D$(libdir)/libbaton.so.0"
 	ln -sf libbaton.so.0 $D$(libdir)/libbaton.so"
 	$(if $(WRAP),$(install_wrap))
-	sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(call below,$(libdir))|' \
-	    -e 's|@includedir@|$(call below,$(includedir))|' \
-	    -e 's|@version@|$(VERSION)|' \
-	    -e 's|@private@|$(strip $(URING_LIBS) -pthread)|' \
-	    lib/libbaton.pc.in >$D$(libdir)/pkgconfig/baton.pc"
+	$(call fill_in,lib/libbaton.pc.in) >$D$(libdir)/pkgconfig/baton.pc"
+	for f in config config-version; do $(call fill_in, \
+		"tools/package/baton-$$f.cmake.in") \
+		>$D$(libdir)/cmake/baton/baton-$$f.cmake" || exit; done
 	install -m 755 $(TOOLS:%=$(O)/%) $D$(bindir)"
-	install -m 644 $(PAGES3) $D$(mandir)/man3"
-	install -m 644 $(PAGES7) $D$(mandir)/man7"
-	$(if $(PAGES1),install -m 644 $(PAGES1) $D$(mandir)/man1")
-	$(if $(PAGES8),install -m 644 $(PAGES8) $D$(mandir)/man8")
+	$(call install_pages,$(PAGES3),man3)
+	$(if $(PAGES4),$(call install_pages,$(PAGES4),man4))
+	$(call install_pages,$(PAGES7),man7)
+	$(if $(PAGES1),$(call install_pages,$(PAGES1),man1))
+	$(if $(PAGES8),$(call install_pages,$(PAGES8),man8))
+	install -m 644 $(TEXTS) $D$(docdir)"
+	install -d $D$(bashdir)" $D$(zshdir)" $D$(fishdir)"
+	install -m 644 tools/completion/baton.bash $D$(bashdir)/baton-sum"
+	ln -sf baton-sum $D$(bashdir)/baton-bench"
+	install -m 644 tools/completion/baton.zsh $D$(zshdir)/_baton"
+	install -m 644 tools/completion/baton.fish $D$(fishdir)/baton-sum.fish"
+	ln -sf baton-sum.fish $D$(fishdir)/baton-bench.fish"
+	$(if $(DESTDIR),,$(tell_loader))
 
-# What an install with all tools puts there. Of the folders only that of the
-# headers is ours alone.
-OLD_PAGES := $(PAGES3:lib/man/%=man3/%) $(PAGES7:lib/man/%=man7/%)
+# What an install with all tools puts there. Of the folders only those that are
+# called after us are ours alone.
+OLD_PAGES := $(PAGES3:lib/man/%=man3/%) $(PAGES4:lib/man/%=man4/%)
+OLD_PAGES += $(PAGES7:lib/man/%=man7/%)
 OLD_PAGES += $(patsubst %,man1/%,$(notdir $(wildcard tools/*/*.1)))
 OLD_PAGES += $(patsubst %,man8/%,$(notdir $(wildcard tools/*/*.8)))
 uninstall:
 	for f in $(notdir $(HEADERS)); do rm -f $D$(includedir)/baton/$$f" || exit; done
-	[ ! -d $D$(includedir)/baton" ] || \
-		rmdir --ignore-fail-on-non-empty $D$(includedir)/baton"
+	rm -f $D$(includedir)/linux/baton.h"
+	for f in $(TEXTS); do rm -f $D$(docdir)/$$f" || exit; done
+	rm -f $D$(libdir)/cmake/baton/baton-config.cmake"
+	rm -f $D$(libdir)/cmake/baton/baton-config-version.cmake"
+	rm -f $D$(bashdir)/baton-sum" $D$(bashdir)/baton-bench" $D$(zshdir)/_baton"
+	rm -f $D$(fishdir)/baton-sum.fish" $D$(fishdir)/baton-bench.fish"
+	for d in $D$(includedir)/baton" $D$(docdir)" $D$(libdir)/cmake/baton"; do \
+		[ ! -d "$$d" ] || rmdir --ignore-fail-on-non-empty "$$d"; done
 	rm -f $D$(libdir)/libbaton.a" $D$(libdir)/libbaton.so.$(VERSION)"
 	rm -f $D$(libdir)/libbaton.so.0" $D$(libdir)/libbaton.so"
 	rm -f $D$(libdir)/libbaton-wrap.so.$(VERSION)"
@@ -411,6 +470,45 @@ uninstall:
 	rm -f $D$(libdir)/pkgconfig/baton.pc"
 	rm -f $D$(bindir)/baton-bench" $D$(bindir)/baton-sum"
 	for f in $(OLD_PAGES); do rm -f $D$(mandir)/$$f" || exit; done
+
+# With the rule for its device, and such that it is loaded when the system starts.
+# K: for that kernel of the cache; otherwise for the running one.
+KO_DIR := $(O)/kmod/$(or $(K),host)
+modules_install: $(KO_DIR)/baton.ko
+	$(Q)kdir=$(if $(K),$$(selftests/vm/kernel $(K) | sed -n 's/^kdir=//p'),/lib/modules/$$(uname -r)/build) && \
+	$(MAKE) -s -C "$$kdir" M="$(CURDIR)/$(KO_DIR)" \
+		INSTALL_MOD_PATH=$D" modules_install
+	install -d $D/etc/udev/rules.d" $D/etc/modules-load.d"
+	install -m 644 tools/package/60-baton.rules $D/etc/udev/rules.d"
+	install -m 644 tools/package/modules-load.d/baton.conf \
+		$D/etc/modules-load.d"
+
+# --- releases and packages -------------------------------------------------
+
+# The same archive from the same tree, whoever makes it: git's files as they are
+# here, or, in an archive unpacked, all but what was built.
+DIST := baton-$(VERSION)
+dist:
+	$(Q)mkdir -p "$(O)"
+	$(Q){ git ls-files 2>/dev/null || find * .[!.]* -path build -prune -o \
+		! -type d -print; } | LC_ALL=C sort | \
+		tar -cf - -T - --transform 's|^|$(DIST)/|S' --owner=0 --group=0 \
+			--numeric-owner --mode=u=rwX,go=rX --format=ustar \
+			--mtime="@$$(git log -1 --format=%ct 2>/dev/null || \
+				stat -c %Y VERSION)" | \
+		gzip -n9 >"$(O)/$(DIST).tar.gz"
+	$(call say,DIST,"$(O)/$(DIST).tar.gz")
+
+# For a browser, in build/docs/.
+docs:
+	@tools/docs/build $(O)/docs
+
+# Each in build/package, by the tools of its distribution.
+deb rpm:
+	@tools/package/build $@
+
+check-package: deps-package
+	@tools/package/check
 
 help:
 	@echo 'make             libbaton.a, libbaton.so and the tools, in build/'
@@ -425,11 +523,17 @@ help:
 	@echo 'make selftests   build the tests'
 	@echo 'make examples    servers and the like, in build/examples/'
 	@echo 'make style       what the style checks find'
-	@echo 'make deps        install the packages that all this needs'
-	@echo 'make install     DESTDIR, prefix, libdir, includedir, mandir, bindir'
+	@echo 'make deps        install the packages that building needs; deps-demo,'
+	@echo '                 deps-check, deps-check-arch: what these commands need'
+	@echo 'make install     DESTDIR, prefix, libdir, includedir, mandir, ...'
 	@echo 'make uninstall   with the same ones: remove what was installed'
 	@echo '                 (CRYPTO=: without baton-sum, as where there is no OpenSSL;'
 	@echo '                 URING=: files by foreign calls, as where there is no liburing)'
+	@echo 'make docs        the manual pages and the like, for a browser'
+	@echo 'make modules_install  the module, its rule for udev: for this kernel'
+	@echo 'make deb, rpm    packages, in build/package/'
+	@echo 'make check-package  these, installed in fresh roots; network, root'
+	@echo 'make dist        the archive of a release, the same whoever makes it'
 	@echo 'make clean'
 	@echo 'SAN=address, thread or undefined: under that sanitizer'
 	@echo 'DEBUG=1          the library looks for more mistakes, in build/debug/'
@@ -439,8 +543,8 @@ help:
 clean:
 	rm -rf $(O)
 
-.PHONY: all bench bench-peers check check-arch check-delays check-shadow clean demo deps examples help install kmod selftests style uninstall
+.PHONY: all bench bench-peers check check-arch check-delays check-package check-shadow clean deb demo deps dist docs examples help install kmod modules_install rpm selftests style uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 
--include $(shell find $(O) -name '*.d' 2>/dev/null)
+-include $(shell find $(O) -path $(O)/package -prune -o -name '*.d' -type f -print 2>/dev/null)

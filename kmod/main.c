@@ -36,5 +36,6 @@ module_init(baton_init);
 module_exit(baton_exit);
 
 MODULE_LICENSE("GPL");
+MODULE_AUTHOR("the baton authors");
 MODULE_DESCRIPTION("Hands the processor of a blocked thread to a waiting one");
 MODULE_VERSION(BATON_VERSION);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * held.h - in a debug build (make DEBUG=1), pthread mutexes that fiber code holds
- *          while others run; nothing otherwise.
+ * held.h - in a debug build (make DEBUG=1), pthread mutexes that fiber code
+ *          holds while others run; nothing otherwise.
  *
- * Such a mutex belongs to the thread: another fiber there that locks it waits for
- * its own thread, for ever. It is said on standard error when the fiber that has
- * it lets others run, once for each time that it was locked.
+ * Such a mutex belongs to the thread: another fiber there that locks it waits
+ * for its own thread, for ever. It is said on standard error when the fiber that
+ * has it lets others run, once for each time that it was locked.
  */
 #ifndef BATON_CORE_HELD_H
 #define BATON_CORE_HELD_H

@@ -66,7 +66,20 @@ unprefixed=$(nm -g --defined-only "$archive" |
 	     awk 'NF == 3 && $3 !~ /^((__)?baton_|DW\.ref\.|__x86\.|__asan_|__odr_)/ {
 		  print $3 }' | sort -u)
 
-echo "1..7"
+# The only copies of the file VERSION are what the preprocessor reads, and the
+# name of the newest symbols
+other_versions()
+{
+	local header=$top/lib/include/baton/version.h version
+
+	version=$(sed -n 's/^#define BATON_VERSION_[A-Z]*\t\([0-9]*\)$/\1/p' \
+		  "$header" | paste -sd.)
+	[ "$version" = "$(cat "$top/VERSION")" ] || echo "version.h: $version"
+	sed -n 's/^BATON_\([0-9.]*\) {$/\1/p' "$top/lib/libbaton.map" |
+		grep -qxF "${version%.*}" || echo "libbaton.map: not ${version%.*}"
+}
+
+echo "1..8"
 report "the map lists symbols" "$([ -n "$listed" ] || echo nothing)"
 report "all that is listed is exported" \
 	"$(comm -23 <(echo "$listed") <(echo "$exported"))"
@@ -76,4 +89,5 @@ report "each has a version" "$untyped"
 report "no name in the archive is without the prefix" "$unprefixed"
 report "each is declared in a public header" "$(undeclared)"
 report "each has a man page" "$(without_page)"
+report "one version everywhere" "$(other_versions)"
 exit $failed

@@ -38,7 +38,11 @@ static const char usage_text[] =
 "  --plot FILE.svg         draw a chart of the results, too\n"
 "  --json                  one JSON object per line instead of a table\n"
 "  --list                  list scenarios and cases\n"
-"  --help                  this text\n";
+"  --help                  this text\n"
+"  --version               which version this is\n"
+"\n"
+"Exit status: 0; 1 if a tier could not be had or a result was wrong; 2 for a\n"
+"wrong command line.\n";
 
 static void say(const struct bench_case *c, const char *fmt, va_list ap)
 {
@@ -139,21 +143,28 @@ static void list_cases(void)
 			printf("%s %s\n", c->scenario, c->name);
 }
 
-static void __attribute__((noreturn)) usage_error(const char *what,
-						  const char *arg)
+static void __attribute__((noreturn, format(printf, 1, 2)))
+usage_error(const char *fmt, ...)
 {
-	fprintf(stderr, "baton-bench: %s: %s\n", what, arg);
-	fputs("Try 'baton-bench --help'.\n", stderr);
+	va_list ap;
+
+	fputs("baton-bench: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputs("\nTry 'baton-bench --help'.\n", stderr);
 	exit(2);
 }
 
-static unsigned int parse_number(const char *arg, unsigned long max)
+static unsigned int parse_number(const char *option, const char *arg,
+				 unsigned long max)
 {
 	char *end;
 	unsigned long v = strtoul(arg, &end, 10);
 
 	if (*arg < '0' || *arg > '9' || *end || !v || v > max)
-		usage_error("bad number", arg);
+		usage_error("%s: '%s' is no number from 1 to %lu", option, arg,
+			    max);
 	return (unsigned int)v;
 }
 
@@ -166,7 +177,7 @@ static enum baton_tier parse_tier(const char *arg)
 	for (size_t i = 0; i < sizeof(tiers) / sizeof(*tiers); i++)
 		if (!strcmp(arg, baton_tier_name(tiers[i])))
 			return tiers[i];
-	usage_error("unknown tier", arg);
+	usage_error("--tier: '%s' is none of auto, poll, kmod", arg);
 }
 
 static void parse_options(int argc, char **argv)
@@ -183,6 +194,7 @@ static void parse_options(int argc, char **argv)
 		{ "json", no_argument, NULL, 'j' },
 		{ "list", no_argument, NULL, 'l' },
 		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 }
 	};
 	int opt;
@@ -193,19 +205,22 @@ static void parse_options(int argc, char **argv)
 			bench_opts.tier = parse_tier(optarg);
 			break;
 		case 'p':
-			bench_opts.nprocs = parse_number(optarg, 256);
+			bench_opts.nprocs = parse_number("--nprocs", optarg, 256);
 			break;
 		case 'c':
 			bench_opts.only = optarg;
 			break;
 		case 'n':
-			bench_opts.trials = parse_number(optarg, 1000000);
+			bench_opts.trials = parse_number("--trials", optarg,
+							 1000000);
 			break;
 		case 'b':
-			bench_opts.block_ms = parse_number(optarg, 10000);
+			bench_opts.block_ms = parse_number("--block", optarg,
+							   10000);
 			break;
 		case 'd':
-			bench_opts.time_ms = parse_number(optarg, 60000);
+			bench_opts.time_ms = parse_number("--time", optarg,
+							  60000);
 			break;
 		case 'P':
 			bench_opts.plot = optarg;
@@ -222,7 +237,11 @@ static void parse_options(int argc, char **argv)
 		case 'h':
 			fputs(usage_text, stdout);
 			exit(0);
+		case 'v':
+			printf("baton-bench %s\n", baton_version());
+			exit(0);
 		default:
+			fputs("Try 'baton-bench --help'.\n", stderr);
 			exit(2);
 		}
 	}
@@ -235,9 +254,10 @@ int main(int argc, char **argv)
 	parse_options(argc, argv);
 	for (int i = optind; i < argc; i++)
 		if (!known(argv[i]))
-			usage_error("unknown scenario", argv[i]);
+			usage_error("'%s' is no scenario: see --list", argv[i]);
 	if (!run_cases(argv + optind, &failed))
-		usage_error("no such case", bench_opts.only);
+		usage_error("--case: '%s' is none of the case names of these scenarios: see --list",
+			    bench_opts.only);
 	if (fflush(stdout) || ferror(stdout)) {
 		perror("baton-bench: standard output");
 		failed++;

@@ -28,9 +28,6 @@ static const struct {
 	[BENCH_CPU_PER_S]	= { "cpu_ns_per_s", "ns", "cpu/s" },
 };
 
-/* What a heading has for those rows that have nothing else */
-#define USUAL	((1u << BENCH_P99_RATIO) - 1)
-
 /* To be called from a fiber: asks the scheduler that runs. */
 void bench_row_init(struct bench_row *row, const struct bench_case *c,
 		    uint64_t n)
@@ -82,19 +79,27 @@ const char *bench_format(enum bench_metric m, double v, char *buf, size_t size)
 	return buf;
 }
 
-/* Anew whenever there is a column that the last one has not. */
+/*
+ * Anew for a scenario whose first row has other columns than the last heading,
+ * and whenever there is a column that this has not.
+ */
 static unsigned int print_heading(const struct bench_row *row)
 {
 	static unsigned int columns;
+	static const char *scenario;
+	bool other = !scenario || strcmp(scenario, row->scenario);
 
-	if (columns && !(row->have & ~columns))
+	scenario = row->scenario;
+	if (other ? row->have == columns : !(row->have & ~columns))
 		return columns;
-	columns = row->have & ~USUAL ? row->have : USUAL;
-	printf("%-9s%-12s%-10s", "scenario", "case", "tier");
+	if (columns)
+		putchar('\n');
+	columns = row->have;
+	printf("%-11s %-14s %-9s", "scenario", "case", "measured");
 	for (unsigned int m = 0; m < BENCH_NMETRICS; m++)
 		if (columns & 1u << m)
-			printf("%9s", metrics[m].title);
-	printf("%10s\n", "n");
+			printf(" %8s", metrics[m].title);
+	printf(" %9s\n", "n");
 	return columns;
 }
 
@@ -103,12 +108,12 @@ static void print_table(const struct bench_row *row)
 	unsigned int columns = print_heading(row);
 	char buf[32];
 
-	printf("%-8s %-11s %-10s", row->scenario, row->name, row->tier);
+	printf("%-11s %-14s %-9s", row->scenario, row->name, row->tier);
 	for (unsigned int m = 0; m < BENCH_NMETRICS; m++)
 		if (columns & 1u << m)
 			printf(" %8s", !(row->have & 1u << m) ? "-" :
 			       bench_format(m, row->value[m], buf, sizeof(buf)));
-	printf("%10llu\n", (unsigned long long)row->n);
+	printf(" %9llu\n", (unsigned long long)row->n);
 }
 
 const char *bench_metric_name(enum bench_metric m)

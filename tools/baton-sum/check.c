@@ -15,6 +15,7 @@ struct list {
 	char *line;
 	size_t size;
 	ssize_t len;
+	uint64_t number;	/* of the line */
 	uint64_t good;
 	uint64_t malformed;
 	int err;
@@ -94,6 +95,35 @@ static bool unescape(char *s)
 	return true;
 }
 
+/* "SHA256 (NAME) = SUM", of BSD, or without spaces as openssl(1) writes it. */
+static char *parse_tagged(char *line, unsigned char *want)
+{
+	char *name = line + strlen("SHA256"), *end = strrchr(line, ')');
+
+	name += *name == ' ';
+	if (*name++ != '(' || !end || end <= name)
+		return NULL;
+	*end++ = '\0';
+	end += *end == ' ';
+	if (*end++ != '=')
+		return NULL;
+	end += *end == ' ';
+	if (!parse_digest(end, want) || end[2 * SUM_BYTES])
+		return NULL;
+	return name;
+}
+
+/* "SUM  NAME", or "SUM *NAME". */
+static char *parse_plain(char *line, unsigned char *want)
+{
+	if (!parse_digest(line, want))
+		return NULL;
+	line += 2 * SUM_BYTES;
+	if (line[0] != ' ' || (line[1] != ' ' && line[1] != '*') || !line[2])
+		return NULL;
+	return line + 2;
+}
+
 /* Return: a job; NULL if the line is malformed. */
 static struct sum_job *parse_line(char *line)
 {
@@ -103,12 +133,12 @@ static struct sum_job *parse_line(char *line)
 	char *name;
 
 	line += escaped;
-	if (!parse_digest(line, want))
+	if (!strncmp(line, "SHA256", strlen("SHA256")))
+		name = parse_tagged(line, want);
+	else
+		name = parse_plain(line, want);
+	if (!name)
 		return NULL;
-	line += 2 * SUM_BYTES;
-	if (line[0] != ' ' || (line[1] != ' ' && line[1] != '*') || !line[2])
-		return NULL;
-	name = line + 2;
 	if (escaped && !unescape(name))
 		return NULL;
 	job = sum_job_new(strcmp(name, "-") ? SUM_ARGUMENT : SUM_STDIN, name);
@@ -125,11 +155,14 @@ static void check_line(struct sum_queue *q, struct list *l)
 
 	if (l->len && l->line[l->len - 1] == (sum_opts.zero ? '\0' : '\n'))
 		l->line[l->len - 1] = '\0';
+	l->number++;
 	if (*l->line == '#' || !*l->line)
 		return;
 	job = parse_line(l->line);
 	if (!job) {
 		l->malformed++;
+		if (sum_opts.warn)
+			sum_warn_line(l->name, l->number);
 		return;
 	}
 	l->good++;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /* main.c - baton-sum: checksums of files and trees, one fiber per file. */
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -17,34 +18,51 @@ static const char usage_text[] =
 "Print SHA-256 checksums of files, and of the regular files in directories.\n"
 "With no FILE, or when FILE is -, read standard input.\n"
 "\n"
+"  -b, --binary       mark names with *, as sha256sum -b does\n"
 "  -c, --check        read checksums from the FILEs and check them\n"
 "  -j, --procs N      run on N processors\n"
 "  -q, --quiet        no progress bar, no summary; no OK lines with -c\n"
+"  -t, --text         mark names with a space, which is the default\n"
+"  -w, --warn         with -c, tell each line that is improperly formatted\n"
 "  -z, --zero         end lines with NUL, not newline; do not escape names\n"
+"      --ignore-missing  with -c, no word of files that are not there\n"
 "      --in-flight N  open at most N files at once (1024)\n"
 "      --io W         how to wait for files: auto, uring, call (auto)\n"
 "      --json         print the summary as JSON\n"
 "      --status       with -c, print nothing: the exit status tells\n"
+"      --strict       with -c, fail for lines that are improperly formatted\n"
 "      --summary      print a summary though standard error is no terminal\n"
+"      --tag          print checksums in the style of BSD\n"
 "      --tier T       auto, poll or kmod\n"
 "      --unannounced  call open and read in fiber code\n"
-"      --help         this text\n";
+"      --help         this text\n"
+"      --version      which version this is\n"
+"\n"
+"Exit status: 0; 1 if a file could not be read, a checksum did not match, or\n"
+"the command line is wrong.\n";
 
-static void __attribute__((noreturn)) usage_error(const char *what,
-						  const char *arg)
+static void __attribute__((noreturn, format(printf, 1, 2)))
+usage_error(const char *fmt, ...)
 {
-	fprintf(stderr, "baton-sum: %s: %s\n", what, arg);
-	fputs("Try 'baton-sum --help'.\n", stderr);
+	va_list ap;
+
+	fputs("baton-sum: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputs("\nTry 'baton-sum --help'.\n", stderr);
 	exit(1);
 }
 
-static unsigned int parse_number(const char *arg, unsigned long max)
+static unsigned int parse_number(const char *option, const char *arg,
+				 unsigned long max)
 {
 	char *end;
 	unsigned long v = strtoul(arg, &end, 10);
 
 	if (*arg < '0' || *arg > '9' || *end || !v || v > max)
-		usage_error("bad number", arg);
+		usage_error("%s: '%s' is no number from 1 to %lu", option, arg,
+			    max);
 	return (unsigned int)v;
 }
 
@@ -57,7 +75,7 @@ static enum baton_tier parse_tier(const char *arg)
 	for (size_t i = 0; i < sizeof(tiers) / sizeof(*tiers); i++)
 		if (!strcmp(arg, baton_tier_name(tiers[i])))
 			return tiers[i];
-	usage_error("unknown tier", arg);
+	usage_error("--tier: '%s' is none of auto, poll, kmod", arg);
 }
 
 static enum baton_io parse_io(const char *arg)
@@ -71,53 +89,78 @@ static enum baton_io parse_io(const char *arg)
 	for (unsigned int i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (!strcmp(arg, names[i]))
 			return (enum baton_io)i;
-	usage_error("unknown way to wait for files", arg);
+	usage_error("--io: '%s' is none of auto, uring, call", arg);
 }
 
 enum {
-	OPT_IN_FLIGHT = 256,
+	OPT_IGNORE_MISSING = 256,
+	OPT_IN_FLIGHT,
 	OPT_IO,
 	OPT_JSON,
 	OPT_STATUS,
+	OPT_STRICT,
 	OPT_SUMMARY,
+	OPT_TAG,
 	OPT_TIER,
 	OPT_UNANNOUNCED,
 	OPT_HELP,
+	OPT_VERSION,
 };
 
 static const struct option options[] = {
+	{ "binary", no_argument, NULL, 'b' },
 	{ "check", no_argument, NULL, 'c' },
 	{ "procs", required_argument, NULL, 'j' },
 	{ "quiet", no_argument, NULL, 'q' },
+	{ "text", no_argument, NULL, 't' },
+	{ "warn", no_argument, NULL, 'w' },
 	{ "zero", no_argument, NULL, 'z' },
+	{ "ignore-missing", no_argument, NULL, OPT_IGNORE_MISSING },
 	{ "in-flight", required_argument, NULL, OPT_IN_FLIGHT },
 	{ "io", required_argument, NULL, OPT_IO },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "status", no_argument, NULL, OPT_STATUS },
+	{ "strict", no_argument, NULL, OPT_STRICT },
 	{ "summary", no_argument, NULL, OPT_SUMMARY },
+	{ "tag", no_argument, NULL, OPT_TAG },
 	{ "tier", required_argument, NULL, OPT_TIER },
 	{ "unannounced", no_argument, NULL, OPT_UNANNOUNCED },
 	{ "help", no_argument, NULL, OPT_HELP },
+	{ "version", no_argument, NULL, OPT_VERSION },
 	{ NULL, 0, NULL, 0 }
 };
 
 static void parse_option(int opt)
 {
 	switch (opt) {
+	case 'b':
+		sum_opts.binary = true;
+		break;
 	case 'c':
 		sum_opts.check = true;
 		break;
 	case 'j':
-		sum_opts.nprocs = parse_number(optarg, 256);
+		sum_opts.nprocs = parse_number("--procs", optarg, 256);
 		break;
 	case 'q':
 		sum_opts.quiet = true;
 		break;
+	case 't':
+		sum_opts.text = true;
+		sum_opts.binary = false;
+		break;
+	case 'w':
+		sum_opts.warn = true;
+		break;
 	case 'z':
 		sum_opts.zero = true;
 		break;
+	case OPT_IGNORE_MISSING:
+		sum_opts.ignore_missing = true;
+		break;
 	case OPT_IN_FLIGHT:
-		sum_opts.in_flight = parse_number(optarg, 65536);
+		sum_opts.in_flight = parse_number("--in-flight", optarg,
+						  65536);
 		break;
 	case OPT_IO:
 		sum_opts.io = parse_io(optarg);
@@ -128,8 +171,14 @@ static void parse_option(int opt)
 	case OPT_STATUS:
 		sum_opts.status = true;
 		break;
+	case OPT_STRICT:
+		sum_opts.strict = true;
+		break;
 	case OPT_SUMMARY:
 		sum_opts.summary = true;
+		break;
+	case OPT_TAG:
+		sum_opts.tag = true;
 		break;
 	case OPT_TIER:
 		sum_opts.tier = parse_tier(optarg);
@@ -140,9 +189,36 @@ static void parse_option(int opt)
 	case OPT_HELP:
 		fputs(usage_text, stdout);
 		exit(0);
+	case OPT_VERSION:
+		printf("baton-sum %s\n", baton_version());
+		exit(0);
 	default:
+		fputs("Try 'baton-sum --help'.\n", stderr);
 		exit(1);
 	}
+}
+
+/* The same that sha256sum refuses. */
+static void check_options(void)
+{
+	const struct {
+		const char *name;
+		bool given;
+	} checking[] = {
+		{ "ignore-missing", sum_opts.ignore_missing },
+		{ "status", sum_opts.status },
+		{ "strict", sum_opts.strict },
+		{ "warn", sum_opts.warn },
+	};
+
+	if (sum_opts.tag && sum_opts.text)
+		usage_error("--tag: there is no mark for --text");
+	if (sum_opts.check && (sum_opts.tag || sum_opts.text || sum_opts.binary))
+		usage_error("--tag, --text and --binary have no meaning with --check");
+	for (size_t i = 0; i < sizeof(checking) / sizeof(*checking); i++)
+		if (checking[i].given && !sum_opts.check)
+			usage_error("--%s has a meaning with --check alone",
+				    checking[i].name);
 }
 
 static void parse_options(int argc, char **argv)
@@ -150,8 +226,9 @@ static void parse_options(int argc, char **argv)
 	bool terminal = isatty(STDERR_FILENO);
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "cj:qz", options, NULL)) != -1)
+	while ((opt = getopt_long(argc, argv, "bcj:qtwz", options, NULL)) != -1)
 		parse_option(opt);
+	check_options();
 	if (sum_opts.quiet)
 		terminal = false;
 	sum_opts.summary |= terminal;
@@ -201,7 +278,9 @@ static int run(char **args)
 static bool all_well(void)
 {
 	return !sum_totals.unread && !sum_totals.mismatched &&
-	       !sum_totals.failed;
+	       !sum_totals.failed &&
+	       !(sum_opts.strict && sum_totals.malformed) &&
+	       !(sum_opts.ignore_missing && !sum_totals.files);
 }
 
 int main(int argc, char **argv)

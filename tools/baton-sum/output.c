@@ -7,16 +7,24 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "sum.h"
 
 #define BAR_WIDTH	30
+#define BAR_MIN		5
 #define BAR_NS		100000000	/* at most ten times a second */
 
 struct sum_totals sum_totals;
 
 static _Atomic bool bar_shown;
+
+static const char full_bar[] = "##############################";
+static const char empty_bar[] = "..............................";
+_Static_assert(sizeof(full_bar) == BAR_WIDTH + 1, "as wide as the bar");
+_Static_assert(sizeof(empty_bar) == BAR_WIDTH + 1, "as wide as the bar");
 
 uint64_t sum_now(void)
 {
@@ -78,9 +86,14 @@ static void print_sum(const struct sum_job *job)
 		snprintf(hex + 2 * i, 3, "%02x", job->digest[i]);
 	if (escape)
 		putchar('\\');
-	fputs(hex, stdout);
-	fputs("  ", stdout);
-	print_name(job->name, escape);
+	if (sum_opts.tag) {
+		fputs("SHA256 (", stdout);
+		print_name(job->name, escape);
+		printf(") = %s", hex);
+	} else {
+		printf("%s %c", hex, sum_opts.binary ? '*' : ' ');
+		print_name(job->name, escape);
+	}
 	putchar(sum_opts.zero ? '\0' : '\n');
 }
 
@@ -118,6 +131,8 @@ static void print_job(void *arg)
 
 void sum_print(struct sum_job *job)
 {
+	if (job->err == -ENOENT && job->expected && sum_opts.ignore_missing)
+		return;
 	if (job->err)
 		sum_totals.unread++;
 	else
@@ -133,19 +148,39 @@ struct progress {
 	double seconds;
 };
 
+/* How much a line holds without going on to the next one. */
+static int line_width(void)
+{
+	struct winsize ws;
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &ws) || !ws.ws_col)
+		return 79;
+	return ws.ws_col - 1;
+}
+
+/* The bar takes what the figures leave of the line, if that is worth a bar. */
 static void draw_bar(void *arg)
 {
 	const struct progress *p = arg;
-	int full = (int)(p->total ? p->seen * BAR_WIDTH / p->total : 0);
-	char bar[BAR_WIDTH + 1];
+	int width = line_width(), bar, full;
+	char text[100];
 
-	memset(bar, '.', BAR_WIDTH);
-	memset(bar, '#', (size_t)full);
-	bar[BAR_WIDTH] = '\0';
-	fprintf(stderr, "\r[%s] %llu of %llu%s files, %.1f MB, %.0f/s\033[K",
-		bar, (unsigned long long)p->seen, (unsigned long long)p->total,
-		p->closed ? "" : "+", (double)sum_totals.bytes / 1e6,
-		(double)p->seen / p->seconds);
+	bar = width - (int)strlen("[] ") -
+	      snprintf(text, sizeof(text),
+		       "%llu of %llu%s files, %.1f MB, %.0f/s",
+		       (unsigned long long)p->seen,
+		       (unsigned long long)p->total, p->closed ? "" : "+",
+		       (double)sum_totals.bytes / 1e6,
+		       (double)p->seen / p->seconds);
+	if (bar > BAR_WIDTH)
+		bar = BAR_WIDTH;
+	putc('\r', stderr);
+	if (bar >= BAR_MIN) {
+		full = p->total ? (int)(p->seen * (uint64_t)bar / p->total) : 0;
+		fprintf(stderr, "[%.*s%.*s] ", full, full_bar, bar - full,
+			empty_bar);
+	}
+	fprintf(stderr, "%.*s\033[K", width, text);
 	fflush(stderr);
 	bar_shown = true;
 }
@@ -167,6 +202,17 @@ void sum_progress(struct sum_queue *q)
 	baton_call(draw_bar, &p);
 }
 
+/* A line of a list that is no checksum. */
+void sum_warn_line(const char *list, uint64_t number)
+{
+	char what[100];
+
+	snprintf(what, sizeof(what),
+		 "%llu: improperly formatted SHA256 checksum line",
+		 (unsigned long long)number);
+	sum_complain(list, what);
+}
+
 static void warn(uint64_t n, const char *one, const char *many)
 {
 	if (n)
@@ -186,6 +232,8 @@ void sum_warnings(void)
 	     "listed files could not be read");
 	warn(sum_totals.mismatched, "computed checksum did NOT match",
 	     "computed checksums did NOT match");
+	if (sum_opts.ignore_missing && !sum_totals.files)
+		fputs("baton-sum: no file was verified\n", stderr);
 }
 
 static void summary_json(const struct baton_stats *st, double seconds)

@@ -30,6 +30,12 @@
  * @nprocs:      0 for the library's default
  * @in_flight:   most files at once
  * @check:       the arguments are lists to check
+ * @ignore_missing: in check mode, no word of files that are not there
+ * @strict:      in check mode, fail for malformed lines
+ * @warn:        in check mode, tell each of these
+ * @binary:      mark names with an asterisk
+ * @text:        do not, said expressly
+ * @tag:         print in the style of BSD
  * @io:          how files are waited for
  * @unannounced: make the calls that block in fiber code
  * @quiet:       no progress bar, no summary, no "OK" lines
@@ -45,6 +51,12 @@ struct sum_opts {
 	unsigned int in_flight;
 	enum baton_io io;
 	bool check;
+	bool ignore_missing;
+	bool strict;
+	bool warn;
+	bool binary;
+	bool text;
+	bool tag;
 	bool unannounced;
 	bool quiet;
 	bool status;
@@ -145,6 +157,7 @@ uint64_t sum_now(void);
 void sum_print(struct sum_job *job);
 void sum_error(const char *name, int err);
 void sum_complain(const char *name, const char *what);
+void sum_warn_line(const char *list, uint64_t number);
 void sum_progress(struct sum_queue *q);
 void sum_progress_end(void);
 void sum_warnings(void);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
  * peer.h - what the programs for C and C++ have in common: a row is done for
- * 0.1 s or more, twice, and the nanoseconds per operation of the second time are
- * printed. A row that the peer does not have is exit status 3.
+ * 0.1 s or more, twice, and the nanoseconds per operation of the second time
+ * are printed. A row that the peer does not have is exit status 3.
  */
 #ifndef BATON_PEERS_PEER_H
 #define BATON_PEERS_PEER_H

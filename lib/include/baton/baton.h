@@ -14,5 +14,6 @@
 #include <baton/key.h>
 #include <baton/panic.h>
 #include <baton/call.h>
+#include <baton/version.h>
 
 #endif /* BATON_BATON_H */
