@@ -67,6 +67,14 @@ URING := $(shell t=$$(mktemp) && echo 'int main(void) { return io_uring_submit_a
 endif
 URING_LIBS := $(if $(URING),-luring)
 
+# Probes, which are nops until somebody looks, are left out where $(CC) finds no
+# <sys/sdt.h>, and with SDT=.
+ifeq ($(origin SDT),undefined)
+SDT := $(shell echo 'void f(void) { STAP_PROBE(a, b); }' | \
+	$(CC) $(CFLAGS) -include sys/sdt.h -x c -S -o /dev/null - 2>/dev/null && echo yes)
+endif
+LIBFLAGS += $(if $(SDT),-DHAVE_SDT)
+
 LIB_SRC :=			\
 	lib/call/adopt.c	\
 	lib/call/alloc.c	\
@@ -325,7 +333,21 @@ $(O)/selftests/examples/peer: selftests/examples/peer.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(BASE) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
-selftests: all examples $(O)/selftests/examples/peer
+# Tools look at it: with the library in it, and beside it
+$(O)/selftests/tools/known: selftests/tools/known.c $(O)/libbaton.a $(HEADERS) Makefile
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(LINK) -std=gnu11 -D_GNU_SOURCE $(WARN) -Ilib/include $(CFLAGS) \
+		-o $@ $< $(O)/libbaton.a $(URING_LIBS) -pthread
+
+$(O)/selftests/tools/known-so: selftests/tools/known.c $(O)/libbaton.so $(HEADERS) Makefile
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(LINK) -std=gnu11 -D_GNU_SOURCE $(WARN) -Ilib/include $(CFLAGS) \
+		-o $@ $< $(O)/libbaton.so -Wl,-rpath,$(abspath $(O)) -pthread
+
+KNOWN := $(O)/selftests/tools/known $(O)/selftests/tools/known-so
+selftests: all examples $(O)/selftests/examples/peer $(KNOWN)
 	@$(MAKE) -s -C selftests/lib SAN=$(SAN) DEBUG=$(DEBUG)
 	@$(MAKE) -s -C selftests/kmod
 

@@ -34,6 +34,7 @@
 #include <stdlib.h>
 
 #include "../core/fatal.h"
+#include "../core/probe.h"
 
 _Noreturn void baton_callback_lost(void)
 {
@@ -89,6 +90,7 @@ static inline int call_end(struct baton_worker *w, struct baton_slot *slot,
 	uint32_t odd = slot_state(slot) ^ BATON_FOREIGN;
 	uint32_t taken = claim_enter(slot, BATON_FIBER);
 
+	probe1(call_return, err);
 	if (unlikely(odd | taken | smp_load_acquire(&w->rare) |
 		     (uintptr_t)w->chunks))
 		return call_end_slow(w, odd, err);
@@ -142,6 +144,7 @@ int baton_call(void (*fn)(void *), void *arg)
 	slot = w->slot;
 	slot->fn = (uintptr_t)fn;
 	*w->errnop = 0;
+	probe2(call, fn, arg);
 	count((uint64_t *)&slot->calls);
 	san_release(w->proc);
 	slot_set_state(slot, BATON_FOREIGN);

@@ -4,6 +4,7 @@
  *
  * What follows a callback is the cleanup of a local variable, as for a call.
  */
+#include "../core/probe.h"
 #include "call.h"
 
 /* Back into the foreign code. */
@@ -13,6 +14,7 @@ static inline void callback_end(struct callback *cb)
 	struct baton_fiber *f = w->fiber;
 
 	san_unwound(&f->san, cb->fiber_sp, &w->san);
+	probe1(callback_return, f);
 	callback_check(cb);
 	san_release(w->proc);
 	slot_set_state(w->slot, BATON_FOREIGN);
@@ -63,6 +65,7 @@ int baton_callback(void (*fn)(void *), void *arg)
 	    unlikely(!callback_wait(w, f, in.err)))
 		return callback_refused(&in);
 	count(&w->callbacks);
+	probe3(callback, f, fn, arg);
 
 	struct callback cb __attribute__((cleanup(callback_end))) = in;
 

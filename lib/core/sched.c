@@ -102,6 +102,7 @@ static __attribute__((noinline)) void ready_global(struct baton_rt *rt,
 void baton_sched_ready(struct baton_rt *rt, struct baton_worker *w,
 		       struct baton_fiber *f)
 {
+	probe1(ready, f);
 	/* What is rare stays out of here, with all that it needs on the stack. */
 	if (unlikely(f->pin)) {
 		ready_pinned(rt, f);
@@ -119,11 +120,13 @@ void baton_sched_ready_all(struct baton_rt *rt, struct baton_fiber **f,
 {
 	unsigned int kept = 0;
 
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < n; i++) {
+		probe1(ready, f[i]);
 		if (unlikely(f[i]->pin))
 			ready_pinned(rt, f[i]);
 		else
 			f[kept++] = f[i];
+	}
 	if (!kept)
 		return;
 	baton_global_push(rt, f, kept);
@@ -316,6 +319,7 @@ static struct baton_fiber *steal(struct baton_rt *rt, struct baton_proc *p)
 				continue;
 			f = baton_runq_steal(&p->runq, &rt->procs[n].runq);
 			if (f) {
+				probe3(steal, p->index, n, f);
 				if (!runq_empty(&p->runq))
 					proc_mark_queued(rt, p);
 				count(&p->steals);

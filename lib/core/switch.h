@@ -15,6 +15,7 @@
 
 #include "debug.h"
 #include "fiber.h"
+#include "probe.h"
 #include "worker.h"
 
 /* The worker that @f has just left is still on its stack. */
@@ -67,6 +68,7 @@ static inline struct baton_worker *switch_to(struct baton_worker *w,
 					     struct baton_fiber *next)
 {
 	debug_assert_fiber(w, f);
+	probe2(switch, f, next);
 	sched_resume(w, next);
 	if (unlikely(w->cxx)) {
 		cxx_leave(w, f);
@@ -87,6 +89,7 @@ switch_to_scheduler(struct baton_worker *w, struct baton_fiber *f,
 		    void (*loop)(void *))
 {
 	debug_assert_fiber(w, f);
+	probe2(switch, f, 0);
 	if (unlikely(w->cxx))
 		cxx_leave(w, f);
 	baton_debug_clear();
@@ -103,6 +106,7 @@ static inline _Noreturn __attribute__((always_inline)) void
 switch_from_scheduler(struct baton_worker *w, struct baton_fiber *f)
 {
 	debug_assert_system(w);
+	probe2(switch, 0, f);
 	sched_resume(w, f);
 	if (unlikely(w->cxx))
 		cxx_arrive(w, f);
@@ -116,6 +120,7 @@ static inline __attribute__((always_inline)) struct baton_ctx *
 switch_ended(struct baton_worker *w, struct baton_fiber *f,
 	     struct baton_fiber *next)
 {
+	probe2(switch, f, next);
 	sched_resume(w, next);
 	if (unlikely(w->cxx))
 		cxx_arrive(w, next);
