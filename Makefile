@@ -88,6 +88,7 @@ LIB_SRC :=			\
 	lib/core/cxx.c		\
 	lib/core/deadlock.c	\
 	lib/core/debug.c	\
+	lib/core/door.c		\
 	lib/core/fatal.c	\
 	lib/core/fence.c	\
 	lib/core/fiber.c	\
@@ -168,7 +169,7 @@ endif
 # A sanitizer has wrappers of its own; another C library has other mutexes.
 WRAP := $(if $(SAN),,$(shell echo __GLIBC__ | $(CC) -include features.h -E -P - | \
 	sed -n 's|^[0-9]*$$|$(O)/libbaton-wrap.so|p' | tail -n 1))
-TOOLS := baton-bench $(if $(CRYPTO),baton-sum)
+TOOLS := baton-bench $(if $(CRYPTO),baton-sum) baton-top
 EXAMPLES := crawl httpd kvfault outline pipeline pool rows sort sqld workers
 HEADERS := $(wildcard lib/include/baton/*.h)
 KMOD_SRC := Kbuild VERSION $(wildcard kmod/*.[ch] kmod/*/*.h kmod/*/*/*.h)
@@ -256,6 +257,20 @@ $(O)/baton-bench: $(call tool_obj,baton-bench) $(O)/libbaton.a
 $(O)/baton-sum: $(call tool_obj,baton-sum) $(O)/libbaton.a
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ -lcrypto $(URING_LIBS) -pthread
+
+# On a terminal baton-top prints line by line where $(CC) finds no ncurses, and with
+# CURSES=.
+ifeq ($(origin CURSES),undefined)
+CURSES := $(shell t=$$(mktemp) && echo 'int main(void) { return !initscr(); }' | \
+	$(CC) $(CFLAGS) -include curses.h -x c - -o "$$t" $(LDFLAGS) -lncurses \
+	2>/dev/null && echo yes; rm -f "$$t")
+endif
+$(O)/tools/baton-top/screen.o: BASE += $(if $(CURSES),-DHAVE_CURSES)
+$(O)/tools/baton-top/main.o: BASE += -DBATON_TOOLS_VERSION='"$(VERSION)"'
+
+$(O)/baton-top: $(call tool_obj,baton-top) $(call tool_obj,door) $(O)/libbaton.a
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $^ $(if $(CURSES),-lncurses) -pthread
 
 # Each one file, with a library that knows nothing of fibers; servers have serve.c,
 # too
@@ -428,6 +443,7 @@ uninstall:
 	rm -f $D$(libdir)/libbaton-wrap.so.0" $D$(libdir)/libbaton-wrap.so"
 	rm -f $D$(libdir)/pkgconfig/baton.pc"
 	rm -f $D$(bindir)/baton-bench" $D$(bindir)/baton-sum"
+	rm -f $D$(bindir)/baton-top"
 	for f in $(OLD_PAGES); do rm -f $D$(mandir)/$$f" || exit; done
 
 help:

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * probe.h - places in the library at which perf, bpftrace, SystemTap and gdb can
- * stop or count: USDT probes of the provider "baton", see baton-probes(7).
+ * probe.h - places in the library at which perf, bpftrace, SystemTap and gdb
+ * can stop or count: USDT probes of the provider "baton", see baton-probes(7).
  *
- * A probe is one nop, and a note in the file that says where it is and where its
- * arguments are. So these are to be what is at hand in a register or in memory:
- * nothing is computed for them. Without <sys/sdt.h> (HAVE_SDT) there are none.
+ * A probe is one nop, and a note in the file that says where it is and where
+ * its arguments are. So these are to be what is at hand in a register or in
+ * memory: nothing is computed for them. Without <sys/sdt.h> (HAVE_SDT) there
+ * are none.
  */
 #ifndef BATON_CORE_PROBE_H
 #define BATON_CORE_PROBE_H
@@ -13,8 +14,8 @@
 #ifdef HAVE_SDT
 #include <sys/sdt.h>
 
-/* Inline: a compiler that counted the lines of the note as instructions would no
- * longer inline what has a probe in it. */
+/* Inline: a compiler that counted the lines of the note as instructions would
+ * no longer inline what has a probe in it. */
 #define __probe(name, n, ...)			\
 	__asm__ __inline__ __volatile__(			\
 		STAP_PROBE_ASM(baton, name, STAP_PROBE_ASM_TEMPLATE(n)) \

@@ -42,6 +42,7 @@
 #include "../tier/tier.h"
 #include "adopted.h"
 #include "config.h"
+#include "door.h"
 #include "fatal.h"
 #include "fiber.h"
 #include "polling.h"
@@ -120,6 +121,7 @@ static int run(struct baton_rt *rt)
 	int err;
 
 	baton_fault_handler_install();
+	count(&baton_door.runs);
 	smp_store_release(&baton_rt_running, rt);
 	err = baton_threads_run(rt);
 	/* No fiber has run, but a thread may have called back already. */
