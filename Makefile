@@ -112,6 +112,7 @@ LIB_SRC :=			\
 	lib/core/symbols.c	\
 	lib/core/threads.c	\
 	lib/core/timer.c	\
+	lib/core/trace.c	\
 	lib/core/wait.c		\
 	lib/core/watch.c	\
 	lib/core/watcher.c	\
@@ -169,7 +170,7 @@ endif
 # A sanitizer has wrappers of its own; another C library has other mutexes.
 WRAP := $(if $(SAN),,$(shell echo __GLIBC__ | $(CC) -include features.h -E -P - | \
 	sed -n 's|^[0-9]*$$|$(O)/libbaton-wrap.so|p' | tail -n 1))
-TOOLS := baton-bench $(if $(CRYPTO),baton-sum) baton-top
+TOOLS := baton-bench $(if $(CRYPTO),baton-sum) baton-top baton-trace
 EXAMPLES := crawl httpd kvfault outline pipeline pool rows sort sqld workers
 HEADERS := $(wildcard lib/include/baton/*.h)
 KMOD_SRC := Kbuild VERSION $(wildcard kmod/*.[ch] kmod/*/*.h kmod/*/*/*.h)
@@ -266,11 +267,15 @@ CURSES := $(shell t=$$(mktemp) && echo 'int main(void) { return !initscr(); }' |
 	2>/dev/null && echo yes; rm -f "$$t")
 endif
 $(O)/tools/baton-top/screen.o: BASE += $(if $(CURSES),-DHAVE_CURSES)
-$(O)/tools/baton-top/main.o: BASE += -DBATON_TOOLS_VERSION='"$(VERSION)"'
+$(O)/tools/baton-top/main.o $(O)/tools/baton-trace/main.o: BASE += -DBATON_TOOLS_VERSION='"$(VERSION)"'
 
 $(O)/baton-top: $(call tool_obj,baton-top) $(call tool_obj,door) $(O)/libbaton.a
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ $(if $(CURSES),-lncurses) -pthread
+
+$(O)/baton-trace: $(call tool_obj,baton-trace) $(call tool_obj,door) $(O)/libbaton.a
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $^ -pthread
 
 # Each one file, with a library that knows nothing of fibers; servers have serve.c,
 # too
@@ -443,7 +448,7 @@ uninstall:
 	rm -f $D$(libdir)/libbaton-wrap.so.0" $D$(libdir)/libbaton-wrap.so"
 	rm -f $D$(libdir)/pkgconfig/baton.pc"
 	rm -f $D$(bindir)/baton-bench" $D$(bindir)/baton-sum"
-	rm -f $D$(bindir)/baton-top"
+	rm -f $D$(bindir)/baton-top" $D$(bindir)/baton-trace"
 	for f in $(OLD_PAGES); do rm -f $D$(mandir)/$$f" || exit; done
 
 help:

@@ -39,8 +39,11 @@ callback_wait(struct baton_worker *w, struct baton_fiber *f, int err)
 {
 	if (misalignment(f->ctx.sp))
 		baton_misaligned(f->ctx.sp);
-	if (smp_load_acquire(&w->rare))
+	if (smp_load_acquire(&w->rare)) {
 		baton_interrupt_over(w, err);
+		if (unlikely(trace_on()))
+			baton_trace_callback(w);
+	}
 	return baton_sched_wait_here(w);
 }
 

@@ -76,6 +76,9 @@ enum door_field {
  * @runs:  how many schedulers have begun; what was read while this changed is
  *         of two
  * @at:    by enum door_field
+ * @trace: written by who wants a trace, and by nobody else: TRACE_ON, or 0. See
+ *         trace.h
+ * @rings: descriptor of the memory for it; 0: there is none yet; or -errno
  */
 struct door {
 	char magic[16];
@@ -83,8 +86,10 @@ struct door {
 	struct baton_rt *const *rt;
 	uint64_t runs;
 	uint16_t at[DOOR_FIELDS];
+	uint32_t trace;
+	int32_t rings;
 };
 
-extern struct door baton_door;
+extern struct door baton_door __attribute__((visibility("hidden")));
 
 #endif /* BATON_CORE_DOOR_H */

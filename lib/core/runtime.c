@@ -51,6 +51,7 @@
 #include "sched.h"
 #include "threads.h"
 #include "timer.h"
+#include "trace.h"
 
 static int tier_open(struct baton_rt *rt, enum baton_tier tier)
 {
@@ -226,6 +227,7 @@ static void after_fork(void)
 	struct baton_rt *rt;
 
 	baton_rt_forked();
+	baton_trace_forked();
 	baton_adopted_forked();
 	WRITE_ONCE(busy, false);
 	if (!w)

@@ -92,6 +92,8 @@ static inline void sched_start(struct baton_rt *rt, struct baton_worker *w,
 
 		f->place = p->runq.rec->tail;
 		count(&p->spawns);
+		if (unlikely(w->extra & EXTRA_TRACE))
+			baton_trace_spawn(w, f);
 		sched_queue(w, f);
 	} else {
 		atomic_fetch_add_relaxed(&rt->spawns, 1);

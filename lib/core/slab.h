@@ -29,8 +29,8 @@ struct stack_slab {
 };
 
 /*
- * Where the record of the fiber of stack @n lies, @record bytes, in a slab whose
- * stacks, guards included, begin at @stacks, @step bytes each.
+ * Where the record of the fiber of stack @n lies, @record bytes, in a slab
+ * whose stacks, guards included, begin at @stacks, @step bytes each.
  *
  * Equal addresses modulo the page size share the sets of a first-level cache:
  * a few hundred fibers whose hot lines all lay at the same offset would evict

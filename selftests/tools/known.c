@@ -6,6 +6,7 @@
  *	  known spawns N	N fibers are spawned, and joined
  *	  known blocks N	N foreign calls of 3 ms each, and two fibers that wake
  *			each other as often, from standard input's end on
+ *	  known storm	fibers that yield, until standard input ends
  */
 #include <baton/baton.h>
 #include <errno.h>
@@ -235,17 +236,39 @@ static void *site(void *arg)
 	return arg;
 }
 
+/* --- storm ------------------------------------------------------------------- */
+
+static void *yields(void *arg)
+{
+	while (!load(&over))
+		baton_yield();
+	return arg;
+}
+
+static void *storm(void *arg)
+{
+	pthread_t thread;
+
+	check(-pthread_create(&thread, NULL, input, NULL), "thread");
+	check(baton_spawn(NULL, NULL, yields, NULL), "spawn");
+	ready();
+	yields(NULL);
+	pthread_join(thread, NULL);
+	return arg;
+}
+
 int main(int argc, char **argv)
 {
 	struct baton_config *cfg;
 	const char *what = argc > 1 ? argv[1] : "";
 	baton_fn fn = !strcmp(what, "states") ? states :
 		      !strcmp(what, "spawns") ? spawns :
-		      !strcmp(what, "blocks") ? site : NULL;
+		      !strcmp(what, "blocks") ? site :
+		      !strcmp(what, "storm")  ? storm : NULL;
 
 	count = argc > 2 ? strtoul(argv[2], NULL, 0) : 100;
 	if (!fn) {
-		fputs("usage: known states|spawns|blocks [N]\n", stderr);
+		fputs("usage: known states|spawns|blocks|storm [N]\n", stderr);
 		return 2;
 	}
 	check(baton_config_create(&cfg), "options");

@@ -108,4 +108,10 @@ struct view {
 int view_take(struct target *t, struct view *v);
 void view_free(struct view *v);
 
+/* The fiber whose record lies at @at: its name and function alone. */
+bool view_fiber(const struct target *t, uintptr_t at, struct fiber *f);
+
+/* One more fiber, as a copy of @f; false: no memory. */
+bool view_add(struct view *v, const struct fiber *f);
+
 #endif /* TOOLS_DOOR_H */

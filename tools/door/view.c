@@ -141,6 +141,22 @@ static const struct worker *worker_of(const struct view *v, uintptr_t fiber)
 	return NULL;
 }
 
+bool view_add(struct view *v, const struct fiber *f)
+{
+	struct fiber *more = v->fibers;
+
+	/* Room is doubled whenever their number is a power of two. */
+	if (!(v->nfibers & (v->nfibers - 1)))
+		more = realloc(v->fibers,
+			       (v->nfibers ? 2 * v->nfibers : 1) *
+				       sizeof(*more));
+	if (!more)
+		return false;
+	v->fibers = more;
+	v->fibers[v->nfibers++] = *f;
+	return true;
+}
+
 /* The fiber whose record lies at @at; false: it has ended, or never begun. */
 static bool take_fiber(const struct target *t, const struct view *v,
 		       struct fiber *f, uintptr_t at)
@@ -178,31 +194,19 @@ static bool take_fiber(const struct target *t, const struct view *v,
 	return true;
 }
 
-static bool room(struct view *v, size_t *room)
-{
-	struct fiber *more;
-
-	if (v->nfibers < *room)
-		return true;
-	*room = *room ? 2 * *room : 256;
-	more = realloc(v->fibers, *room * sizeof(*more));
-	if (more)
-		v->fibers = more;
-	return more;
-}
-
 /*
  * A stack without memory is not looked at: the look would give it some. Which
  * these are the slab says by their numbers.
  */
 static bool take_slab(const struct target *t, struct view *v, uintptr_t slab,
-		      uintptr_t service, size_t *have)
+		      uintptr_t service)
 {
 	static bool bare[STACKS_MAX];
 	static uint16_t numbers[STACKS_MAX];
 	unsigned int n, nbare;
 	uintptr_t stacks;
 	size_t size, page = (size_t)sysconf(_SC_PAGESIZE);
+	struct fiber f;
 
 	if (!get(t, slab, DOOR_SLAB_N, &n, sizeof(n)) ||
 	    !get(t, slab, DOOR_SLAB_SIZE, &size, sizeof(size)) ||
@@ -218,11 +222,9 @@ static bool take_slab(const struct target *t, struct view *v, uintptr_t slab,
 		uintptr_t at = slab_record(stacks, size + page, i,
 					   field(t, DOOR_FIBER_SIZE));
 
-		if (bare[i] || at == service)
-			continue;
-		if (!room(v, have))
+		if (!bare[i] && at != service && take_fiber(t, v, &f, at) &&
+		    !view_add(v, &f))
 			return false;
-		v->nfibers += take_fiber(t, v, &v->fibers[v->nfibers], at);
 	}
 	return true;
 }
@@ -230,15 +232,24 @@ static bool take_slab(const struct target *t, struct view *v, uintptr_t slab,
 static bool take_fibers(const struct target *t, struct view *v, uintptr_t rt)
 {
 	uintptr_t slab, service;
-	size_t have = 0;
 
 	if (!get(t, rt, DOOR_RT_SLABS, &slab, sizeof(slab)) ||
 	    !get(t, rt, DOOR_RT_SERVICE, &service, sizeof(service)))
 		return false;
 	for (unsigned int i = 0; slab && i < SLABS_MAX; i++)
-		if (!take_slab(t, v, slab, service, &have) ||
+		if (!take_slab(t, v, slab, service) ||
 		    !get(t, slab, DOOR_SLAB_NEXT, &slab, sizeof(slab)))
 			return false;
+	return true;
+}
+
+bool view_fiber(const struct target *t, uintptr_t at, struct fiber *f)
+{
+	f->at = at;
+	if (!get(t, at, DOOR_FIBER_FN, &f->fn, sizeof(f->fn)) ||
+	    !get(t, at, DOOR_FIBER_NAME, f->name, sizeof(f->name)))
+		return false;
+	f->name[sizeof(f->name) - 1] = 0;
 	return true;
 }
 
