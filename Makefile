@@ -81,6 +81,14 @@ URING := $(shell t=$$(mktemp) && echo 'int main(void) { return io_uring_submit_a
 endif
 URING_LIBS := $(if $(URING),-luring)
 
+# Probes, which are nops until somebody looks, are left out where $(CC) finds no
+# <sys/sdt.h>, and with SDT=.
+ifeq ($(origin SDT),undefined)
+SDT := $(shell echo 'void f(void) { STAP_PROBE(a, b); }' | \
+	$(CC) $(CFLAGS) -include sys/sdt.h -x c -S -o /dev/null - 2>/dev/null && echo yes)
+endif
+LIBFLAGS += $(if $(SDT),-DHAVE_SDT)
+
 LIB_SRC :=			\
 	lib/call/adopt.c	\
 	lib/call/alloc.c	\
@@ -94,6 +102,7 @@ LIB_SRC :=			\
 	lib/core/cxx.c		\
 	lib/core/deadlock.c	\
 	lib/core/debug.c	\
+	lib/core/door.c		\
 	lib/core/fatal.c	\
 	lib/core/fence.c	\
 	lib/core/fiber.c	\
@@ -118,6 +127,7 @@ LIB_SRC :=			\
 	lib/core/symbols.c	\
 	lib/core/threads.c	\
 	lib/core/timer.c	\
+	lib/core/trace.c	\
 	lib/core/version.c	\
 	lib/core/wait.c		\
 	lib/core/watch.c	\
@@ -176,7 +186,7 @@ endif
 # A sanitizer has wrappers of its own; another C library has other mutexes.
 WRAP := $(if $(SAN)$(NO_CC),,$(shell echo __GLIBC__ | $(CC) -include features.h -E -P - | \
 	sed -n 's|^[0-9]*$$|$(O)/libbaton-wrap.so|p' | tail -n 1))
-TOOLS := baton-bench $(if $(CRYPTO),baton-sum)
+TOOLS := baton-bench $(if $(CRYPTO),baton-sum) baton-top baton-trace
 EXAMPLES := crawl httpd kvfault outline pipeline pool rows sort sqld workers
 HEADERS := $(wildcard lib/include/baton/*.h)
 KMOD_SRC := Kbuild VERSION $(wildcard kmod/*.[ch] kmod/*/*.h kmod/*/*/*.h)
@@ -265,6 +275,24 @@ $(O)/baton-sum: $(call tool_obj,baton-sum) $(O)/libbaton.a
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ -lcrypto $(URING_LIBS) -pthread
 
+# On a terminal baton-top prints line by line where $(CC) finds no ncurses, and with
+# CURSES=.
+ifeq ($(origin CURSES),undefined)
+CURSES := $(shell t=$$(mktemp) && echo 'int main(void) { return !initscr(); }' | \
+	$(CC) $(CFLAGS) -include curses.h -x c - -o "$$t" $(LDFLAGS) -lncurses \
+	2>/dev/null && echo yes; rm -f "$$t")
+endif
+$(O)/tools/baton-top/screen.o: BASE += $(if $(CURSES),-DHAVE_CURSES)
+$(O)/tools/baton-top/main.o $(O)/tools/baton-trace/main.o: BASE += -DBATON_TOOLS_VERSION='"$(VERSION)"'
+
+$(O)/baton-top: $(call tool_obj,baton-top) $(call tool_obj,door) $(O)/libbaton.a
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $^ $(if $(CURSES),-lncurses) -pthread
+
+$(O)/baton-trace: $(call tool_obj,baton-trace) $(call tool_obj,door) $(O)/libbaton.a
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $^ -pthread
+
 # Each one file, with a library that knows nothing of fibers; servers have serve.c,
 # too
 examples: $(EXAMPLES:%=$(O)/examples/%)
@@ -344,7 +372,21 @@ $(O)/selftests/examples/peer: selftests/examples/peer.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(BASE) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
-selftests: all examples $(O)/selftests/examples/peer
+# Tools look at it: with the library in it, and beside it
+$(O)/selftests/tools/known: selftests/tools/known.c $(O)/libbaton.a $(HEADERS) Makefile
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(LINK) -std=gnu11 -D_GNU_SOURCE $(WARN) -Ilib/include $(CFLAGS) \
+		-o $@ $< $(O)/libbaton.a $(URING_LIBS) -pthread
+
+$(O)/selftests/tools/known-so: selftests/tools/known.c $(O)/libbaton.so $(HEADERS) Makefile
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(LINK) -std=gnu11 -D_GNU_SOURCE $(WARN) -Ilib/include $(CFLAGS) \
+		-o $@ $< $(O)/libbaton.so -Wl,-rpath,$(abspath $(O)) -pthread
+
+KNOWN := $(O)/selftests/tools/known $(O)/selftests/tools/known-so
+selftests: all examples $(O)/selftests/examples/peer $(KNOWN)
 	@$(MAKE) -s -C selftests/lib SAN=$(SAN) DEBUG=$(DEBUG)
 	@$(MAKE) -s -C selftests/kmod
 
@@ -469,6 +511,7 @@ uninstall:
 	rm -f $D$(libdir)/libbaton-wrap.so.0" $D$(libdir)/libbaton-wrap.so"
 	rm -f $D$(libdir)/pkgconfig/baton.pc"
 	rm -f $D$(bindir)/baton-bench" $D$(bindir)/baton-sum"
+	rm -f $D$(bindir)/baton-top" $D$(bindir)/baton-trace"
 	for f in $(OLD_PAGES); do rm -f $D$(mandir)/$$f" || exit; done
 
 # With the rule for its device, and such that it is loaded when the system starts.

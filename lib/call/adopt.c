@@ -30,6 +30,7 @@
 #include <errno.h>
 
 #include "../core/adopted.h"
+#include "../core/probe.h"
 #include "../core/timer.h"
 #include "call.h"
 
@@ -90,6 +91,7 @@ visit_end(struct callback **visit)
 	struct baton_worker *w = cb->worker;
 	struct baton_fiber *f = w->fiber;
 
+	probe1(callback_return, f);
 	san_unwound(&f->san, cb->fiber_sp, &w->san);
 	if (unlikely(f->nkeys))
 		san_call(keys_end, f, cb->fiber_sp, &w->sys_sp, &w->san,
@@ -106,6 +108,7 @@ NO_SANITIZE static void visit(void *arg)
 	struct callback *cb __attribute__((cleanup(visit_end))) = &v->cb;
 
 	count(&w->callbacks);
+	probe3(callback, w->fiber, v->fn, v->arg);
 	slot_set_state(w->slot, BATON_FIBER);
 	san_thread(&w->san, &w->fiber->san);
 	san_call(v->fn, v->arg, cb->fiber_sp, &w->sys_sp, &w->san,

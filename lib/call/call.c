@@ -34,6 +34,7 @@
 #include <stdlib.h>
 
 #include "../core/fatal.h"
+#include "../core/probe.h"
 
 _Noreturn void baton_callback_lost(void)
 {
@@ -68,6 +69,8 @@ void baton_chunks_free(struct baton_worker *w)
 static int __attribute__((noinline, cold))
 call_end_slow(struct baton_worker *w, uint32_t odd, int err)
 {
+	uint32_t rare;
+
 	if (odd)
 		baton_callback_lost();
 	if (w->chunks && !w->depth) {
@@ -76,9 +79,16 @@ call_end_slow(struct baton_worker *w, uint32_t odd, int err)
 		slot_set_state(w->slot, BATON_FIBER);
 		barrier(); /* state before rare */
 	}
-	if (smp_load_acquire(&w->rare))
+	rare = smp_load_acquire(&w->rare);
+	if (rare & RARE_TRACE)
+		baton_trace_return(w);
+	if (rare)
 		baton_interrupt_over(w, err);
-	sched_exit(sched_begin(w));
+	trace_look(w);
+	w = sched_begin(w);
+	if (rare & RARE_TRACE)
+		baton_trace_runs(w);
+	sched_exit(w);
 	return err;
 }
 
@@ -89,6 +99,7 @@ static inline int call_end(struct baton_worker *w, struct baton_slot *slot,
 	uint32_t odd = slot_state(slot) ^ BATON_FOREIGN;
 	uint32_t taken = claim_enter(slot, BATON_FIBER);
 
+	probe1(call_return, err);
 	if (unlikely(odd | taken | smp_load_acquire(&w->rare) |
 		     (uintptr_t)w->chunks))
 		return call_end_slow(w, odd, err);
@@ -112,6 +123,8 @@ call_out_slow(void (*fn)(void *), void *arg, struct baton_worker *w)
 		baton_misaligned(w->sys_sp);
 	}
 	baton_interrupt_begin(w);
+	if (trace_on())
+		baton_trace_call(w, (uintptr_t)fn);
 	call_out(fn, arg, w);
 }
 
@@ -142,13 +155,15 @@ int baton_call(void (*fn)(void *), void *arg)
 	slot = w->slot;
 	slot->fn = (uintptr_t)fn;
 	*w->errnop = 0;
+	probe2(call, fn, arg);
 	count((uint64_t *)&slot->calls);
 	san_release(w->proc);
 	slot_set_state(slot, BATON_FOREIGN);
 	barrier(); /* state before canceled: interrupt.h */
 	/* A cancel's bits are in the mask for the stack pointer. */
 	_Static_assert(CANCEL_IN_HAND < BATON_STACK_ALIGN, "one test");
-	out = (uintptr_t)w->sys_sp | READ_ONCE(w->fiber->canceled);
+	_Static_assert(TRACE_ON < BATON_STACK_ALIGN, "the same");
+	out = (uintptr_t)w->sys_sp | READ_ONCE(w->fiber->canceled) | trace_on();
 	if (unlikely(out & (BATON_STACK_ALIGN - 1)))
 		call_out_slow(fn, arg, w);
 	else

@@ -75,6 +75,8 @@ static inline void callback_over(struct baton_worker *w, struct baton_fiber *f,
 	barrier(); /* a state of FOREIGN before canceled: interrupt.h */
 	if (unlikely((uintptr_t)w->pinned | READ_ONCE(f->canceled))) {
 		sched_unpin(w, f);
+		if (unlikely(trace_on()))
+			baton_trace_callback_over(w);
 		if (unlikely(READ_ONCE(f->canceled)) &&
 		    slot_state(w->slot) == BATON_FOREIGN)
 			baton_interrupt_begin(w);

@@ -4,6 +4,7 @@
  *
  * What follows a callback is the cleanup of a local variable, as for a call.
  */
+#include "../core/probe.h"
 #include "call.h"
 
 /* Back into the foreign code. */
@@ -13,6 +14,7 @@ static inline void callback_end(struct callback *cb)
 	struct baton_fiber *f = w->fiber;
 
 	san_unwound(&f->san, cb->fiber_sp, &w->san);
+	probe1(callback_return, f);
 	callback_check(cb);
 	san_release(w->proc);
 	slot_set_state(w->slot, BATON_FOREIGN);
@@ -37,8 +39,11 @@ callback_wait(struct baton_worker *w, struct baton_fiber *f, int err)
 {
 	if (misalignment(f->ctx.sp))
 		baton_misaligned(f->ctx.sp);
-	if (smp_load_acquire(&w->rare))
+	if (smp_load_acquire(&w->rare)) {
 		baton_interrupt_over(w, err);
+		if (unlikely(trace_on()))
+			baton_trace_callback(w);
+	}
 	return baton_sched_wait_here(w);
 }
 
@@ -63,6 +68,7 @@ int baton_callback(void (*fn)(void *), void *arg)
 	    unlikely(!callback_wait(w, f, in.err)))
 		return callback_refused(&in);
 	count(&w->callbacks);
+	probe3(callback, f, fn, arg);
 
 	struct callback cb __attribute__((cleanup(callback_end))) = in;
 

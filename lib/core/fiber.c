@@ -65,8 +65,14 @@ int baton_attr_set_name(struct baton_attr *attr, const char *name)
 int baton_set_name(const char *name)
 {
 	struct baton_fiber *f = baton_self();
+	int err;
 
-	return f ? name_it(f, name) : -EPERM;
+	if (!f)
+		return -EPERM;
+	err = name_it(f, name);
+	if (unlikely(trace_on()))
+		baton_trace_name(f->worker, f);
+	return err;
 }
 
 int baton_name(struct baton_fiber *fiber, char *name, size_t size)

@@ -75,6 +75,7 @@ struct baton_worker;
 #define RARE_WANTED	2u
 #define RARE_SENDING	4u
 #define RARE_HIT	8u
+#define RARE_TRACE	16u	/* the call's end is to be recorded, trace.h */
 
 /**
  * struct interrupt - of a worker; the watcher's

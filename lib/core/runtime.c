@@ -42,6 +42,7 @@
 #include "../tier/tier.h"
 #include "adopted.h"
 #include "config.h"
+#include "door.h"
 #include "fatal.h"
 #include "fiber.h"
 #include "polling.h"
@@ -50,6 +51,7 @@
 #include "sched.h"
 #include "threads.h"
 #include "timer.h"
+#include "trace.h"
 
 static int tier_open(struct baton_rt *rt, enum baton_tier tier)
 {
@@ -120,6 +122,7 @@ static int run(struct baton_rt *rt)
 	int err;
 
 	baton_fault_handler_install();
+	count(&baton_door.runs);
 	smp_store_release(&baton_rt_running, rt);
 	err = baton_threads_run(rt);
 	/* No fiber has run, but a thread may have called back already. */
@@ -224,6 +227,7 @@ static void after_fork(void)
 	struct baton_rt *rt;
 
 	baton_rt_forked();
+	baton_trace_forked();
 	baton_adopted_forked();
 	WRITE_ONCE(busy, false);
 	if (!w)

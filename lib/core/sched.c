@@ -75,8 +75,11 @@ void baton_sched_overflow(struct baton_worker *w, struct baton_fiber *f)
 static __attribute__((noinline)) void ready_pinned(struct baton_rt *rt,
 						   struct baton_fiber *f)
 {
-	int p = idle_claim_any(rt->hdr, rt->nprocs);
+	int p;
 
+	if (unlikely(trace_on()))
+		baton_trace_ready(NULL, f);
+	p = idle_claim_any(rt->hdr, rt->nprocs);
 	if (p >= 0) {
 		rt->tier->wake(rt, (unsigned int)p, f->pin->index);
 		return;
@@ -95,13 +98,23 @@ static __attribute__((noinline)) void ready_pinned(struct baton_rt *rt,
 static __attribute__((noinline)) void ready_global(struct baton_rt *rt,
 						   struct baton_fiber *f)
 {
+	if (unlikely(trace_on()))
+		baton_trace_ready(NULL, f);
 	baton_global_push(rt, &f, 1);
 	baton_sched_wake_one(rt, NULL);
+}
+
+static TRACE_COLD void ready_traced(struct baton_worker *w,
+				    struct baton_fiber *f)
+{
+	baton_trace_ready(w, f);
+	sched_queue(w, f);
 }
 
 void baton_sched_ready(struct baton_rt *rt, struct baton_worker *w,
 		       struct baton_fiber *f)
 {
+	probe1(ready, f);
 	/* What is rare stays out of here, with all that it needs on the stack. */
 	if (unlikely(f->pin)) {
 		ready_pinned(rt, f);
@@ -109,6 +122,10 @@ void baton_sched_ready(struct baton_rt *rt, struct baton_worker *w,
 	}
 	if (unlikely(!w)) {
 		ready_global(rt, f);
+		return;
+	}
+	if (unlikely(w->extra & EXTRA_TRACE)) {
+		ready_traced(w, f);
 		return;
 	}
 	sched_queue(w, f);
@@ -119,11 +136,16 @@ void baton_sched_ready_all(struct baton_rt *rt, struct baton_fiber **f,
 {
 	unsigned int kept = 0;
 
-	for (unsigned int i = 0; i < n; i++)
-		if (unlikely(f[i]->pin))
+	for (unsigned int i = 0; i < n; i++) {
+		probe1(ready, f[i]);
+		if (unlikely(f[i]->pin)) {
 			ready_pinned(rt, f[i]);
-		else
-			f[kept++] = f[i];
+			continue;
+		}
+		if (unlikely(trace_on()))
+			baton_trace_ready(NULL, f[i]);
+		f[kept++] = f[i];
+	}
 	if (!kept)
 		return;
 	baton_global_push(rt, f, kept);
@@ -171,6 +193,7 @@ bool baton_sched_direct_slow(struct baton_worker *w)
 	struct baton_proc *p = w->proc;
 	int64_t now;
 
+	trace_look(w);
 	if (w->pinned)
 		return false;
 	now = tick_ns();
@@ -183,6 +206,22 @@ bool baton_sched_direct_slow(struct baton_worker *w)
 	}
 	p->budget = SCHED_FAIRNESS;
 	return true;
+}
+
+struct baton_worker *baton_switch_traced(struct baton_worker *w,
+					 struct baton_fiber *f,
+					 struct baton_fiber *next)
+{
+	baton_trace_switch(w, f, next);
+	return switch_now(w, f, next);
+}
+
+struct baton_worker *
+baton_switch_traced_to_scheduler(struct baton_worker *w, struct baton_fiber *f,
+				 void (*loop)(void *))
+{
+	baton_trace_switch(w, f, NULL);
+	return switch_now_to_scheduler(w, f, loop);
 }
 
 struct baton_worker *baton_sched_leave(struct baton_worker *w,
@@ -198,6 +237,7 @@ struct baton_worker *baton_sched_yield_slow(struct baton_worker *w,
 
 	debug_assert_fiber(w, f);
 	debug_assert_processor(w);
+	trace_look(w);
 	if (!rt_may_have_work(rt) && !rt_stopping(rt)) {
 		/* A fiber that yields alone must not count down for ever. */
 		if (w->proc->budget <= 0) {
@@ -316,6 +356,7 @@ static struct baton_fiber *steal(struct baton_rt *rt, struct baton_proc *p)
 				continue;
 			f = baton_runq_steal(&p->runq, &rt->procs[n].runq);
 			if (f) {
+				probe3(steal, p->index, n, f);
 				if (!runq_empty(&p->runq))
 					proc_mark_queued(rt, p);
 				count(&p->steals);
@@ -489,6 +530,7 @@ NO_SANITIZE _Noreturn void baton_sched_loop(void *arg)
 
 	san_arrive(&w->san);
 	for (;;) {
+		trace_look(w);
 		if (rt_stopping(rt))
 			finish(w);
 		if (w->pinned) {

@@ -14,6 +14,7 @@
 
 #include "fiber.h"
 #include "claim.h"
+#include "probe.h"
 #include "proc.h"
 #include "switch.h"
 #include "worker.h"
@@ -85,11 +86,14 @@ static inline void sched_queue(struct baton_worker *w, struct baton_fiber *f)
 static inline void sched_start(struct baton_rt *rt, struct baton_worker *w,
 			       struct baton_fiber *f)
 {
+	probe2(spawn, f, f->fn);
 	if (likely(w)) {
 		struct baton_proc *p = w->proc;
 
 		f->place = p->runq.rec->tail;
 		count(&p->spawns);
+		if (unlikely(w->extra & EXTRA_TRACE))
+			baton_trace_spawn(w, f);
 		sched_queue(w, f);
 	} else {
 		atomic_fetch_add_relaxed(&rt->spawns, 1);
@@ -202,6 +206,7 @@ static inline struct baton_worker *sched_block(struct baton_worker *w)
 	struct baton_fiber *f = w->fiber, *next;
 
 	debug_assert_processor(w);
+	probe1(park, f);
 	next = sched_due(w) ? NULL : runq_pop(&w->proc->runq);
 	return likely(next) ? switch_to(w, f, next) :
 			      baton_sched_leave(w, f);
@@ -218,6 +223,7 @@ static inline struct baton_worker *sched_join(struct baton_worker *w,
 	struct runq *q = &w->proc->runq;
 
 	debug_assert_processor(w);
+	probe1(park, w->fiber);
 	if (unlikely(!sched_direct(w)))
 		return baton_sched_leave(w, w->fiber);
 	if (!baton_runq_remove(q, f, READ_ONCE(f->place))) {

@@ -45,29 +45,12 @@
 #include "debug.h"
 #include "fiber.h"
 #include "guard.h"
+#include "slab.h"
 
 /* Stacks in a slab: the first, and the most; and how large it may get. */
 #define SLAB_STACKS	32u
 #define SLAB_STACKS_MAX	1024u
 #define SLAB_BYTES_MAX	((size_t)128 << 20)
-
-/* At the start of its mapping. */
-struct stack_slab {
-	struct stack_slab *next;
-	struct stack_slab *next_bare;
-	struct stack_class *class;	/* NULL: of baton_stack_map() */
-	size_t bytes;
-	size_t size;		/* of each stack */
-	unsigned int n;		/* stacks */
-	enum guard guard;
-	int uffd;		/* guard.h's; -1: none */
-	uint8_t special;	/* of its fibers */
-	char *stacks;		/* the first one's guard */
-	uintptr_t shadows;	/* mapping of their shadow stacks; 0: none */
-	size_t shadow_size;	/* of each */
-	unsigned int nbare;
-	uint16_t bare[];	/* which; the last is the next to be used */
-};
 
 static size_t page_size(void)
 {
@@ -233,18 +216,12 @@ out:
 	return slab;
 }
 
-/*
- * Equal addresses modulo the page size share the sets of a first-level cache:
- * a few hundred fibers whose hot lines all lay at the same offset would evict
- * one another. So each starts at one of 16 offsets.
- */
 static struct baton_fiber *fiber_at(const struct stack_slab *slab,
 				    unsigned int n)
 {
-	uintptr_t top = (uintptr_t)slab->stacks + (n + 1) * stack_step(slab);
-
-	top -= n % 16 * 128 + sizeof(struct baton_fiber);
-	return (struct baton_fiber *)(top & ~(uintptr_t)63);
+	return (struct baton_fiber *)slab_record((uintptr_t)slab->stacks,
+						 stack_step(slab), n,
+						 sizeof(struct baton_fiber));
 }
 
 /* What sanitizers and valgrind know of @f and its stack is no more. */

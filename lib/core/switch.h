@@ -16,6 +16,8 @@
 #include "debug.h"
 #include "fiber.h"
 #include "held.h"
+#include "probe.h"
+#include "trace.h"
 #include "worker.h"
 
 /* The worker that @f has just left is still on its stack. */
@@ -59,6 +61,45 @@ static inline void sched_resume(struct baton_worker *w, struct baton_fiber *f)
 	w->fiber = f;
 }
 
+/* What two of the below do when all is prepared: see there. */
+static inline struct baton_worker *switch_now(struct baton_worker *w,
+					      struct baton_fiber *f,
+					      struct baton_fiber *next)
+{
+	baton_debug_clear();
+	san_leave(&f->san, &next->san);
+	san_thread(&f->san, &next->san);
+	f = fiber_of(baton_asm_switch(&f->ctx, &next->ctx));
+	san_arrive(&f->san);
+	baton_debug_arrive(w, f);
+	return f->worker;
+}
+
+static inline struct baton_worker *
+switch_now_to_scheduler(struct baton_worker *w, struct baton_fiber *f,
+			void (*loop)(void *))
+{
+	baton_debug_clear();
+	san_leave(&f->san, &w->san);
+	san_thread(&f->san, &w->san);
+	f = fiber_of(baton_asm_leave(&f->ctx, w->sys_sp, loop, w));
+	san_arrive(&f->san);
+	baton_debug_arrive(w, f);
+	return f->worker;
+}
+
+/*
+ * The same, but it is recorded first. Apart, so that the others need not keep
+ * anything over a call: that is a register to be saved, in each yield.
+ */
+struct baton_worker *baton_switch_traced(struct baton_worker *w,
+					 struct baton_fiber *f,
+					 struct baton_fiber *next) TRACE_COLD;
+struct baton_worker *baton_switch_traced_to_scheduler(struct baton_worker *w,
+						      struct baton_fiber *f,
+						      void (*loop)(void *))
+	TRACE_COLD;
+
 /*
  * The current fiber @f leaves @w to @next. Returns, once @f has been resumed,
  * the worker that it is on then.
@@ -69,18 +110,17 @@ static inline struct baton_worker *switch_to(struct baton_worker *w,
 {
 	debug_assert_fiber(w, f);
 	baton_held_leave(w, f);
+	probe2(switch, f, next);
 	sched_resume(w, next);
-	if (unlikely(w->cxx)) {
-		cxx_leave(w, f);
-		cxx_arrive(w, next);
+	if (unlikely(w->extra)) {
+		if (w->extra & EXTRA_CXX) {
+			cxx_leave(w, f);
+			cxx_arrive(w, next);
+		}
+		if (w->extra & EXTRA_TRACE)
+			return baton_switch_traced(w, f, next);
 	}
-	baton_debug_clear();
-	san_leave(&f->san, &next->san);
-	san_thread(&f->san, &next->san);
-	f = fiber_of(baton_asm_switch(&f->ctx, &next->ctx));
-	san_arrive(&f->san);
-	baton_debug_arrive(w, f);
-	return f->worker;
+	return switch_now(w, f, next);
 }
 
 /* The same to the scheduler, @loop(@w), on the system stack. */
@@ -90,15 +130,14 @@ switch_to_scheduler(struct baton_worker *w, struct baton_fiber *f,
 {
 	debug_assert_fiber(w, f);
 	baton_held_leave(w, f);
-	if (unlikely(w->cxx))
-		cxx_leave(w, f);
-	baton_debug_clear();
-	san_leave(&f->san, &w->san);
-	san_thread(&f->san, &w->san);
-	f = fiber_of(baton_asm_leave(&f->ctx, w->sys_sp, loop, w));
-	san_arrive(&f->san);
-	baton_debug_arrive(w, f);
-	return f->worker;
+	probe2(switch, f, 0);
+	if (unlikely(w->extra)) {
+		if (w->extra & EXTRA_CXX)
+			cxx_leave(w, f);
+		if (w->extra & EXTRA_TRACE)
+			return baton_switch_traced_to_scheduler(w, f, loop);
+	}
+	return switch_now_to_scheduler(w, f, loop);
 }
 
 /* The scheduler of @w goes to @f, and does not come back here. */
@@ -106,9 +145,14 @@ static inline _Noreturn __attribute__((always_inline)) void
 switch_from_scheduler(struct baton_worker *w, struct baton_fiber *f)
 {
 	debug_assert_system(w);
+	probe2(switch, 0, f);
 	sched_resume(w, f);
-	if (unlikely(w->cxx))
-		cxx_arrive(w, f);
+	if (unlikely(w->extra)) {
+		if (w->extra & EXTRA_CXX)
+			cxx_arrive(w, f);
+		if (w->extra & EXTRA_TRACE)
+			baton_trace_switch(w, NULL, f);
+	}
 	san_leave(&w->san, &f->san);
 	san_thread(&w->san, &f->san);
 	baton_asm_enter(&f->ctx);
@@ -119,9 +163,14 @@ static inline __attribute__((always_inline)) struct baton_ctx *
 switch_ended(struct baton_worker *w, struct baton_fiber *f,
 	     struct baton_fiber *next)
 {
+	probe2(switch, f, next);
 	sched_resume(w, next);
-	if (unlikely(w->cxx))
-		cxx_arrive(w, next);
+	if (unlikely(w->extra)) {
+		if (w->extra & EXTRA_CXX)
+			cxx_arrive(w, next);
+		if (w->extra & EXTRA_TRACE)
+			baton_trace_switch(w, f, next);
+	}
 	san_leave(&f->san, &next->san);
 	san_thread(&f->san, &next->san);
 	return &next->ctx;

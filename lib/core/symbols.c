@@ -80,11 +80,14 @@ static void next_path(struct maps *m, char *path, size_t size)
 	path[n] = 0;
 }
 
-/* Which file is mapped at @addr, and where in the file is that? */
-static bool find_file(uintptr_t addr, char *path, size_t size,
+/*
+ * Which file is mapped at @addr, and where in the file is that? @maps is the
+ * name of what the kernel tells of the process.
+ */
+static bool find_file(const char *maps, uintptr_t addr, char *path, size_t size,
 		      uintptr_t *offset)
 {
-	struct maps m = { .fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC) };
+	struct maps m = { .fd = open(maps, O_RDONLY | O_CLOEXEC) };
 	uintptr_t start, end = 0;
 
 	if (m.fd < 0)
@@ -212,10 +215,15 @@ static void find_function(const struct image *f, uintptr_t at, uintptr_t bias,
 
 bool baton_symbol_find(struct symbol *s, uintptr_t addr)
 {
+	return baton_symbol_find_in(s, "/proc/self/maps", addr);
+}
+
+bool baton_symbol_find_in(struct symbol *s, const char *maps, uintptr_t addr)
+{
 	char path[512];
 	struct image f;
 
-	if (!find_file(addr, path, sizeof(path), &s->offset))
+	if (!find_file(maps, addr, path, sizeof(path), &s->offset))
 		return false;
 	memcpy(s->name, path, sizeof(s->name) - 1);
 	s->name[sizeof(s->name) - 1] = 0;

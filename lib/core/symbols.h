@@ -35,4 +35,8 @@ static inline uintptr_t symbol_code(uintptr_t fn)
  */
 bool baton_symbol_find(struct symbol *s, uintptr_t addr);
 
+/* The same in the process whose /proc/PID/maps is @maps, as far as its files
+ * are found by the names that they have there. */
+bool baton_symbol_find_in(struct symbol *s, const char *maps, uintptr_t addr);
+
 #endif /* BATON_CORE_SYMBOLS_H */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "probe.h"
 #include "region.h"
 #include "rt.h"
 #include "waiter.h"
@@ -109,6 +110,7 @@ static struct waiter **advance_locked(struct timers *ts, uint64_t now,
 				insert_locked(ts, t);
 				continue;
 			}
+			probe2(timer, t, t->when << TIMER_SHIFT);
 			*last = t->fire(t);
 			while (*last)
 				last = &(*last)->next;

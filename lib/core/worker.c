@@ -105,6 +105,7 @@ int __baton_worker_attach(struct baton_worker *w)
 	w->rare = READ_ONCE(rt->fence) ? RARE_FENCE : 0;
 	w->errnop = &errno;
 	w->cxx = rt->cxx ? rt->cxx() : NULL;
+	w->extra = w->cxx ? EXTRA_CXX : 0;
 	baton_san_thread_init(&w->san);
 	baton_debug_attach(w);
 	baton_fault_stack_create(w);

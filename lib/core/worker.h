@@ -17,6 +17,10 @@
 #include "rt.h"
 #include "sanitize.h"
 
+/* baton_worker.extra */
+#define EXTRA_CXX	1u	/* @cxx is not NULL */
+#define EXTRA_TRACE	2u	/* see trace.h */
+
 /**
  * struct baton_worker - a worker
  * @slot:    its words in the shared region; constant
@@ -47,6 +51,8 @@
  * @depth:   callbacks in progress; anybody may read it
  * @adopted: the thread is not the library's; see adopted.h
  * @cxx:     this thread's C++ globals, see cxx.h; NULL without C++; constant
+ * @extra:   what there is to do at each switch, which in a program of C that
+ *           nobody traces is nothing: EXTRA_*
  * @exits:   what the thread's end does, if it comes while it is a worker; NULL:
  *           that is an error, which ends the process
  * @control: of an adopted thread when it was: its control words
@@ -72,6 +78,7 @@ struct baton_worker {
 	bool polling;
 	bool leaves;
 	struct cxx *cxx;
+	uint32_t extra;
 	void (*exits)(struct baton_worker *w);
 	struct baton_worker *next;	/* of a list in rt.h */
 	pthread_t thread;

@@ -72,6 +72,7 @@
 #include "../core/clock.h"
 #include "../core/fatal.h"
 #include "../core/polling.h"
+#include "../core/probe.h"
 
 #define CHUNK_BITS	6
 #define CHUNK_DESCS	(1 << CHUNK_BITS)
@@ -144,6 +145,7 @@ collect(const struct poller *p, struct epoll_event *events, int timeout)
 		baton_fatal(
 			"the program has closed a descriptor of the library's");
 	errno = saved;
+	probe2(poll, n, timeout);
 	return n < 0 ? 0 : n;
 }
 

@@ -20,6 +20,7 @@
 #include "../core/clock.h"
 #include "../core/fence.h"
 #include "../core/reason.h"
+#include "../core/trace.h"
 #include "../core/worker.h"
 #include "bunk.h"
 #include "tier.h"
@@ -162,6 +163,8 @@ static bool retake(struct baton_rt *rt, unsigned int p, bool work)
 			fences_on(rt);
 		return false;
 	}
+	if (unlikely(trace_on()))
+		baton_trace_handoff(p, index);
 	if (!baton_bunk_wake(rt, p, TIER_ANY))
 		count((uint64_t *)&rt->recs[p].handoffs);
 	return true;

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* main.c - baton-top: what the fibers of another process do. */
+#include <getopt.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "top.h"
+
+static const char usage_text[] =
+"Usage: baton-top [OPTION]... PID\n"
+"Show the processors, workers and fibers of a program that runs libbaton.\n"
+"\n"
+"  -b, --batch      plain lines, though standard output is a terminal\n"
+"  -d, --delay S    look every S seconds (1)\n"
+"  -f, --fibers     list each fiber\n"
+"  -n, --count N    look N times, as plain lines\n"
+"      --json       an object for each look, one a line\n"
+"      --help       this text\n"
+"      --version    the version\n";
+
+static const struct option options[] = {
+	{ "batch", no_argument, NULL, 'b' },
+	{ "delay", required_argument, NULL, 'd' },
+	{ "fibers", no_argument, NULL, 'f' },
+	{ "count", required_argument, NULL, 'n' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ NULL, 0, NULL, 0 }
+};
+
+static void __attribute__((noreturn)) usage_error(const char *what,
+						  const char *arg)
+{
+	fprintf(stderr, "baton-top: %s: %s\n", what, arg);
+	fputs("Try 'baton-top --help'.\n", stderr);
+	exit(1);
+}
+
+static double number(const char *arg, double min, double max)
+{
+	char *end;
+	double v = strtod(arg, &end);
+
+	if (end == arg || *end || !(v >= min && v <= max))
+		usage_error("bad number", arg);
+	return v;
+}
+
+int next_view(struct top *top)
+{
+	view_free(&top->was);
+	top->was = top->now;
+	top->now = (struct view){ 0 };
+	return view_take(&top->target, &top->now);
+}
+
+static int plain_run(struct top *top, double seconds, unsigned long count)
+{
+	struct timespec pause = {
+		.tv_sec = (time_t)seconds,
+		.tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9),
+	};
+	int ret = 0;
+
+	for (unsigned long i = 0; !count || i < count; i++) {
+		if (i)
+			nanosleep(&pause, NULL);
+		ret = next_view(top);
+		if (ret)
+			return i ? 1 : ret;
+		if (top->json)
+			show_json(stdout, top);
+		else
+			show_lines(stdout, top);
+		if (!top->json && (!count || i + 1 < count))
+			putchar('\n');
+		if (fflush(stdout))
+			return 0;	/* nobody reads any more */
+	}
+	return ret;
+}
+
+int main(int argc, char **argv)
+{
+	bool batch = false, counted = false;
+	unsigned long count = 0;
+	struct top top = { 0 };
+	double seconds = 1;
+	int opt, ret;
+
+	while ((opt = getopt_long(argc, argv, "bd:fn:", options, NULL)) != -1)
+		switch (opt) {
+		case 'b':
+			batch = true;
+			break;
+		case 'd':
+			seconds = number(optarg, 0.001, 86400);
+			break;
+		case 'f':
+			top.list = true;
+			break;
+		case 'n':
+			count = (unsigned long)number(optarg, 1, 1e9);
+			counted = true;
+			break;
+		case 'j':
+			top.json = true;
+			break;
+		case 'h':
+			fputs(usage_text, stdout);
+			return 0;
+		case 'V':
+			puts("baton-top " BATON_TOOLS_VERSION);
+			return 0;
+		default:
+			usage_error("bad option", argv[optind - 1]);
+		}
+	if (optind + 1 != argc)
+		usage_error("one process is to be named",
+			    optind < argc ? argv[optind + 1] : "none was");
+	if (target_open(&top.target, (pid_t)number(argv[optind], 1, 4194304),
+			false))
+		return 1;
+	if (!batch && !top.json && !counted && screen_can())
+		ret = screen_run(&top, seconds);
+	else
+		ret = plain_run(&top, seconds, count);
+	/* Its end is no error if something was to be seen before. */
+	if (ret && !top.was.when)
+		fprintf(stderr, "baton-top: process %d: %s\n",
+			(int)top.target.pid,
+			ret > 0 ? "no scheduler runs" : "cannot be read");
+	ret = ret && !top.was.when;
+	view_free(&top.now);
+	view_free(&top.was);
+	target_close(&top.target);
+	return ret;
+}

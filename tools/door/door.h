@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * door.h - another process that runs fibers, seen through its door; see
+ * lib/core/door.h. What is read may be changing, and none of it is trusted.
+ */
+#ifndef TOOLS_DOOR_H
+#define TOOLS_DOOR_H
+
+#include <linux/baton.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "../../lib/core/door.h"
+
+#define NAME_SIZE 32
+
+/**
+ * struct target - the process
+ * @mem:  its memory, /proc/PID/mem
+ * @at:   where its door lies
+ * @door: that record, as it was last read
+ */
+struct target {
+	pid_t pid;
+	int mem;
+	uintptr_t at;
+	struct door door;
+};
+
+/* 0; or -1, and a message on standard error. @writes: is it to be written to? */
+int target_open(struct target *t, pid_t pid, bool writes);
+void target_close(struct target *t);
+
+/* @n bytes at @at; false: not to be had. */
+bool target_read(const struct target *t, uintptr_t at, void *to, size_t n);
+bool target_write(const struct target *t, uintptr_t at, const void *from,
+		  size_t n);
+
+/* Does the process live? */
+bool target_lives(const struct target *t);
+
+/* The name of the function at @fn, for as long as the program runs. */
+const char *target_function(const struct target *t, uintptr_t fn);
+
+/* What a fiber does. */
+enum what {
+	FIBER_RUNS,
+	FIBER_CALLS,	/* in a foreign call */
+	FIBER_READY,	/* waits for a processor */
+	FIBER_PARKS,
+	FIBER_JOINS,
+	FIBER_WAITS,	/* for anything else */
+	FIBER_WHATS,
+};
+
+extern const char *const fiber_whats[FIBER_WHATS];
+
+struct fiber {
+	uintptr_t at;
+	uintptr_t fn;
+	char name[NAME_SIZE];
+	enum what what;
+	int worker;	/* -1: none */
+};
+
+struct worker {
+	unsigned int n;
+	struct baton_slot slot;
+	uintptr_t fiber;
+	unsigned int depth;
+	bool adopted;
+	bool polling;
+	bool has_proc;
+};
+
+struct proc {
+	bool idle;
+	struct baton_proc_rec rec;
+	uint64_t steals;
+	uint64_t spawns;
+};
+
+/**
+ * struct view - what there was at about one time
+ * @when:   nanoseconds of CLOCK_MONOTONIC
+ * @tier:   enum baton_tier
+ * @spawns: by threads that have no processor
+ */
+struct view {
+	int64_t when;
+	uint32_t tier;
+	struct baton_header hdr;
+	uint64_t spawns;
+	struct proc *procs;
+	unsigned int nprocs;
+	struct worker *workers;
+	unsigned int nworkers;
+	struct fiber *fibers;
+	size_t nfibers;
+};
+
+/*
+ * Look. 0; 1 no scheduler runs; -1 it cannot be read, or has changed too much
+ * meanwhile. view_free() follows in any case.
+ */
+int view_take(struct target *t, struct view *v);
+void view_free(struct view *v);
+
+/* The fiber whose record lies at @at: its name and function alone. */
+bool view_fiber(const struct target *t, uintptr_t at, struct fiber *f);
+
+/* One more fiber, as a copy of @f; false: no memory. */
+bool view_add(struct view *v, const struct fiber *f);
+
+#endif /* TOOLS_DOOR_H */
