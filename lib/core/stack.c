@@ -51,24 +51,6 @@
 #define SLAB_STACKS_MAX	1024u
 #define SLAB_BYTES_MAX	((size_t)128 << 20)
 
-/* At the start of its mapping. */
-struct stack_slab {
-	struct stack_slab *next;
-	struct stack_slab *next_bare;
-	struct stack_class *class;	/* NULL: of baton_stack_map() */
-	size_t bytes;
-	size_t size;		/* of each stack */
-	unsigned int n;		/* stacks */
-	enum guard guard;
-	int uffd;		/* guard.h's; -1: none */
-	uint8_t special;	/* of its fibers */
-	char *stacks;		/* the first one's guard */
-	uintptr_t shadows;	/* mapping of their shadow stacks; 0: none */
-	size_t shadow_size;	/* of each */
-	unsigned int nbare;
-	uint16_t bare[];	/* which; the last is the next to be used */
-};
-
 static size_t page_size(void)
 {
 	return (size_t)sysconf(_SC_PAGESIZE);
@@ -172,11 +154,6 @@ static bool shadows_map(struct stack_slab *slab, size_t foreign)
 	return slab->shadows;
 }
 
-static size_t stack_step(const struct stack_slab *slab)
-{
-	return slab->size + page_size();
-}
-
 /*
  * LeakSanitizer skips what the process may not read, but cannot know of markers,
  * and would die of the first: then each stack is told to it when it is dressed.
@@ -213,6 +190,7 @@ static struct stack_slab *slab_map(size_t size, unsigned int n, size_t room,
 	madvise(slab, bytes, MADV_NOHUGEPAGE);
 	slab->bytes = bytes;
 	slab->size = size;
+	slab->step = size + page_size();
 	slab->n = n;
 	slab->class = NULL;
 	slab->special = 0;
@@ -241,7 +219,7 @@ out:
 static struct baton_fiber *fiber_at(const struct stack_slab *slab,
 				    unsigned int n)
 {
-	uintptr_t top = (uintptr_t)slab->stacks + (n + 1) * stack_step(slab);
+	uintptr_t top = (uintptr_t)slab->stacks + (n + 1) * slab->step;
 
 	top -= n % 16 * 128 + sizeof(struct baton_fiber);
 	return (struct baton_fiber *)(top & ~(uintptr_t)63);
@@ -277,7 +255,7 @@ static void slab_unmap(struct stack_slab *slab)
 /* Stack @n of @slab, which was bare, gets its record. */
 static struct baton_fiber *dress(struct stack_slab *slab, unsigned int n)
 {
-	char *low = slab->stacks + n * stack_step(slab);
+	char *low = slab->stacks + n * slab->step;
 	struct baton_fiber *f = fiber_at(slab, n);
 	int saved = errno;
 
@@ -628,7 +606,7 @@ static unsigned int give_back(struct stack_pool *pool, struct stack_class *c)
 		struct stack_slab *slab = fibers[i]->slab;
 
 		which[i] = (size_t)((char *)fibers[i]->base - slab->stacks) /
-			   stack_step(slab);
+			   slab->step;
 		slabs[i] = undress(pool, fibers[i]) ? slab : NULL;
 	}
 	pthread_mutex_lock(&pool->lock);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base.h"
+#include "guard.h"
 
 #define STACK_SIZE_MIN		((size_t)16 << 10)
 #define STACK_SIZE_MAX		((size_t)1 << 30)
@@ -23,7 +24,26 @@
 #define MAGAZINE_SIZE		64u
 
 struct baton_fiber;
-struct stack_slab;
+struct stack_class;
+
+/* One mapping of stacks of a size, at the start of it. See stack.c. */
+struct stack_slab {
+	struct stack_slab *next;
+	struct stack_slab *next_bare;
+	struct stack_class *class;	/* NULL: of baton_stack_map() */
+	size_t bytes;
+	size_t size;		/* of each stack */
+	size_t step;		/* from one to the next */
+	unsigned int n;		/* stacks */
+	enum guard guard;
+	int uffd;		/* guard.h's; -1: none */
+	uint8_t special;	/* of its fibers */
+	char *stacks;		/* the first one's guard */
+	uintptr_t shadows;	/* mapping of their shadow stacks; 0: none */
+	size_t shadow_size;	/* of each */
+	unsigned int nbare;
+	uint16_t bare[];	/* which; the last is the next to be used */
+};
 
 /**
  * struct magazine - fibers with stacks that nobody uses
