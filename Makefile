@@ -29,6 +29,7 @@ libdir ?= $(prefix)/lib
 includedir ?= $(prefix)/include
 mandir ?= $(prefix)/share/man
 bindir ?= $(prefix)/bin
+datadir ?= $(prefix)/share
 
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wmissing-prototypes -Wpointer-arith -Wshadow
@@ -87,6 +88,7 @@ LIB_SRC :=			\
 	lib/core/guard.c	\
 	lib/core/interrupt.c	\
 	lib/core/key.c		\
+	lib/core/layout.c	\
 	lib/core/list.c	\
 	lib/core/lock.c	\
 	lib/core/polling.c	\
@@ -364,6 +366,11 @@ PAGES3 := $(wildcard lib/man/*.3)
 PAGES7 := $(wildcard lib/man/*.7)
 PAGES8 := $(wildcard $(TOOLS:%=tools/%/*.8))
 
+# gdb looks for it there when it loads the library; for a program that the archive
+# was linked into it is to be named.
+GDB_SCRIPT := tools/gdb/baton-gdb.py
+GDB_DIR := $(datadir)/gdb/auto-load$(libdir)
+
 define install_wrap
 install -m 755 $(WRAP) $D$(libdir)/libbaton-wrap.so.$(VERSION)"
 	ln -sf libbaton-wrap.so.$(VERSION) $D$(libdir)/libbaton-wrap.so.0"
@@ -385,6 +392,9 @@ install: all
 	    -e 's|@version@|$(VERSION)|' \
 	    -e 's|@private@|$(strip $(URING_LIBS) -pthread)|' \
 	    lib/libbaton.pc.in >$D$(libdir)/pkgconfig/baton.pc"
+	install -d $D$(GDB_DIR)" $D$(datadir)/baton"
+	install -m 644 $(GDB_SCRIPT) $D$(datadir)/baton"
+	install -m 644 $(GDB_SCRIPT) $D$(GDB_DIR)/libbaton.so.$(VERSION)-gdb.py"
 	install -m 755 $(TOOLS:%=$(O)/%) $D$(bindir)"
 	install -m 644 $(PAGES3) $D$(mandir)/man3"
 	install -m 644 $(PAGES7) $D$(mandir)/man7"
@@ -404,7 +414,10 @@ uninstall:
 	rm -f $D$(libdir)/libbaton.so.0" $D$(libdir)/libbaton.so"
 	rm -f $D$(libdir)/libbaton-wrap.so.$(VERSION)"
 	rm -f $D$(libdir)/libbaton-wrap.so.0" $D$(libdir)/libbaton-wrap.so"
-	rm -f $D$(libdir)/pkgconfig/baton.pc"
+	rm -f $D$(libdir)/pkgconfig/baton.pc" $D$(datadir)/baton/baton-gdb.py"
+	rm -f $D$(GDB_DIR)/libbaton.so.$(VERSION)-gdb.py"
+	[ ! -d $D$(datadir)/baton" ] || \
+		rmdir --ignore-fail-on-non-empty $D$(datadir)/baton"
 	rm -f $D$(bindir)/baton-bench" $D$(bindir)/baton-sum"
 	for f in $(OLD_PAGES); do rm -f $D$(mandir)/$$f" || exit; done
 
@@ -422,7 +435,7 @@ help:
 	@echo 'make examples    servers and the like, in build/examples/'
 	@echo 'make style       what the style checks find'
 	@echo 'make deps        install the packages that all this needs'
-	@echo 'make install     DESTDIR, prefix, libdir, includedir, mandir, bindir'
+	@echo 'make install     DESTDIR, prefix, libdir, includedir, mandir, bindir, datadir'
 	@echo 'make uninstall   with the same ones: remove what was installed'
 	@echo '                 (CRYPTO=: without baton-sum, as where there is no OpenSSL;'
 	@echo '                 URING=: files by foreign calls, as where there is no liburing)'

@@ -44,6 +44,7 @@
 #include "config.h"
 #include "fatal.h"
 #include "fiber.h"
+#include "layout.h"
 #include "polling.h"
 #include "proc.h"
 #include "reason.h"
@@ -181,6 +182,7 @@ static int create_and_run(const struct baton_config *cfg, baton_fn fn,
 	rt->watch_slack = cfg->timer_slack;
 	rt->calls_only = cfg->io == BATON_IO_CALL;
 	rt->users = 1;
+	rt->layout = &baton_layout;
 	rt->cxx = baton_cxx_find();
 	baton_global_init(&rt->global);
 	baton_deadlock_init(&rt->deadlock, cfg->deadlock);
