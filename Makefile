@@ -81,6 +81,7 @@ LIB_SRC :=			\
 	lib/core/cxx.c		\
 	lib/core/deadlock.c	\
 	lib/core/debug.c	\
+	lib/core/dump.c	\
 	lib/core/fatal.c	\
 	lib/core/fence.c	\
 	lib/core/fiber.c	\

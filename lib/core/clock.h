@@ -25,7 +25,7 @@ static inline int64_t tick_ns(void)
 }
 
 /*
- * The same in units of 4.2 ms, which wrap after 208 days: when a wait began, for
+ * The same in units of 4.2 ms, which wrap after 208 days: when a wait began, in
  * reports of how long ago that was.
  */
 #define STAMP_SHIFT	22

@@ -42,6 +42,7 @@
 #include "../tier/tier.h"
 #include "adopted.h"
 #include "config.h"
+#include "dump.h"
 #include "fatal.h"
 #include "fiber.h"
 #include "layout.h"
@@ -116,17 +117,19 @@ static int start(struct baton_rt *rt, const struct baton_config *cfg,
 }
 
 /* Steps 1 to 6 of the end, and all that comes before. */
-static int run(struct baton_rt *rt)
+static int run(struct baton_rt *rt, int dump)
 {
 	int err;
 
 	baton_fault_handler_install();
+	baton_dump_install(dump);
 	smp_store_release(&baton_rt_running, rt);
 	err = baton_threads_run(rt);
 	/* No fiber has run, but a thread may have called back already. */
 	if (err)
 		baton_sched_stop(rt);
 	baton_adopted_drain(rt);
+	baton_dump_remove(dump);
 	baton_interrupt_uninit();
 	baton_fault_handler_remove();
 	return err;
@@ -191,7 +194,7 @@ static int create_and_run(const struct baton_config *cfg, baton_fn fn,
 	rt->keep = keep_ns(cfg->worker_keep);
 	err = start(rt, cfg, fn, arg);
 	if (!err)
-		err = run(rt);
+		err = run(rt, cfg->dump);
 	if (!err && result)
 		*result = rt->main->result;
 	end(rt);

@@ -528,6 +528,26 @@ void baton_stack_pool_each(struct stack_pool *pool,
 	pthread_mutex_unlock(&pool->lock);
 }
 
+bool baton_stack_pool_has(struct stack_pool *pool, const struct baton_fiber *f)
+{
+	bool has = false;
+
+	pthread_mutex_lock(&pool->lock);
+	for (struct stack_slab *slab = pool->slabs; slab && !has;
+	     slab = slab->next) {
+		size_t at = (uintptr_t)f - (uintptr_t)slab->stacks;
+		unsigned int n = (unsigned int)(at / slab->step);
+
+		if ((uintptr_t)f < (uintptr_t)slab->stacks || at / slab->step >= slab->n)
+			continue;
+		has = f == fiber_at(slab, n);
+		for (unsigned int i = 0; has && i < slab->nbare; i++)
+			has = slab->bare[i] != n;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return has;
+}
+
 /* --- giving memory back ------------------------------------------------- */
 
 /* So much at a time, and a pause: the watcher has other things to do. */

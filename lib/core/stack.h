@@ -175,6 +175,9 @@ void baton_stack_pool_each(struct stack_pool *pool,
 			   void (*fn)(struct baton_fiber *f, void *arg),
 			   void *arg);
 
+/* Is @f, which may be any address, the record of a fiber that is not bare? */
+bool baton_stack_pool_has(struct stack_pool *pool, const struct baton_fiber *f);
+
 /* @bytes in whole pages, or 0 when out of bounds. */
 size_t baton_stack_size_check(size_t bytes);
 

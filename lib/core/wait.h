@@ -102,6 +102,16 @@ static inline uintptr_t wait_fd(int fd)
 	return (uintptr_t)fd << 1 | 1;
 }
 
+static inline bool wait_is_fd(uintptr_t on)
+{
+	return on & 1;
+}
+
+static inline int wait_fd_of(uintptr_t on)
+{
+	return (int)(on >> 1);
+}
+
 /* A wait begins, of the fiber that @w runs, if any. */
 static inline void wait_note(struct baton_worker *w, uintptr_t on)
 {
