@@ -52,7 +52,8 @@ static inline void baton_ctx_init(struct baton_ctx *ctx, void *top,
 				  struct baton_ctx *(*entry)(struct baton_ctx *))
 {
 	ctx->sp = top;
-	ctx->entry = entry;
+	/* As one access: who lists fibers looks. */
+	__atomic_store_n(&ctx->entry, entry, __ATOMIC_RELAXED);
 	baton_control_save(ctx);
 }
 

@@ -34,6 +34,7 @@ int baton_dump(int fd)
 
 /* --- on a signal ------------------------------------------------------------ */
 
+static struct sigaction before;	/* as the signal was */
 static uint32_t wanted;
 static uint32_t handlers;	/* that are at work */
 
@@ -54,25 +55,27 @@ static void on_signal(int sig)
 
 void baton_dump_install(int signal)
 {
-	struct sigaction sa = { .sa_flags = SA_RESTART }, old;
+	struct sigaction sa = { .sa_flags = SA_RESTART };
 
 	WRITE_ONCE(wanted, 0);
 	if (!signal)
 		return;
 	sa.sa_handler = on_signal;
 	sigfillset(&sa.sa_mask);
-	if (!sigaction(signal, NULL, &old) && old.sa_handler == SIG_DFL)
+	/* Shells have what they start in the background ignore SIGQUIT. */
+	if (!sigaction(signal, NULL, &before) &&
+	    (before.sa_handler == SIG_DFL || before.sa_handler == SIG_IGN))
 		sigaction(signal, &sa, NULL);
 }
 
 void baton_dump_remove(int signal)
 {
-	struct sigaction sa = { .sa_handler = SIG_DFL }, old;
+	struct sigaction now;
 
 	if (!signal)
 		return;
-	if (!sigaction(signal, NULL, &old) && old.sa_handler == on_signal)
-		sigaction(signal, &sa, NULL);
+	if (!sigaction(signal, NULL, &now) && now.sa_handler == on_signal)
+		sigaction(signal, &before, NULL);
 	/* Full barrier: baton_rt_running before handlers. */
 	smp_mb();
 	while (READ_ONCE(handlers))

@@ -3,8 +3,8 @@
  * dump.h - what all fibers do, when a signal asks for it: BATON_DUMP in the
  * environment.
  *
- * The handler may have interrupted anybody, with any lock. So it leaves the dump
- * to the watcher, which it wakes.
+ * The handler may have interrupted anybody, with any lock. So it leaves the
+ * dump to the watcher, which it wakes.
  */
 #ifndef BATON_CORE_DUMP_H
 #define BATON_CORE_DUMP_H
@@ -13,7 +13,7 @@ struct baton_rt;
 
 /*
  * From here on @signal, if not 0, makes the watcher dump to standard error; if
- * the program handles it itself, or ignores it, it is left to the program.
+ * the program handles it itself, it is left to the program.
  */
 void baton_dump_install(int signal);
 

@@ -198,13 +198,6 @@ enum fiber_state {
 	FIBER_WAITS,
 };
 
-/* A plain look: it is written plainly, and may be over in any case. */
-NO_SANITIZE static __attribute__((noinline, unused)) bool
-fiber_is_new(const struct baton_fiber *f)
-{
-	return f->ctx.entry;
-}
-
 /*
  * By anybody, of a record that stays mapped. A fiber that is on its way may be
  * seen in the state that it comes to, or that it has left.
@@ -226,7 +219,7 @@ static inline enum fiber_state fiber_state(const struct baton_fiber *f)
 		return FIBER_WAITS;
 	if (READ_ONCE(f->ctx.on_stack))
 		return FIBER_RUNS;
-	return fiber_is_new(f) ? FIBER_NEW : FIBER_READY;
+	return READ_ONCE(f->ctx.entry) ? FIBER_NEW : FIBER_READY;
 }
 
 /* The name of @f, which may be changing, with a 0 in any case. */

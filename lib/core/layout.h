@@ -5,8 +5,8 @@
  *
  * The table is found by the name of its section, which is still there when all
  * symbols were stripped, in the shared library as in a program that the archive
- * was linked into. What it says is text and numbers, so that a script of another
- * version finds out what it does not know.
+ * was linked into. What it says is text and numbers, so that a script of
+ * another version finds out what it does not know.
  */
 #ifndef BATON_CORE_LAYOUT_H
 #define BATON_CORE_LAYOUT_H
@@ -23,8 +23,8 @@ struct baton_rt;
  * @magic:     LAYOUT_MAGIC
  * @running:   where the pointer to the scheduler is
  * @suspended: where that to a suspended fiber's code is, see routines.h
- * @entries:   offsets in bytes, sizes and other numbers; one without a name is the
- *             last
+ * @entries:   offsets in bytes, sizes and other numbers; one without a name is
+ *             the last
  */
 struct layout {
 	char magic[8];

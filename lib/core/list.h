@@ -12,7 +12,7 @@ void baton_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * where that can be told, the calls that led there. */
 void baton_list_waiting(struct baton_rt *rt);
 
-/* The same for all fibers but @f; those that do not wait with where they run. */
+/* The same for all but @f; those that do not wait with where they run. */
 void baton_list_others(struct baton_rt *rt, const struct baton_fiber *f);
 
 /* All workers, and what each is doing, in the belief that it is blocked. */
@@ -24,7 +24,7 @@ void baton_list_workers(struct baton_rt *rt);
  */
 int baton_list_all(struct baton_rt *rt, int fd);
 
-/* And those of threads that were adopted and are in a callback; with the lock. */
+/* And those of adopted threads that are in a callback; with the lock. */
 int baton_list_adopted_locked(struct baton_rt *rt, int fd);
 
 #endif /* BATON_CORE_LIST_H */

@@ -282,7 +282,7 @@ class Fiber:
                     frame = frame.older()
                 pcs = []
                 while frame and len(pcs) < FRAMES:
-                    pcs.append(frame.pc() - 1)
+                    pcs.append(frame.pc() - bool(pcs or not self.on_stack))
                     frame = frame.older()
                 return self.rt.symbols.where(tuple(pcs))
         except gdb.error as e:
