@@ -5,19 +5,23 @@
 # dump, on those of a program without symbols, and on those of the shared library
 # as it is installed, which brings its script along
 #
-# The program is gdb/states.c, which is built by the Makefile here.
+# usage: selftests/lib/t_gdb.sh [PROGRAM TRIPLET EMULATOR...]
+#
+# The program is gdb/states.c, which is built by the Makefile here. With
+# arguments it is that of another architecture, and gdb is told by the emulator's
+# stub: selftests/arch/run.
 
 set -u
 export LC_ALL=C BATON_TIER=poll
 ulimit -c unlimited 2>/dev/null
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
-program=$top/build/selftests/lib/states
+program=${1:-$top/build/selftests/lib/states}
 script=$top/tools/gdb/baton-gdb.py
 tmp=$(mktemp -d)
 pid=
 trap '[ -z "$pid" ] || kill -9 "$pid" 2>/dev/null; rm -rf "$tmp"' EXIT
-num=0 failed=0
+num=0 failed=0 gdb=gdb
 
 report()
 {
@@ -34,7 +38,7 @@ report()
 
 in_gdb()
 {
-	timeout 60 gdb -nx -batch -ex 'set pagination off' \
+	timeout 60 "$gdb" -nx -batch -ex 'set pagination off' \
 		-ex 'set debuginfod enabled off' -ex 'set width 0' \
 		"$@" >"$tmp/out" 2>&1 </dev/null
 }
@@ -51,7 +55,7 @@ start()
 
 stop()
 {
-	kill "-$1" "$pid"
+	kill "-$1" "$pid" 2>/dev/null
 	wait "$pid" 2>/dev/null
 	pid=
 }
@@ -162,6 +166,20 @@ grep -q 'it has' "$tmp/out" || {
 	echo "1..0 # SKIP a gdb without Python"
 	exit 0
 }
+
+if [ $# -gt 0 ]; then
+	gdb=gdb-multiarch root=/usr/$2
+	shift 2
+	"$@" -g "$tmp/stub" "$program" >/dev/null 2>&1 </dev/null &
+	pid=$!
+	until [ -S "$tmp/stub" ] || ! kill -0 "$pid"; do sleep 0.1; done
+	look emulated named -x "$script" -ex "set sysroot $root" \
+		-ex "file $program" -ex "target remote $tmp/stub" \
+		-ex 'break spin' -ex continue
+	stop KILL
+	echo "1..$num"
+	exit $failed
+fi
 
 start "$program"
 look live named -p "$pid" -x "$script"
