@@ -43,6 +43,7 @@ docdir ?= $(prefix)/share/doc/baton
 bashdir ?= $(prefix)/share/bash-completion/completions
 zshdir ?= $(prefix)/share/zsh/site-functions
 fishdir ?= $(prefix)/share/fish/vendor_completions.d
+datadir ?= $(prefix)/share
 
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wmissing-prototypes -Wpointer-arith -Wshadow
@@ -103,6 +104,7 @@ LIB_SRC :=			\
 	lib/core/deadlock.c	\
 	lib/core/debug.c	\
 	lib/core/door.c		\
+	lib/core/dump.c	\
 	lib/core/fatal.c	\
 	lib/core/fence.c	\
 	lib/core/fiber.c	\
@@ -111,6 +113,7 @@ LIB_SRC :=			\
 	lib/core/held.c		\
 	lib/core/interrupt.c	\
 	lib/core/key.c		\
+	lib/core/layout.c	\
 	lib/core/list.c	\
 	lib/core/lock.c	\
 	lib/core/polling.c	\
@@ -432,6 +435,11 @@ PAGES7 := $(wildcard lib/man/*.7)
 PAGES8 := $(wildcard $(TOOLS:%=tools/%/*.8))
 TEXTS := COPYING NEWS README.md
 
+# gdb looks for it there when it loads the library; for a program that the archive
+# was linked into it is to be named.
+GDB_SCRIPT := tools/gdb/baton-gdb.py
+GDB_DIR := $(datadir)/gdb/auto-load$(libdir)
+
 define install_wrap
 install -m 755 $(WRAP) $D$(libdir)/libbaton-wrap.so.$(VERSION)"
 	ln -sf libbaton-wrap.so.$(VERSION) $D$(libdir)/libbaton-wrap.so.0"
@@ -474,6 +482,9 @@ install: all
 	for f in config config-version; do $(call fill_in, \
 		"tools/package/baton-$$f.cmake.in") \
 		>$D$(libdir)/cmake/baton/baton-$$f.cmake" || exit; done
+	install -d $D$(GDB_DIR)" $D$(datadir)/baton"
+	install -m 644 $(GDB_SCRIPT) $D$(datadir)/baton"
+	install -m 644 $(GDB_SCRIPT) $D$(GDB_DIR)/libbaton.so.$(VERSION)-gdb.py"
 	install -m 755 $(TOOLS:%=$(O)/%) $D$(bindir)"
 	$(call install_pages,$(PAGES3),man3)
 	$(if $(PAGES4),$(call install_pages,$(PAGES4),man4))
@@ -509,7 +520,10 @@ uninstall:
 	rm -f $D$(libdir)/libbaton.so.0" $D$(libdir)/libbaton.so"
 	rm -f $D$(libdir)/libbaton-wrap.so.$(VERSION)"
 	rm -f $D$(libdir)/libbaton-wrap.so.0" $D$(libdir)/libbaton-wrap.so"
-	rm -f $D$(libdir)/pkgconfig/baton.pc"
+	rm -f $D$(libdir)/pkgconfig/baton.pc" $D$(datadir)/baton/baton-gdb.py"
+	rm -f $D$(GDB_DIR)/libbaton.so.$(VERSION)-gdb.py"
+	[ ! -d $D$(datadir)/baton" ] || \
+		rmdir --ignore-fail-on-non-empty $D$(datadir)/baton"
 	rm -f $D$(bindir)/baton-bench" $D$(bindir)/baton-sum"
 	rm -f $D$(bindir)/baton-top" $D$(bindir)/baton-trace"
 	for f in $(OLD_PAGES); do rm -f $D$(mandir)/$$f" || exit; done

@@ -57,8 +57,25 @@ __morestack:
 #define STACK_CHANGED			\
 	.size __morestack, . - __morestack + 1
 
-/* The code here never needs an executable stack. */
+/*
+ * Where a suspended fiber is, for debuggers: by the CFI there, all its registers
+ * lie at its sp. No symbol of the code's, which would come before its name.
+ * And the code here never needs an executable stack.
+ */
+#ifdef __LP64__
+#define ASM_WORD			.8byte
+#else
+#define ASM_WORD			.4byte
+#endif
 #define END_OF_FILE			\
+	.section .data.rel.ro, "aw", %progbits; \
+	.balign __SIZEOF_POINTER__;	\
+	.globl baton_asm_suspended;	\
+	.hidden baton_asm_suspended;	\
+	.type baton_asm_suspended, %object; \
+	.size baton_asm_suspended, __SIZEOF_POINTER__; \
+baton_asm_suspended:			\
+	ASM_WORD .Lgo_on;		\
 	.section .note.GNU-stack, "", %progbits
 
 #endif /* BATON_ASM_COMMON_H */

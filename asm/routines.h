@@ -38,6 +38,9 @@ void baton_asm_start(void (*fn)(void *), void *arg, void **save);
 /* Drop the current frames and return from the baton_asm_start() of @sp. */
 _Noreturn void baton_asm_finish(void *sp);
 
+/* Code by whose CFI the registers of any suspended fiber are found. */
+extern const uintptr_t baton_asm_suspended;
+
 #pragma GCC visibility pop
 
 /*
@@ -49,7 +52,8 @@ static inline void baton_ctx_init(struct baton_ctx *ctx, void *top,
 				  struct baton_ctx *(*entry)(struct baton_ctx *))
 {
 	ctx->sp = top;
-	ctx->entry = entry;
+	/* As one access: who lists fibers looks. */
+	__atomic_store_n(&ctx->entry, entry, __ATOMIC_RELAXED);
 	baton_control_save(ctx);
 }
 

@@ -24,6 +24,17 @@ static inline int64_t tick_ns(void)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
+/*
+ * The same in units of 4.2 ms, which wrap after 208 days: when a wait began, in
+ * reports of how long ago that was.
+ */
+#define STAMP_SHIFT	22
+
+static inline uint32_t tick_stamp(void)
+{
+	return (uint32_t)(tick_ns() >> STAMP_SHIFT);
+}
+
 /* @ns, 0 or more, as system calls have it. */
 static inline struct timespec timespec_of(int64_t ns)
 {

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/baton.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -208,6 +209,21 @@ static int env_deadlock(struct baton_config *cfg)
 	return err;
 }
 
+static int env_dump(struct baton_config *cfg)
+{
+	static const char *const words[] = {
+		"off", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2",
+	};
+	static const int signals[] = { 0, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 };
+	unsigned int word = 0;
+	int err = env_word("BATON_DUMP", words, sizeof(words) / sizeof(words[0]),
+			   "not SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 or off",
+			   &word);
+
+	cfg->dump = signals[word];
+	return err;
+}
+
 static int env_handoff(struct baton_config *cfg)
 {
 	static const char *const words[] = {
@@ -258,6 +274,8 @@ static int config_env(struct baton_config *cfg)
 		err = env_handoff(cfg);
 	if (!err)
 		err = env_io(cfg);
+	if (!err)
+		err = env_dump(cfg);
 	return err ? err : env_deadlock(cfg);
 }
 

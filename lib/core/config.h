@@ -29,6 +29,7 @@ enum handoff_mode {
  * @handoff:     when a processor is taken from who blocks
  * @io:          how files are waited for
  * @deadlock:    what is to be done when all fibers are asleep
+ * @dump:        the signal that asks what they all do; 0: none
  */
 struct baton_config {
 	unsigned int nprocs;
@@ -41,6 +42,7 @@ struct baton_config {
 	enum handoff_mode handoff;
 	enum baton_io io;
 	enum deadlock_mode deadlock;
+	int dump;
 };
 
 /*

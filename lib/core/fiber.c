@@ -322,6 +322,7 @@ static inline int join_wait(struct baton_worker **w, struct baton_fiber *f,
 	int err;
 
 	self->waiter.by = f;
+	WRITE_ONCE(self->waiter.since, (*w)->proc->now);
 	WRITE_ONCE(self->waiter.joined, f);
 	was = handle_use(f, (void *)((uintptr_t)self | masked));
 	if (unlikely(was != JOIN_NONE)) {
@@ -416,6 +417,7 @@ int baton_park_until(int64_t deadline)
 		return -EPERM;
 	f = t.w->fiber;
 	f->waiter.by = NULL;
+	WRITE_ONCE(f->waiter.since, t.w->proc->now);
 	/* Acquire: what came before the baton_ready() whose permit it is. */
 	if (try_cmpxchg_acq_rel(&f->permit, &permit,
 				unlikely(f->masked) ? PERMIT_MASKED :

@@ -95,6 +95,8 @@ struct baton_fiber {
 	uint32_t masked;		/* O: sections that no cancel may end */
 	unsigned int locks;		/* O: baton_thread_lock() */
 	unsigned int nkeys;		/* O: slots of keys, see key.h */
+	uintptr_t on;			/* O: of its last wait, see wait.h;
+					 * read by anybody */
 	struct baton_fiber *next;	/* Q; free lists */
 	struct baton_fiber *prev;	/* Q: global queue's list */
 
@@ -170,6 +172,54 @@ static inline bool fiber_lives(const struct baton_fiber *f)
 	const struct baton_fiber *joiner = smp_load_acquire(&f->joiner);
 
 	return joiner != JOIN_FREED && joiner != JOIN_DONE;
+}
+
+/**
+ * enum fiber_state - what a fiber does, as its record alone tells
+ * @FIBER_FREE:    it is nobody's
+ * @FIBER_ENDED:   its end has not been asked for
+ * @FIBER_NEW:     it has not run yet, and may
+ * @FIBER_READY:   it may go on
+ * @FIBER_RUNS:    a worker is on its stack, which may be in a foreign call
+ * @FIBER_PARKED:  baton_park()
+ * @FIBER_JOINS:   baton_join(), of waiter.joined
+ * @FIBER_WAITS:   for anything else: @on
+ *
+ * No store is made for this: it is told by the words that its wakers need.
+ */
+enum fiber_state {
+	FIBER_FREE,
+	FIBER_ENDED,
+	FIBER_NEW,
+	FIBER_READY,
+	FIBER_RUNS,
+	FIBER_PARKED,
+	FIBER_JOINS,
+	FIBER_WAITS,
+};
+
+/*
+ * By anybody, of a record that stays mapped. A fiber that is on its way may be
+ * seen in the state that it comes to, or that it has left.
+ */
+static inline enum fiber_state fiber_state(const struct baton_fiber *f)
+{
+	const struct baton_fiber *joined;
+
+	if (!fiber_lives(f))
+		return READ_ONCE(f->joiner) == JOIN_DONE ? FIBER_ENDED :
+							   FIBER_FREE;
+	if (READ_ONCE(f->permit) >= PERMIT_WAITED)
+		return FIBER_PARKED;
+	joined = READ_ONCE(f->waiter.joined);
+	if (joined && ((uintptr_t)READ_ONCE(joined->joiner) & ~JOIN_MASKED) ==
+			      (uintptr_t)f)
+		return FIBER_JOINS;
+	if (READ_ONCE(f->waiter.blocked) != WAITER_OVER)
+		return FIBER_WAITS;
+	if (READ_ONCE(f->ctx.on_stack))
+		return FIBER_RUNS;
+	return READ_ONCE(f->ctx.entry) ? FIBER_NEW : FIBER_READY;
 }
 
 /* The name of @f, which may be changing, with a 0 in any case. */

@@ -4,8 +4,8 @@
  *          holds while others run; nothing otherwise.
  *
  * Such a mutex belongs to the thread: another fiber there that locks it waits
- * for its own thread, for ever. It is said on standard error when the fiber that
- * has it lets others run, once for each time that it was locked.
+ * for its own thread, for ever. It is said on standard error when the fiber
+ * that has it lets others run, once for each time that it was locked.
  */
 #ifndef BATON_CORE_HELD_H
 #define BATON_CORE_HELD_H

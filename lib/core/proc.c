@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "clock.h"
 #include "fatal.h"
 #include "fiber.h"
 
@@ -20,6 +21,7 @@ int baton_procs_create(struct baton_rt *rt)
 		*p = (struct baton_proc){
 			.runq.rec = &rt->recs[i],
 			.runq.shared = rt->nprocs > 1,
+			.now = tick_stamp(),
 			.index = i,
 			.random = i + 1,
 			.loaded = &p->magazines[0],
@@ -34,6 +36,11 @@ void baton_procs_destroy(struct baton_rt *rt)
 	free(rt->procs);
 }
 
+void baton_proc_look_clock(struct baton_proc *p)
+{
+	WRITE_ONCE(p->now, tick_stamp());
+}
+
 bool baton_proc_regain(struct baton_worker *w)
 {
 	if (unlikely(rt_stopping(w->rt))) {
@@ -45,6 +52,7 @@ bool baton_proc_regain(struct baton_worker *w)
 		return true;
 	if (!proc_claim(w))
 		return false;
+	baton_proc_look_clock(w->proc);
 	count(&w->regained);
 	return true;
 }

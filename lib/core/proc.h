@@ -20,6 +20,7 @@ struct baton_proc {
 	int budget; /* decisions without baton_sched_loop() */
 	int64_t slice;			/* see baton_sched_direct_slow() */
 	bool own_turn;			/* the same */
+	uint32_t now;			/* the clock, see below */
 	uint32_t random;		/* whom to steal from first */
 	/* Free fibers, for the next spawn: of @loaded first. @spare is full or
 	 * empty, so that fibers that come and go in turn stay here. */
@@ -33,6 +34,14 @@ struct baton_proc {
 /* The processors of @rt, per rt->nprocs. 0, -ENOMEM. */
 int baton_procs_create(struct baton_rt *rt);
 void baton_procs_destroy(struct baton_rt *rt);
+
+/*
+ * A wait begins by a processor's clock, since to read the time would cost as much
+ * as the wait. It is set when a worker comes to the processor by the scheduler,
+ * and every SCHED_FAIRNESS decisions: what runs for long without one makes it
+ * late, and the next wait look older than it is, never younger.
+ */
+void baton_proc_look_clock(struct baton_proc *p);
 
 /* @w has @p from now on. */
 static inline void proc_attach(struct baton_worker *w, unsigned int p)

@@ -43,8 +43,10 @@
 #include "adopted.h"
 #include "config.h"
 #include "door.h"
+#include "dump.h"
 #include "fatal.h"
 #include "fiber.h"
+#include "layout.h"
 #include "polling.h"
 #include "proc.h"
 #include "reason.h"
@@ -117,18 +119,20 @@ static int start(struct baton_rt *rt, const struct baton_config *cfg,
 }
 
 /* Steps 1 to 6 of the end, and all that comes before. */
-static int run(struct baton_rt *rt)
+static int run(struct baton_rt *rt, int dump)
 {
 	int err;
 
 	baton_fault_handler_install();
 	count(&baton_door.runs);
+	baton_dump_install(dump);
 	smp_store_release(&baton_rt_running, rt);
 	err = baton_threads_run(rt);
 	/* No fiber has run, but a thread may have called back already. */
 	if (err)
 		baton_sched_stop(rt);
 	baton_adopted_drain(rt);
+	baton_dump_remove(dump);
 	baton_interrupt_uninit();
 	baton_fault_handler_remove();
 	return err;
@@ -184,6 +188,7 @@ static int create_and_run(const struct baton_config *cfg, baton_fn fn,
 	rt->watch_slack = cfg->timer_slack;
 	rt->calls_only = cfg->io == BATON_IO_CALL;
 	rt->users = 1;
+	rt->layout = &baton_layout;
 	rt->cxx = baton_cxx_find();
 	baton_global_init(&rt->global);
 	baton_deadlock_init(&rt->deadlock, cfg->deadlock);
@@ -192,7 +197,7 @@ static int create_and_run(const struct baton_config *cfg, baton_fn fn,
 	rt->keep = keep_ns(cfg->worker_keep);
 	err = start(rt, cfg, fn, arg);
 	if (!err)
-		err = run(rt);
+		err = run(rt, cfg->dump);
 	if (!err && result)
 		*result = rt->main->result;
 	end(rt);

@@ -197,6 +197,7 @@ bool baton_sched_direct_slow(struct baton_worker *w)
 	if (w->pinned)
 		return false;
 	now = tick_ns();
+	WRITE_ONCE(p->now, (uint32_t)(now >> STAMP_SHIFT));
 	if (p->slice != now) {
 		p->slice = now;
 		p->own_turn = !p->own_turn;
@@ -242,6 +243,7 @@ struct baton_worker *baton_sched_yield_slow(struct baton_worker *w,
 		/* A fiber that yields alone must not count down for ever. */
 		if (w->proc->budget <= 0) {
 			w->proc->budget = SCHED_FAIRNESS;
+			baton_proc_look_clock(w->proc);
 			polling_look(rt, w);
 		}
 		return w;
@@ -422,6 +424,7 @@ static struct baton_fiber *find(struct baton_worker *w)
 	/* Our own queue may never be empty: the others' turn. */
 	if (--p->budget <= 0) {
 		p->budget = SCHED_FAIRNESS;
+		baton_proc_look_clock(p);
 		polling_look(rt, w);
 		f = baton_global_pop(rt, p, 1);
 		if (!f)
@@ -542,6 +545,7 @@ NO_SANITIZE _Noreturn void baton_sched_loop(void *arg)
 			f = w->pinned;
 			if (!w->proc)
 				continue;
+			baton_proc_look_clock(w->proc);
 			break;
 		}
 		if (unlikely(READ_ONCE(w->leaves))) {
@@ -552,6 +556,7 @@ NO_SANITIZE _Noreturn void baton_sched_loop(void *arg)
 			rest(w);
 			if (!w->proc)
 				continue;
+			baton_proc_look_clock(w->proc);
 		}
 		f = find(w);
 		if (!f) {

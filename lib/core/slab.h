@@ -10,13 +10,14 @@
 
 struct stack_class;
 
-/* At the start of its mapping. */
+/* One mapping of stacks of a size, at the start of it. */
 struct stack_slab {
 	struct stack_slab *next;
 	struct stack_slab *next_bare;
 	struct stack_class *class;	/* NULL: of baton_stack_map() */
 	size_t bytes;
 	size_t size;		/* of each stack */
+	size_t step;		/* from one to the next */
 	unsigned int n;		/* stacks */
 	enum guard guard;
 	int uffd;		/* guard.h's; -1: none */

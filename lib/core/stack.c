@@ -155,11 +155,6 @@ static bool shadows_map(struct stack_slab *slab, size_t foreign)
 	return slab->shadows;
 }
 
-static size_t stack_step(const struct stack_slab *slab)
-{
-	return slab->size + page_size();
-}
-
 /*
  * LeakSanitizer skips what the process may not read, but cannot know of markers,
  * and would die of the first: then each stack is told to it when it is dressed.
@@ -196,6 +191,7 @@ static struct stack_slab *slab_map(size_t size, unsigned int n, size_t room,
 	madvise(slab, bytes, MADV_NOHUGEPAGE);
 	slab->bytes = bytes;
 	slab->size = size;
+	slab->step = size + page_size();
 	slab->n = n;
 	slab->class = NULL;
 	slab->special = 0;
@@ -220,7 +216,7 @@ static struct baton_fiber *fiber_at(const struct stack_slab *slab,
 				    unsigned int n)
 {
 	return (struct baton_fiber *)slab_record((uintptr_t)slab->stacks,
-						 stack_step(slab), n,
+						 slab->step, n,
 						 sizeof(struct baton_fiber));
 }
 
@@ -254,7 +250,7 @@ static void slab_unmap(struct stack_slab *slab)
 /* Stack @n of @slab, which was bare, gets its record. */
 static struct baton_fiber *dress(struct stack_slab *slab, unsigned int n)
 {
-	char *low = slab->stacks + n * stack_step(slab);
+	char *low = slab->stacks + n * slab->step;
 	struct baton_fiber *f = fiber_at(slab, n);
 	int saved = errno;
 
@@ -527,6 +523,26 @@ void baton_stack_pool_each(struct stack_pool *pool,
 	pthread_mutex_unlock(&pool->lock);
 }
 
+bool baton_stack_pool_has(struct stack_pool *pool, const struct baton_fiber *f)
+{
+	bool has = false;
+
+	pthread_mutex_lock(&pool->lock);
+	for (struct stack_slab *slab = pool->slabs; slab && !has;
+	     slab = slab->next) {
+		size_t at = (uintptr_t)f - (uintptr_t)slab->stacks;
+		unsigned int n = (unsigned int)(at / slab->step);
+
+		if ((uintptr_t)f < (uintptr_t)slab->stacks || at / slab->step >= slab->n)
+			continue;
+		has = f == fiber_at(slab, n);
+		for (unsigned int i = 0; has && i < slab->nbare; i++)
+			has = slab->bare[i] != n;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return has;
+}
+
 /* --- giving memory back ------------------------------------------------- */
 
 /* So much at a time, and a pause: the watcher has other things to do. */
@@ -605,7 +621,7 @@ static unsigned int give_back(struct stack_pool *pool, struct stack_class *c)
 		struct stack_slab *slab = fibers[i]->slab;
 
 		which[i] = (size_t)((char *)fibers[i]->base - slab->stacks) /
-			   stack_step(slab);
+			   slab->step;
 		slabs[i] = undress(pool, fibers[i]) ? slab : NULL;
 	}
 	pthread_mutex_lock(&pool->lock);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base.h"
+#include "slab.h"
 
 #define STACK_SIZE_MIN		((size_t)16 << 10)
 #define STACK_SIZE_MAX		((size_t)1 << 30)
@@ -23,7 +24,6 @@
 #define MAGAZINE_SIZE		64u
 
 struct baton_fiber;
-struct stack_slab;
 
 /**
  * struct magazine - fibers with stacks that nobody uses
@@ -154,6 +154,9 @@ void baton_stack_unmap(struct baton_fiber *f);
 void baton_stack_pool_each(struct stack_pool *pool,
 			   void (*fn)(struct baton_fiber *f, void *arg),
 			   void *arg);
+
+/* Is @f, which may be any address, the record of a fiber that is not bare? */
+bool baton_stack_pool_has(struct stack_pool *pool, const struct baton_fiber *f);
 
 /* @bytes in whole pages, or 0 when out of bounds. */
 size_t baton_stack_size_check(size_t bytes);

@@ -55,7 +55,7 @@ static inline void cxx_arrive(struct baton_worker *w, struct baton_fiber *f)
 static inline void sched_resume(struct baton_worker *w, struct baton_fiber *f)
 {
 	sched_stack_left(f);
-	f->ctx.on_stack = 1;
+	WRITE_ONCE(f->ctx.on_stack, 1u);	/* fiber_state() looks */
 	/* Release: who cancels @f looks at @w; pairs with interrupt(). */
 	smp_store_release(&f->worker, w);
 	w->fiber = f;

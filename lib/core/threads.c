@@ -19,6 +19,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -80,6 +81,15 @@ struct birth {
 	int err;
 };
 
+/* As reports and debuggers call it. */
+static void name_thread(const struct baton_worker *w)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "baton/%u", w->index);
+	prctl(PR_SET_NAME, name, 0UL, 0UL, 0UL);
+}
+
 static void *worker_thread(void *arg)
 {
 	struct birth *b = arg;
@@ -91,8 +101,9 @@ static void *worker_thread(void *arg)
 	/* The watcher's own slack is the monitor's affair: foreign code, and
 	 * what it executes, is to have that of the process. */
 	prctl(PR_SET_TIMERSLACK, w->rt->slack, 0UL, 0UL, 0UL);
-	prctl(PR_SET_NAME, "baton-worker", 0UL, 0UL, 0UL);
 	err = baton_worker_attach(w);
+	if (!err)
+		name_thread(w);
 	b->err = err;
 	sem_post(&b->born);	/* the last touch of @b */
 	if (!err)

@@ -12,7 +12,7 @@
  *	wait_enter(&wait);
  *	lock_take(&object->lock);
  *	...				not to be had at once
- *	wait_arm(&wait);		may be won from here on
+ *	wait_arm(&wait, wait_object(object)); may be won from here on
  *	waitq_add(&object->waiters, &entry, wait.waiter);
  *	lock_drop(&object->lock);
  *	err = wait_block(&wait, deadline);
@@ -87,13 +87,49 @@ static inline void wait_leave(struct wait *t)
 }
 
 /*
+ * What a fiber waits for, for whoever wants to know: an object of lib/sync, or a
+ * descriptor, which no object's address looks like; or neither.
+ */
+#define WAIT_ON_OTHER	((uintptr_t)0)
+
+static inline uintptr_t wait_object(const void *object)
+{
+	return (uintptr_t)object;
+}
+
+static inline uintptr_t wait_fd(int fd)
+{
+	return (uintptr_t)fd << 1 | 1;
+}
+
+static inline bool wait_is_fd(uintptr_t on)
+{
+	return on & 1;
+}
+
+static inline int wait_fd_of(uintptr_t on)
+{
+	return (int)(on >> 1);
+}
+
+/* A wait begins, of the fiber that @w runs, if any. */
+static inline void wait_note(struct baton_worker *w, uintptr_t on)
+{
+	if (unlikely(!w))
+		return;
+	WRITE_ONCE(w->fiber->waiter.since, w->proc->now);
+	WRITE_ONCE(w->fiber->on, on);
+}
+
+/*
  * From here on the waiter may be won, and wait_block() or baton_wait_disarm()
  * has to follow. The fiber is not to be on any list before.
  */
-static inline void wait_arm(struct wait *t)
+static inline void wait_arm(struct wait *t, uintptr_t on)
 {
 	bool masked = t->w && t->w->fiber->masked;
 
+	wait_note(t->w, on);
 	t->waiter->next = NULL;
 	/* Release: pairs with waiter_win(). */
 	smp_store_release(&t->waiter->blocked,
@@ -106,6 +142,7 @@ static inline void wait_arm(struct wait *t)
  */
 static inline void wait_arm_masked(struct wait *t)
 {
+	wait_note(t->w, WAIT_ON_OTHER);
 	t->waiter->next = NULL;
 	smp_store_release(&t->waiter->blocked, (uint32_t)WAITER_MASKED);
 }

@@ -26,6 +26,8 @@ enum {
  * struct waiter - a fiber, or a thread, that waits
  * @blocked: changed by who wins it
  * @go:      a thread's futex: 1 once it was resumed
+ * @since:   a fiber's: when its last wait began, by its processor's clock, see
+ *           proc.h; for reports alone
  * @fiber:   NULL: a thread
  * @by:      who has won it; written before it is resumed
  * @next:    of a list of those that were won; the winner's
@@ -34,7 +36,10 @@ enum {
  */
 struct waiter {
 	uint32_t blocked;
-	uint32_t go;
+	union {
+		uint32_t go;
+		uint32_t since;
+	};
 	struct baton_fiber *fiber;
 	const void *by;
 	struct waiter *next;

@@ -6,6 +6,7 @@
 #include "claim.h"
 #include "clock.h"
 #include "deadlock.h"
+#include "dump.h"
 #include "interrupt.h"
 #include "polling.h"
 #include "timer.h"
@@ -77,6 +78,7 @@ bool baton_watcher_wait(struct baton_rt *rt, long retry)
 		uint32_t kicks = smp_load_acquire(&t->kicks);
 		int64_t ns = run_timers(rt);
 
+		baton_dump_look(rt);
 		ns = sooner(ns, baton_deadlock_look(rt));
 		ns = sooner(ns, baton_interrupt_watch(rt));
 		ns = sooner(ns, baton_polling_watch(rt));

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "../tier/tier.h"
 #include "fatal.h"
@@ -104,6 +105,7 @@ int __baton_worker_attach(struct baton_worker *w)
 	/* Under the lock: __baton_fences_on() tells those in the table. */
 	w->rare = READ_ONCE(rt->fence) ? RARE_FENCE : 0;
 	w->errnop = &errno;
+	w->tid = (uint32_t)gettid();
 	w->cxx = rt->cxx ? rt->cxx() : NULL;
 	w->extra = w->cxx ? EXTRA_CXX : 0;
 	baton_san_thread_init(&w->san);

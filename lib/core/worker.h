@@ -57,6 +57,7 @@
  *           that is an error, which ends the process
  * @control: of an adopted thread when it was: its control words
  * @interrupt: see interrupt.h
+ * @tid:     of its thread; constant
  * @altstack: for the signal handler of fatal.c; NULL: the thread had its own,
  *           or it is not mapped
  */
@@ -91,6 +92,7 @@ struct baton_worker {
 	struct san san;
 	struct debug debug;
 	struct interrupt interrupt;
+	uint32_t tid;
 	void *altstack;
 } __attribute__((aligned(128)));
 

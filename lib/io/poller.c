@@ -753,7 +753,7 @@ int baton_desc_wait(struct baton_rt *rt, struct desc *d, enum side side,
 		wait_leave(&t);
 		return err;
 	}
-	wait_arm(&t);
+	wait_arm(&t, wait_fd(d->fd));
 	desc_list_locked(d, side, &e, t.waiter);
 	lock_drop(&d->lock);
 	baton_poller_waits(rt, 1);

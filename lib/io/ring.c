@@ -210,7 +210,7 @@ void baton_ring_do(struct ring_req *req, int64_t deadline)
 	req->waiter = t.waiter;
 	req->submit.cancel = false;
 	req->cancel.cancel = true;
-	wait_arm(&t);
+	wait_arm(&t, WAIT_ON_OTHER);
 	push(r, &req->submit);
 	err = wait_block(&t, deadline);
 	if (unlikely(err))

@@ -142,7 +142,7 @@ static int wait_once(struct several *s, int64_t deadline)
 	int err = 0;
 
 	wait_enter(&t);
-	wait_arm(&t);
+	wait_arm(&t, WAIT_ON_OTHER);
 	listed = list(s, t.waiter);
 	if (listed < 2 * s->n) {
 		/* Off the lists first: who has won by one of them resumes. */

@@ -212,7 +212,7 @@ static int pause_until(int64_t deadline)
 	int err;
 
 	wait_enter(&t);
-	wait_arm(&t);
+	wait_arm(&t, WAIT_ON_OTHER);
 	err = wait_block(&t, deadline);
 	wait_leave(&t);
 	return err;

@@ -65,7 +65,7 @@ static int wait_on(struct wait *t, struct baton_chan *ch, struct baton_waitq *q,
 
 	c.elem = elem;
 	c.result = 0;
-	wait_arm(t);
+	wait_arm(t, wait_object(ch));
 	waitq_add(q, &c.baton_entry, t->waiter);
 	lock_drop(&ch->baton_lock);
 	err = wait_block(t, deadline);

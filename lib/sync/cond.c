@@ -47,7 +47,7 @@ static int cond_wait(struct baton_cond *c, struct baton_mutex *m,
 		wait_leave(&t);
 		return err;
 	}
-	wait_arm(&t);
+	wait_arm(&t, wait_object(c));
 	waitq_add(&c->baton_waiters, &place.entry, t.waiter);
 	word_unlock(&c->baton_word, 0, &c->baton_waiters);
 	baton_mutex_give(&t, m, self);

@@ -153,7 +153,7 @@ static int place_take(struct wait *t, struct baton_group *g, int64_t deadline)
 		lock_drop(&g->baton_lock);
 		return 0;
 	}
-	wait_arm(t);
+	wait_arm(t, wait_object(g));
 	waitq_add(&g->baton_spawners, &entry, t->waiter);
 	lock_drop(&g->baton_lock);
 	err = wait_block(t, deadline);
@@ -294,7 +294,7 @@ static int wait_locked(struct wait *t, struct baton_group *g, int64_t deadline)
 	struct baton_wait_entry entry;
 	int err;
 
-	wait_arm(t);
+	wait_arm(t, wait_object(g));
 	waitq_add(&g->baton_waiters, &entry, t->waiter);
 	lock_drop(&g->baton_lock);
 	err = wait_block(t, deadline);

@@ -388,7 +388,7 @@ static int select_once(struct selecting *s)
 		unlock_all(s);
 		return AGAIN;
 	}
-	wait_arm(&s->t);
+	wait_arm(&s->t, WAIT_ON_OTHER);
 	until = list_all_locked(s);
 	unlock_all(s);
 	fds_wait(s, 1);

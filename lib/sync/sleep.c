@@ -17,7 +17,7 @@ int baton_sleep_until(int64_t deadline)
 	int err;
 
 	wait_enter(&t);
-	wait_arm(&t);
+	wait_arm(&t, WAIT_ON_OTHER);
 	err = wait_block(&t, deadline);
 	/* The end of a scope is not what was asked for. */
 	if (err == -ETIMEDOUT && (!t.w || deadline <= t.w->fiber->deadline))

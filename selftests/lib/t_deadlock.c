@@ -257,7 +257,7 @@ static bool not_alone(const char *name)
 #define WHERE ASLEEP
 #endif
 
-static const char *const alone[] = {ASLEEP, "+0, the first: baton_park()\n",
+static const char *const alone[] = {ASLEEP, "+0, the first: baton_park(), for ",
 				    WHERE, NULL};
 
 static const char *const bound[] = {ASLEEP, ", the first, on worker ", WHERE,
@@ -265,13 +265,13 @@ static const char *const bound[] = {ASLEEP, ", the first, on worker ", WHERE,
 
 static const char *const ways[] = {
 	ASLEEP,
-	", all_ways+0, the first: baton_park()\n",
-	", parker+0: baton_park()\n",
+	", all_ways+0, the first: baton_park(), for ",
+	", parker+0: baton_park(), for ",
 	", joiner+0: baton_join() of fiber 0x",
 	", in_callback+0, on worker ",
 	", locked+0, on worker ",
-	" \"the large one\", own_size+0: baton_park()\n",
-	", sleeps_for_ever+0: waits\n",
+	" \"the large one\", own_size+0: baton_park(), for ",
+	", sleeps_for_ever+0: waits, for ",
 #ifdef FRAMES
 	"    parks_here+0x",
 	"    joiner+0x",

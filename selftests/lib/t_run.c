@@ -254,6 +254,8 @@ static const struct { const char *name, *text; } env_wrong[] = {
 	{ "BATON_TIER", "3" },
 	{ "BATON_DEADLOCK", "warn" },
 	{ "BATON_DEADLOCK", "1" },
+	{ "BATON_DUMP", "SIGSEGV" },
+	{ "BATON_DUMP", "3" },
 };
 
 START_TEST(env_bad)

@@ -60,11 +60,10 @@ static void is_fresh(void)
 {
 	struct look want = before, now;
 
-	if (gettid() != getpid()) {
-		memset(want.name, 0, sizeof(want.name));
-		strcpy(want.name, "baton-worker");
-	}
 	look(&now);
+	/* A worker's number follows. */
+	if (gettid() != getpid() && !strncmp(now.name, "baton/", 6))
+		memcpy(want.name, now.name, sizeof(want.name));
 	if (memcmp(&now, &want, sizeof(now)))
 		ck_abort_msg("%s: slack %ld nice %d policy %d blocked %d, %d CPUs",
 			     now.name, now.slack, now.nice, now.policy,
@@ -195,7 +194,7 @@ static int named(const char *name)
 		if (!f)
 			continue;
 		if (fscanf(f, "%19s", comm) == 1)
-			n += !strcmp(comm, name);
+			n += !strncmp(comm, name, strlen(name));
 		fclose(f);
 	}
 	closedir(dir);
@@ -229,7 +228,7 @@ static void make_thread(void *arg)
 /* Each new one names itself, when it gets to run. */
 static void await_names(void *arg)
 {
-	while (named("baton-watch") != 1 || named("baton-worker") < 1)
+	while (named("baton-watch") != 1 || named("baton/") < 1)
 		usleep(1000);
 	/* A sanitizer's thread may be called so, too. */
 	expect(named(arg) >= 1);

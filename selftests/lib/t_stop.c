@@ -190,7 +190,7 @@ START_TEST(listed)
 		", calls_for_long+0: in a foreign call on worker ",
 		", wait_go+0",
 		", runs_for_long+0: runs on worker ",
-		" \"the masked one\", masks+0: baton_park()\n",
+		" \"the masked one\", masks+0: baton_park(), for ",
 	};
 	char said[8192];
 	int fd[2], status;

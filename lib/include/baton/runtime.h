@@ -280,6 +280,20 @@ struct baton_stats {
 int baton_stats(struct baton_stats *st, size_t size);
 #pragma GCC diagnostic pop
 
+/**
+ * baton_dump() - tell what each fiber does
+ * @fd: where to, as text: a line for each, and the calls that led there
+ *
+ * Fibers go on meanwhile, and what is told of one may be over already. With
+ * BATON_DUMP=SIGQUIT in the environment of baton_run() the signal does this to
+ * standard error: see baton_dump(3).
+ *
+ * Return: 0; -ESRCH no scheduler runs; -ENOMEM; what write() to @fd has failed
+ * by. Any thread; not for signal handlers. Blocks the worker or thread as long
+ * as write() to @fd does, no fiber else.
+ */
+int baton_dump(int fd);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* dump.c - what all fibers do, when somebody asks for it. */
+#include "dump.h"
+
+#include <baton/runtime.h>
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "list.h"
+#include "reason.h"
+#include "rt.h"
+#include "watch.h"
+
+int baton_dump(int fd)
+{
+	struct baton_rt *rt = baton_rt_hold();
+	int err;
+
+	if (!rt)
+		return baton_error(-ESRCH, "no scheduler runs");
+	err = baton_list_all(rt, fd);
+	if (!err) {
+		baton_rt_hold_lock();
+		err = baton_list_adopted_locked(rt, fd);
+		baton_rt_hold_unlock();
+	}
+	baton_rt_release();
+	return err ? baton_error(err, "the dump could not be written: error %d",
+				 -err) :
+		     0;
+}
+
+/* --- on a signal ------------------------------------------------------------ */
+
+static struct sigaction before;	/* as the signal was */
+static uint32_t wanted;
+static uint32_t handlers;	/* that are at work */
+
+static void on_signal(int sig)
+{
+	struct baton_rt *rt;
+
+	(void)sig;
+	/* Full barrier, then a look; pairs with baton_dump_remove(). */
+	atomic_fetch_add(&handlers, 1);
+	rt = rt_running();
+	if (rt) {
+		smp_store_mb(wanted, 1);
+		baton_watch_kick(&rt->watch);
+	}
+	atomic_fetch_sub(&handlers, 1);
+}
+
+void baton_dump_install(int signal)
+{
+	struct sigaction sa = { .sa_flags = SA_RESTART };
+
+	WRITE_ONCE(wanted, 0);
+	if (!signal)
+		return;
+	sa.sa_handler = on_signal;
+	sigfillset(&sa.sa_mask);
+	/* Shells have what they start in the background ignore SIGQUIT. */
+	if (!sigaction(signal, NULL, &before) &&
+	    (before.sa_handler == SIG_DFL || before.sa_handler == SIG_IGN))
+		sigaction(signal, &sa, NULL);
+}
+
+void baton_dump_remove(int signal)
+{
+	struct sigaction now;
+
+	if (!signal)
+		return;
+	if (!sigaction(signal, NULL, &now) && now.sa_handler == on_signal)
+		sigaction(signal, &before, NULL);
+	/* Full barrier: baton_rt_running before handlers. */
+	smp_mb();
+	while (READ_ONCE(handlers))
+		sched_yield();
+}
+
+void baton_dump_look(struct baton_rt *rt)
+{
+	if (likely(!READ_ONCE(wanted)))
+		return;
+	WRITE_ONCE(wanted, 0);
+	if (baton_list_all(rt, STDERR_FILENO))
+		return;
+	baton_rt_lock();
+	baton_list_adopted_locked(rt, STDERR_FILENO);
+	baton_rt_unlock();
+}
