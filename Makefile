@@ -135,6 +135,7 @@ LIB_SRC :=			\
 	lib/sync/word.c		\
 	lib/tier/bunk.c	\
 	lib/tier/kmod.c	\
+	lib/tier/monitor.c	\
 	lib/tier/poll.c	\
 	# EOL
 LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o) $(O)/asm/$(ARCH)/switch.o $(DELAY)
