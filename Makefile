@@ -134,6 +134,7 @@ LIB_SRC :=			\
 	lib/sync/wg.c		\
 	lib/sync/word.c		\
 	lib/tier/bunk.c	\
+	lib/tier/idle.c	\
 	lib/tier/kmod.c	\
 	lib/tier/monitor.c	\
 	lib/tier/poll.c	\

@@ -11,7 +11,10 @@
  * fibers come and go all the time this happens often.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -111,26 +114,66 @@ static void fences_on(struct baton_rt *rt)
 		return;
 }
 
-/* Take processor @p from a worker that is in a foreign call, if it is time. */
+/* Does thread @tid of this process sleep? No, if the system does not tell. */
+static bool sleeps(uint32_t tid)
+{
+	char path[48], text[128] = "";
+	const char *state;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%u/stat", tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = '\0';
+	close(fd);
+	/* "number (name) S ...", and the name may have any characters. */
+	state = strrchr(text, ')');
+	return state && (state[2] == 'S' || state[2] == 'D');
+}
+
+/*
+ * Has the worker of processor @p, in @state, had its time? Of fiber code nothing
+ * tells whether it goes on but the system, which is asked once in a slice.
+ */
+static bool due(struct monitor *t, struct baton_slot *s, unsigned int p,
+		uint32_t state)
+{
+	struct sighting *seen = &t->seen[p];
+
+	if (state == BATON_FOREIGN)
+		return true;
+	if (t->now - seen->since <= SLICE_NS)
+		return false;
+	seen->since = t->now;
+	return sleeps(READ_ONCE(s->tid));
+}
+
+/* Take processor @p from a worker that is in a foreign call, if it is time; or
+ * from one that sleeps in fiber code. */
 static bool retake(struct baton_rt *rt, unsigned int p, bool work)
 {
 	struct monitor *t = monitor_of(rt);
 	uint32_t index = READ_ONCE(rt->recs[p].worker);
 	struct baton_slot *s = &rt->slots[index];
+	uint32_t state = READ_ONCE(s->state);
 	uint64_t calls;
 
-	if (idle_test(rt->hdr, p) || READ_ONCE(s->state) != BATON_FOREIGN)
+	if (idle_test(rt->hdr, p) ||
+	    (state != BATON_FOREIGN && !(t->fibers && state == BATON_FIBER)))
 		return false;
 	calls = READ_ONCE(s->calls);
-	if (!overdue(t, p, index, calls, work) || t->blind)
+	if (!overdue(t, p, index, calls, work) || t->blind ||
+	    !due(t, s, p, state))
 		return false;
-	if (!claim_take(s, p, calls, READ_ONCE(rt->fence))) {
+	if (!claim_take(s, p, state, calls, READ_ONCE(rt->fence))) {
 		if (!READ_ONCE(rt->fence) && !membarrier_all())
 			fences_on(rt);
 		return false;
 	}
 	if (!baton_bunk_wake(rt, p, TIER_ANY))
-		count((uint64_t *)&rt->recs[p].handoffs);
+		atomic_fetch_add_relaxed(&rt->recs[p].handoffs, 1);
 	return true;
 }
 

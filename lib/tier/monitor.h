@@ -21,6 +21,7 @@ struct sighting;
  * @quiet: looks, one after the other, at which nothing was taken
  * @idle:  looks, one after the other, at which no fiber waited
  * @ns:    until the next look
+ * @fibers: it takes from fibers whose threads sleep, too; constant
  * @blind: nothing can be taken any more, see fences_on(), or is not to be
  * @now:   the time of this look, in nanoseconds
  */
@@ -30,6 +31,7 @@ struct monitor {
 	unsigned int quiet;
 	unsigned int idle;
 	long ns;
+	bool fibers;
 	bool blind;
 	int64_t now;
 };
