@@ -63,11 +63,11 @@ int baton_bunk_wake(struct baton_rt *rt, unsigned int proc,
 int baton_bunk_swap(struct baton_worker *w, unsigned int proc,
 		    unsigned int index, unsigned int flags);
 /*
- * A standby is to look again: it claims an idle processor, if fibers wait. False:
- * there is none. It may come to nothing if the standby is given a processor just
- * then; whoever calls this has somebody look after that. Takes no lock, since
- * the caller may be kept from its CPU at any time, for as long as it likes
- * others: those who want the lock would wait with it. Any thread.
+ * A standby is to look again: it claims an idle processor if fibers wait.
+ * False: there is none. It may come to nothing if the standby is given another
+ * processor just then; who calls this has somebody look after that. Takes no
+ * lock: the caller may be kept from its CPU at any time, for long, and those who
+ * want the lock would wait with it. Any thread.
  */
 bool baton_bunk_poke(struct baton_rt *rt);
 int baton_bunk_rouse(struct baton_rt *rt, unsigned int index);

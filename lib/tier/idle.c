@@ -11,7 +11,7 @@
  *
  * Such a thread is here a *sentinel*. Each CPU on which a worker with a
  * processor was seen while fibers waited has one, made by the watcher
- * (sentinels_make()); so CPUs that come, go, or become forbidden need no further
+ * (sentinels_make()); so CPUs that come, go, or become forbidden need no more
  * care. A sentinel is in one of three conditions:
  *
  *	asleep	no fiber waits, or no worker is on its CPU: it costs nothing
@@ -131,7 +131,7 @@ static char *thread_pointer(void)
 #endif
 }
 
-/* Where the kernel keeps the number of the CPU of the calling thread, or NULL. */
+/* Where the kernel keeps the number of the calling thread's CPU, or NULL. */
 static const uint32_t *own_cpu(void)
 {
 	const struct rseq *area;

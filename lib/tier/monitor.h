@@ -36,7 +36,7 @@ struct monitor {
 	int64_t now;
 };
 
-/* @t, which is zeroed; the region; and rt->watch. 0, or -ENOMEM with a reason. */
+/* @t, which is zeroed; the region; rt->watch. 0, or -ENOMEM with a reason. */
 int baton_monitor_open(struct baton_rt *rt, struct monitor *t);
 void baton_monitor_close(struct baton_rt *rt, struct monitor *t);
 

@@ -30,8 +30,8 @@ typedef void *(*baton_fn)(void *arg);
  * enum baton_tier - how a blocked worker is found out
  * @BATON_TIER_AUTO: the best that works here
  * @BATON_TIER_POLL: a monitor thread looks now and then; pure user space
- * @BATON_TIER_IDLE: a thread of the kernel's idle class on each CPU notices when
- *                   a worker there sleeps; pure user space
+ * @BATON_TIER_IDLE: a thread of the kernel's idle class on each CPU notices
+ *                   when a worker there sleeps; pure user space
  * @BATON_TIER_KMOD: baton.ko hands the processor over in the kernel
  */
 enum baton_tier {
@@ -103,8 +103,8 @@ int baton_config_set_stack_size(struct baton_config *cfg, size_t bytes);
  * @ns:  up to 1,000,000,000, or 0 for the default of 1: as early as it can.
  *       With more, wake-ups can be put together, which saves power. It is the
  *       slack of one thread, which serves all sleeps and deadlines of fibers, and
- *       with BATON_TIER_POLL and BATON_TIER_IDLE is the monitor; that of fibers and foreign code
- *       stays as it is.
+ *       with BATON_TIER_POLL and BATON_TIER_IDLE is the monitor; that of fibers
+ *       and foreign code stays as it is.
  *
  * BATON_TIMER_SLACK overrides it. Return: 0, -EINVAL.
  */
@@ -170,8 +170,8 @@ int baton_config_set_io(struct baton_config *cfg, enum baton_io io);
  *
  * Return: 0; -EINVAL for @fn NULL or a bad value in the environment; -EBUSY
  * when a scheduler runs in this process already; -ENOENT, -EACCES, ... when
- * the tier insisted on cannot be had; -ENOTSUP that is idle, and cannot; the program is compiled with
- * -fsplit-stack; -ENOMEM, -EAGAIN. baton_reason() tells more. MT-safe; not async-signal-safe. Blocks the calling thread.
+ * the tier insisted on cannot be had; -ENOTSUP idle cannot, or the program is
+ * compiled with -fsplit-stack; -ENOMEM, -EAGAIN. baton_reason() tells more. MT-safe; not async-signal-safe. Blocks the calling thread.
  */
 int baton_run(const struct baton_config *cfg, baton_fn fn, void *arg,
 	      void **result);
