@@ -163,7 +163,9 @@ LIB_SRC :=			\
 	lib/sync/wg.c		\
 	lib/sync/word.c		\
 	lib/tier/bunk.c	\
+	lib/tier/idle.c	\
 	lib/tier/kmod.c	\
+	lib/tier/monitor.c	\
 	lib/tier/poll.c	\
 	# EOL
 LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o) $(O)/asm/$(ARCH)/switch.o $(DELAY)

@@ -110,10 +110,13 @@ static inline bool membarrier_all(void)
 
 /*
  * A taker in user space takes processor @p from the worker of @s, if that is
- * still in its @calls-th foreign call. True: the caller holds @p.
+ * still in @state, FOREIGN or FIBER, and has made @calls foreign calls so far.
+ * In both it keeps its hands off the processor, and looks at taken before it
+ * touches that again: a taker that is wrong about its being blocked does no
+ * harm. True: the caller holds @p.
  */
 static inline bool claim_take(struct baton_slot *s, unsigned int p,
-			      uint64_t calls, uint32_t fence)
+			      uint32_t state, uint64_t calls, uint32_t fence)
 {
 	uint32_t old = BATON_KEPT;
 	bool still, passed = true;
@@ -124,10 +127,10 @@ static inline bool claim_take(struct baton_slot *s, unsigned int p,
 		smp_mb();
 	else
 		passed = membarrier_all();
-	/* Acquire: what the worker did to the processor's queue. If the call is
-	 * still on, the worker's look at taken is yet to come: it will find us,
-	 * and the two swaps decide. */
-	still = passed && smp_load_acquire(&s->state) == BATON_FOREIGN &&
+	/* Acquire: what the worker did to the processor's queue. If it is still
+	 * in that state, its look at taken is yet to come: it will find us, and
+	 * the two swaps decide. */
+	still = passed && smp_load_acquire(&s->state) == state &&
 		READ_ONCE(s->calls) == calls && READ_ONCE(s->proc) == p;
 	old = BATON_TAKING;
 	return try_cmpxchg_acq_rel(&s->taken, &old,

@@ -92,9 +92,9 @@ int baton_config_set_worker_keep(struct baton_config *cfg, unsigned int ms)
 
 int baton_config_set_tier(struct baton_config *cfg, enum baton_tier tier)
 {
-	if (tier != BATON_TIER_AUTO && tier != BATON_TIER_POLL &&
-	    tier != BATON_TIER_KMOD)
-		return baton_error(-EINVAL, "tier %d: not auto, poll or kmod",
+	if ((unsigned int)tier > BATON_TIER_KMOD)
+		return baton_error(-EINVAL,
+				   "tier %d: not auto, poll, idle or kmod",
 				   tier);
 	cfg->tier = tier;
 	return 0;
@@ -117,7 +117,7 @@ int baton_config_set_io(struct baton_config *cfg, enum baton_io io)
 
 const char *baton_tier_name(enum baton_tier tier)
 {
-	static const char *const names[] = { "auto", "poll", "perf", "kmod" };
+	static const char *const names[] = { "auto", "poll", "idle", "kmod" };
 
 	return tier <= BATON_TIER_KMOD ? names[tier] : NULL;
 }
@@ -160,10 +160,9 @@ static int env_tier(struct baton_config *cfg)
 	if (!text || !*text)
 		return 0;
 	for (int t = BATON_TIER_AUTO; t <= BATON_TIER_KMOD; t++)
-		if (t != BATON_TIER_PERF &&
-		    !strcmp(text, baton_tier_name((enum baton_tier)t)))
+		if (!strcmp(text, baton_tier_name((enum baton_tier)t)))
 			return baton_config_set_tier(cfg, (enum baton_tier)t);
-	return env_check(-EINVAL, "BATON_TIER", "not auto, poll or kmod");
+	return env_check(-EINVAL, "BATON_TIER", "not auto, poll, idle or kmod");
 }
 
 /*

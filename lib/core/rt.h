@@ -63,7 +63,8 @@ struct baton_rt {
 	const struct layout *layout;	/* C: which is linked by this */
 	const struct tier_ops *tier;	/* C */
 	void *tier_data;		/* C: the tier's own */
-	char why[192];			/* C: why no better tier */
+	unsigned int helpers;		/* W: threads of the tier's own */
+	char why[320];			/* C: why no better tier */
 
 	struct baton_proc *procs;	/* C */
 	struct timers *timers;		/* C: by processor */

@@ -55,22 +55,33 @@
 #include "timer.h"
 #include "trace.h"
 
-static int tier_open(struct baton_rt *rt, enum baton_tier tier)
+/* @asked, or else the first that works, from the best on. */
+static int tier_open(struct baton_rt *rt, enum baton_tier asked)
 {
-	int err;
+	static const struct tier_ops *const tiers[] = {
+		&baton_tier_kmod, &baton_tier_idle, &baton_tier_poll,
+	};
+	size_t used = 0;
+	int err = 0;
 
-	if (tier != BATON_TIER_POLL) {
-		rt->tier = &baton_tier_kmod;
-		err = baton_tier_kmod.open(rt);
-		if (!err || tier == BATON_TIER_KMOD)
+	if (asked != BATON_TIER_AUTO && asked != BATON_TIER_KMOD)
+		snprintf(rt->why, sizeof(rt->why), "%s was asked for",
+			 baton_tier_name(asked));
+	for (size_t i = 0; i < sizeof(tiers) / sizeof(*tiers); i++) {
+		rt->tier = tiers[i];
+		if (asked != BATON_TIER_AUTO && asked != rt->tier->id)
+			continue;
+		err = rt->tier->open(rt);
+		if (!err || asked != BATON_TIER_AUTO)
 			return err;
-		snprintf(rt->why, sizeof(rt->why), "no kmod: %s",
-			 baton_reason());
-	} else {
-		snprintf(rt->why, sizeof(rt->why), "poll was asked for");
+		if (used < sizeof(rt->why))
+			used += (size_t)snprintf(rt->why + used,
+						 sizeof(rt->why) - used,
+						 "%sno %s: %s", used ? "; " : "",
+						 baton_tier_name(rt->tier->id),
+						 baton_reason());
 	}
-	rt->tier = &baton_tier_poll;
-	return baton_tier_poll.open(rt);
+	return err;
 }
 
 /* The first fiber, at the head of the queue of processor 0. */

@@ -55,8 +55,12 @@ void baton_watch_kick(struct watch *t)
 void baton_watch_rouse(struct watch *t)
 {
 	/* One of those who queue at once is enough. */
-	if (xchg(&t->asleep, 0))
+	uint32_t who = xchg(&t->asleep, 0u);
+
+	if (who & ASLEEP_WATCHER)
 		baton_watch_kick(t);
+	if (who & ASLEEP_TIER)
+		t->arm(t);
 }
 
 void baton_watch_want(struct watch *t)

@@ -11,7 +11,8 @@
  * without a time limit, and says so in @asleep. Whoever queues a fiber that no
  * idle processor is there for looks at that word (watch_work()). The look costs
  * one load and no fence: the watcher, which does this at most once in some tens
- * of milliseconds, pays for the fence by membarrier().
+ * of milliseconds, pays for the fence by membarrier(). The tier may have threads
+ * that sleep meanwhile, too, and are told in the same way.
  */
 #ifndef BATON_CORE_WATCH_H
 #define BATON_CORE_WATCH_H
@@ -21,15 +22,21 @@
 
 #include "base.h"
 
+/* watch.asleep: who waits for a fiber that waits */
+#define ASLEEP_WATCHER	1u
+#define ASLEEP_TIER	2u
+
 /**
  * struct watch - the watcher's wait
  * @kicks:  how often it was kicked; the futex it waits on, where the tier has
  *          no descriptor
  * @event:  otherwise, an eventfd; -1: none
  * @wanted: one more worker would be of use
- * @asleep: it looks at no worker until a fiber waits
+ * @asleep: ASLEEP_WATCHER: it looks at no worker until a fiber waits;
+ *          ASLEEP_TIER: @arm is to be called when one does
  * @until:  when it wakes for timers' sake, see timer.h
  * @fd:     the tier's descriptor, or -1
+ * @arm:    set by a tier that sets ASLEEP_TIER. By any thread; blocks neither
  */
 struct watch {
 	uint32_t kicks;
@@ -38,6 +45,7 @@ struct watch {
 	int64_t until;
 	int event;
 	int fd;
+	void (*arm)(struct watch *t);
 };
 
 /* @fd: readable when one more worker would be of use; -1: a futex will do.
@@ -48,7 +56,7 @@ void baton_watch_close(struct watch *t);
 /* Its wait ends, and the tier's tick runs. Any thread; async-signal-safe. */
 void baton_watch_kick(struct watch *t);
 
-/* If it sleeps until a fiber waits, its wait ends. Any thread. */
+/* A fiber waits: whoever is asleep until one does is told. Any thread. */
 void baton_watch_rouse(struct watch *t);
 
 /* One more worker would be of use. Any thread. */

@@ -33,14 +33,15 @@ static bool wait_for_work(struct baton_rt *rt, uint32_t kicks, int64_t ns)
 	struct watch *t = &rt->watch;
 	bool passed;
 
-	smp_store_mb(t->asleep, 1);
+	atomic_fetch_or(&t->asleep, ASLEEP_WATCHER);
 	passed = membarrier_all();
 	/* Without the fence a kick may be missing: look again by oneself. */
 	if (!passed)
 		ns = sooner(ns, RECHECK_NS);
 	if (!rt_has_work(rt) && !READ_ONCE(t->wanted) && !rt_stopping(rt))
 		baton_watch_sleep(t, kicks, ns);
-	return !xchg(&t->asleep, 0) || rt_has_work(rt);
+	return !(atomic_fetch_andnot(&t->asleep, ASLEEP_WATCHER) &
+		 ASLEEP_WATCHER) || rt_has_work(rt);
 }
 
 /*

@@ -30,6 +30,7 @@
 #define GRANT_NONE	0u
 #define GRANT_STOP	UINT_MAX
 #define GRANT_ROUSED	(UINT_MAX - 1)
+#define GRANT_LOOK	(UINT_MAX - 2)
 
 static struct bunks *bunks_of(struct baton_rt *rt)
 {
@@ -124,7 +125,7 @@ int baton_bunk_attach(struct baton_worker *w)
 	slot_set_state(w->slot, BATON_RUNTIME);
 	WRITE_ONCE(w->slot->taken, BATON_KEPT);
 	WRITE_ONCE(w->slot->calls, 0);
-	w->slot->tid = (uint32_t)gettid();
+	WRITE_ONCE(w->slot->tid, (uint32_t)gettid());
 	atomic_fetch_add_relaxed(&w->rt->hdr->nworkers, 1);
 	return 0;
 }
@@ -151,7 +152,7 @@ static void list_locked(struct baton_rt *rt, struct bunk *b)
 	debug_assert_locked(&t->lock);
 	b->listed = true;
 	b->next = t->standby;
-	t->standby = b;
+	WRITE_ONCE(t->standby, b);
 	WRITE_ONCE(rt->hdr->nstandby, rt->hdr->nstandby + 1);
 }
 
@@ -165,7 +166,7 @@ static void unlist_locked(struct baton_rt *rt, struct bunk *b)
 		return;
 	while (*link != b)
 		link = &(*link)->next;
-	*link = b->next;
+	WRITE_ONCE(*link, b->next);
 	b->listed = false;
 	WRITE_ONCE(rt->hdr->nstandby, rt->hdr->nstandby - 1);
 }
@@ -206,8 +207,8 @@ static bool begin_locked(struct baton_worker *w, unsigned int flags)
 
 	debug_assert_locked(&t->lock);
 	if (t->stopped)
-		b->grant = GRANT_STOP;
-	if (b->grant != GRANT_NONE || flags & TIER_PINNED)
+		WRITE_ONCE(b->grant, GRANT_STOP);
+	if (READ_ONCE(b->grant) != GRANT_NONE || flags & TIER_PINNED)
 		return false;
 	/* The idle bit, or this worker's being a standby, before the look at
 	 * the queues; pairs with wake_one() in sched.c. */
@@ -218,19 +219,43 @@ static bool begin_locked(struct baton_worker *w, unsigned int flags)
 		list_locked(rt, b);
 		return false;
 	}
-	b->grant = (uint32_t)p + 1;
+	WRITE_ONCE(b->grant, (uint32_t)p + 1);
 	return !t->standby;
 }
 
-/* Until something is granted. The processor's number, -ESHUTDOWN, -ECANCELED. */
-static int sleep_on(struct bunk *b)
+/* @w was poked, and parks anew, unless it was granted something meanwhile. */
+static void look_again(struct baton_worker *w, unsigned int flags)
 {
+	struct bunks *t = bunks_of(w->rt);
+	struct bunk *b = &t->bunk[w->index];
+	bool want = false;
+
+	pthread_mutex_lock(&t->lock);
+	if (READ_ONCE(b->grant) == GRANT_LOOK) {
+		unlist_locked(w->rt, b);
+		WRITE_ONCE(b->grant, GRANT_NONE);
+		want = begin_locked(w, flags);
+	}
+	pthread_mutex_unlock(&t->lock);
+	if (want)
+		baton_watch_want(&w->rt->watch);
+}
+
+/* Until something is granted. The processor's number, -ESHUTDOWN, -ECANCELED. */
+static int sleep_on(struct baton_worker *w, unsigned int flags)
+{
+	struct bunk *b = &bunks_of(w->rt)->bunk[w->index];
 	uint32_t got;
 
 	/* Acquire: the last holder's work before ours; pairs with
 	 * grant_locked() and baton_bunks_stop(). */
-	while ((got = smp_load_acquire(&b->grant)) == GRANT_NONE)
-		futex_wait(&b->grant, GRANT_NONE);
+	while ((got = smp_load_acquire(&b->grant)) == GRANT_NONE ||
+	       got == GRANT_LOOK) {
+		if (got == GRANT_LOOK)
+			look_again(w, flags);
+		else
+			futex_wait(&b->grant, GRANT_NONE);
+	}
 	if (got == GRANT_STOP)
 		return -ESHUTDOWN;
 	/* This may write over GRANT_STOP: the next park looks at stopped. */
@@ -248,7 +273,7 @@ int baton_bunk_park(struct baton_worker *w, unsigned int flags)
 	pthread_mutex_unlock(&t->lock);
 	if (want)
 		baton_watch_want(&w->rt->watch);
-	return sleep_on(&t->bunk[w->index]);
+	return sleep_on(w, flags);
 }
 
 int baton_bunk_wake(struct baton_rt *rt, unsigned int proc,
@@ -285,7 +310,20 @@ int baton_bunk_swap(struct baton_worker *w, unsigned int proc,
 		futex_wake(&b->grant);
 	if (want)
 		baton_watch_want(&rt->watch);
-	return sleep_on(&t->bunk[w->index]);
+	return sleep_on(w, flags);
+}
+
+bool baton_bunk_poke(struct baton_rt *rt)
+{
+	struct bunk *b = READ_ONCE(bunks_of(rt)->standby);
+	uint32_t none = GRANT_NONE;
+
+	if (!b)
+		return false;
+	/* If it is a standby no more it finds this when it next parks. */
+	if (try_cmpxchg(&b->grant, &none, GRANT_LOOK))
+		futex_wake(&b->grant);
+	return true;
 }
 
 int baton_bunk_rouse(struct baton_rt *rt, unsigned int index)
@@ -313,7 +351,7 @@ void baton_bunks_stop(struct baton_rt *rt)
 
 	pthread_mutex_lock(&t->lock);
 	t->stopped = true;
-	t->standby = NULL;
+	WRITE_ONCE(t->standby, NULL);
 	for (unsigned int i = 0; i < t->nslots; i++) {
 		t->bunk[i].listed = false;
 		smp_store_release(&t->bunk[i].grant, GRANT_STOP);

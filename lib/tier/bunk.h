@@ -18,8 +18,9 @@ struct baton_worker;
 
 /**
  * struct bunk - where one worker sleeps
- * @grant:  the futex: 0, a processor's number plus one, or the end. Written
- *          under the lock; only its worker, once granted, clears it without
+ * @grant:  the futex: 0, a processor's number plus one, or what else there is
+ *          to be said. Written under the lock, but for baton_bunk_poke(); only
+ *          its worker, once granted, clears it without
  * @listed: it is on the list of standbys
  * @next:   the standby that parked before this one; the next vacant bunk
  */
@@ -32,7 +33,8 @@ struct bunk {
 /**
  * struct bunks - all of one scheduler; a tier's data begins with it
  * @lock:    protects all below, but for @bunk itself and the region
- * @standby: list of those that any processor may go to, last parked first
+ * @standby: list of those that any processor may go to, last parked first;
+ *           baton_bunk_poke() looks, too
  * @vacant:  list of bunks whose workers are gone
  * @nslots:  bunks given out, ever
  * @stopped: the scheduler ends
@@ -60,6 +62,14 @@ int baton_bunk_wake(struct baton_rt *rt, unsigned int proc,
 		    unsigned int index);
 int baton_bunk_swap(struct baton_worker *w, unsigned int proc,
 		    unsigned int index, unsigned int flags);
+/*
+ * A standby is to look again: it claims an idle processor if fibers wait.
+ * False: there is none. It may come to nothing if the standby is given another
+ * processor just then; who calls this has somebody look after that. Takes no
+ * lock: the caller may be kept from its CPU at any time, for long, and those who
+ * want the lock would wait with it. Any thread.
+ */
+bool baton_bunk_poke(struct baton_rt *rt);
 int baton_bunk_rouse(struct baton_rt *rt, unsigned int index);
 void baton_bunks_stop(struct baton_rt *rt);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
  * tier.h - how a blocked worker is found out and a waiting one is woken: the
- * one interface that the scheduler sees. kmod.c and poll.c are behind it.
+ * one interface that the scheduler sees. kmod.c, idle.c and poll.c are behind it.
  */
 #ifndef BATON_TIER_TIER_H
 #define BATON_TIER_TIER_H
@@ -63,6 +63,7 @@ struct tier_ops {
 	long (*tick)(struct baton_rt *rt, bool fresh);
 };
 
+extern const struct tier_ops baton_tier_idle;
 extern const struct tier_ops baton_tier_kmod;
 extern const struct tier_ops baton_tier_poll;
 

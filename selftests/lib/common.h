@@ -196,6 +196,29 @@ static inline bool tier_is_kmod(void)
 	return !access("/dev/baton", R_OK | W_OK);
 }
 
+/* Are they about the tier that the environment names? */
+static inline bool tier_is_idle(void)
+{
+	const char *tier = getenv("BATON_TIER");
+
+	return tier && !strcmp(tier, "idle");
+}
+
+/* Does the tier of this run see who blocks in fiber code? */
+static inline bool tier_sees_fibers(void)
+{
+	return tier_is_kmod() || tier_is_idle();
+}
+
+/* How many threads the tier may have of its own. */
+static inline unsigned int tier_threads(void)
+{
+	const char *tier = getenv("BATON_TIER");
+
+	return tier_is_kmod() || (tier && !strcmp(tier, "poll")) ? 0 :
+		(unsigned int)sysconf(_SC_NPROCESSORS_CONF);
+}
+
 static inline TCase *test_case(Suite *s, const char *name)
 {
 	TCase *tc = tcase_create(name);

@@ -172,7 +172,7 @@ START_TEST(config_tier)
 	expect_eq(baton_config_set_tier(cfg, BATON_TIER_AUTO), 0);
 	expect_eq(baton_config_set_tier(cfg, BATON_TIER_POLL), 0);
 	expect_eq(baton_config_set_tier(cfg, BATON_TIER_KMOD), 0);
-	refused(baton_config_set_tier(cfg, BATON_TIER_PERF), -EINVAL);
+	expect_eq(baton_config_set_tier(cfg, BATON_TIER_IDLE), 0);
 	refused(baton_config_set_tier(cfg, (enum baton_tier)4), -EINVAL);
 	refused(baton_config_set_tier(cfg, (enum baton_tier)-1), -EINVAL);
 	baton_config_destroy(cfg);
@@ -183,7 +183,7 @@ START_TEST(tier_names)
 {
 	ck_assert_str_eq(baton_tier_name(BATON_TIER_AUTO), "auto");
 	ck_assert_str_eq(baton_tier_name(BATON_TIER_POLL), "poll");
-	ck_assert_str_eq(baton_tier_name(BATON_TIER_PERF), "perf");
+	ck_assert_str_eq(baton_tier_name(BATON_TIER_IDLE), "idle");
 	ck_assert_str_eq(baton_tier_name(BATON_TIER_KMOD), "kmod");
 	expect(!baton_tier_name((enum baton_tier)4));
 	expect(!baton_tier_name((enum baton_tier)-1));
@@ -321,7 +321,12 @@ START_TEST(tier_in_use)
 	enum baton_tier tier = BATON_TIER_AUTO;
 
 	run_on(1, get_tier, &tier);
-	expect_eq(tier, tier_is_kmod() ? BATON_TIER_KMOD : BATON_TIER_POLL);
+	if (tier_is_kmod())
+		expect_eq(tier, BATON_TIER_KMOD);
+	else if (tier_is_idle())
+		expect_eq(tier, BATON_TIER_IDLE);
+	else
+		expect(tier == BATON_TIER_POLL || !getenv("BATON_TIER"));
 	/* The environment has the last word. */
 	setenv("BATON_TIER", "poll", 1);
 	expect_eq(baton_config_set_tier(cfg, BATON_TIER_KMOD), 0);
@@ -616,7 +621,7 @@ static void *look_on(void *arg)
 		expect(err || st.workers_max <= LOOKED_ON);
 		expect(n == 0 || n == 2);
 		expect(tier == BATON_TIER_AUTO || tier == BATON_TIER_POLL ||
-		       tier == BATON_TIER_KMOD);
+		       tier == BATON_TIER_IDLE || tier == BATON_TIER_KMOD);
 		if (!err)
 			add(&look.seen, 1);
 	}

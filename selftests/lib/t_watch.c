@@ -127,7 +127,7 @@ static void await_few(void *arg)
 {
 	struct burst *b = arg;
 
-	while (tasks() > b->few)
+	while (tasks() > b->few + tier_threads())
 		sleep_ms((void *)5);
 	/* And there they stay, ready for what comes. */
 	sleep_ms((void *)60);

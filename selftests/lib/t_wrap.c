@@ -84,7 +84,7 @@ static void *sleep_all(void *arg)
 
 	(void)arg;
 	crowd(FIBERS, sleeper, &n);
-	expect(threads() <= FEW);
+	expect(threads() <= FEW + tier_threads());
 	/* One after the other it would be minutes. */
 	expect(baton_now() - start < FIBERS / 4 * 100 * BATON_MSEC);
 	return NULL;
@@ -485,7 +485,7 @@ static void *make_sides(void *arg)
 	}
 	while (n)
 		join(f[--n]);
-	expect(q->as_threads || threads() <= FEW);
+	expect(q->as_threads || threads() <= FEW + tier_threads());
 	return NULL;
 }
 

@@ -164,7 +164,7 @@ static void *transfer(void *arg)
 	ret = curl_easy_perform(curl);
 	if (ret != CURLE_OK)
 		ck_abort_msg("%s", curl_easy_strerror(ret));
-	expect(threads() <= THREADS);
+	expect(threads() <= THREADS + tier_threads());
 	curl_easy_cleanup(curl);
 	return NULL;
 }
@@ -232,7 +232,7 @@ static void *use_redis(void *arg)
 		command(redis, REDIS_REPLY_INTEGER, "LPUSH list%d x",
 			c->id - CLIENTS / 2);
 	}
-	expect(threads() <= THREADS);
+	expect(threads() <= THREADS + tier_threads());
 	redisFree(redis);
 	return NULL;
 }
@@ -338,7 +338,7 @@ static void *write_rows(void *arg)
 	expect_eq(sqlite3_open(arg, &db), SQLITE_OK);
 	sql(db, "CREATE TABLE t (n); INSERT INTO t VALUES (0)");
 	crowd(WRITERS, write_row, arg, 0);
-	expect(threads() <= THREADS);
+	expect(threads() <= THREADS + tier_threads());
 	sqlite3_exec(db, "SELECT n FROM t", first_column, &n, NULL);
 	expect_eq(n, WRITERS);
 	sqlite3_close(db);

@@ -27,7 +27,7 @@ static const char usage_text[] =
 "Usage: baton-bench [OPTION]... [SCENARIO]...\n"
 "Measure the operations of libbaton; all scenarios by default.\n"
 "\n"
-"  --tier auto|poll|kmod   insist on a tier\n"
+"  --tier auto|poll|idle|kmod  insist on a tier\n"
 "  --nprocs N              processors (1); yield and handoff always use one\n"
 "  --case C                only the case of that name\n"
 "  --trials N              trials of each hand-off case; sleepers of timer;\n"
@@ -171,7 +171,8 @@ static unsigned int parse_number(const char *option, const char *arg,
 static enum baton_tier parse_tier(const char *arg)
 {
 	static const enum baton_tier tiers[] = {
-		BATON_TIER_AUTO, BATON_TIER_POLL, BATON_TIER_KMOD
+		BATON_TIER_AUTO, BATON_TIER_POLL, BATON_TIER_IDLE,
+		BATON_TIER_KMOD,
 	};
 
 	for (size_t i = 0; i < sizeof(tiers) / sizeof(*tiers); i++)

@@ -43,6 +43,7 @@ static size_t metric_of(const struct bench_row *row)
 static bool is_tier(const char *tier)
 {
 	return !strcmp(tier, baton_tier_name(BATON_TIER_POLL)) ||
+	       !strcmp(tier, baton_tier_name(BATON_TIER_IDLE)) ||
 	       !strcmp(tier, baton_tier_name(BATON_TIER_KMOD));
 }
 

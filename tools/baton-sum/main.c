@@ -69,7 +69,8 @@ static unsigned int parse_number(const char *option, const char *arg,
 static enum baton_tier parse_tier(const char *arg)
 {
 	static const enum baton_tier tiers[] = {
-		BATON_TIER_AUTO, BATON_TIER_POLL, BATON_TIER_KMOD
+		BATON_TIER_AUTO, BATON_TIER_POLL, BATON_TIER_IDLE,
+		BATON_TIER_KMOD,
 	};
 
 	for (size_t i = 0; i < sizeof(tiers) / sizeof(*tiers); i++)

@@ -30,13 +30,14 @@ typedef void *(*baton_fn)(void *arg);
  * enum baton_tier - how a blocked worker is found out
  * @BATON_TIER_AUTO: the best that works here
  * @BATON_TIER_POLL: a monitor thread looks now and then; pure user space
- * @BATON_TIER_PERF: reserved
+ * @BATON_TIER_IDLE: a thread of the kernel's idle class on each CPU notices
+ *                   when a worker there sleeps; pure user space
  * @BATON_TIER_KMOD: baton.ko hands the processor over in the kernel
  */
 enum baton_tier {
 	BATON_TIER_AUTO = 0,
 	BATON_TIER_POLL = 1,
-	BATON_TIER_PERF = 2,
+	BATON_TIER_IDLE = 2,
 	BATON_TIER_KMOD = 3,
 };
 
@@ -102,8 +103,8 @@ int baton_config_set_stack_size(struct baton_config *cfg, size_t bytes);
  * @ns:  up to 1,000,000,000, or 0 for the default of 1: as early as it can.
  *       With more, wake-ups can be put together, which saves power. It is the
  *       slack of one thread, which serves all sleeps and deadlines of fibers, and
- *       with BATON_TIER_POLL is the monitor; that of fibers and foreign code
- *       stays as it is.
+ *       with BATON_TIER_POLL and BATON_TIER_IDLE is the monitor; that of fibers
+ *       and foreign code stays as it is.
  *
  * BATON_TIMER_SLACK overrides it. Return: 0, -EINVAL.
  */
@@ -140,7 +141,7 @@ int baton_config_set_worker_keep(struct baton_config *cfg, unsigned int ms);
  * @tier: BATON_TIER_AUTO (the default), or one that baton_run() then either
  *        gets or fails for
  *
- * BATON_TIER=auto|poll|kmod overrides it. Return: 0, -EINVAL.
+ * BATON_TIER=auto|poll|idle|kmod overrides it. Return: 0, -EINVAL.
  */
 int baton_config_set_tier(struct baton_config *cfg, enum baton_tier tier);
 
@@ -169,8 +170,8 @@ int baton_config_set_io(struct baton_config *cfg, enum baton_io io);
  *
  * Return: 0; -EINVAL for @fn NULL or a bad value in the environment; -EBUSY
  * when a scheduler runs in this process already; -ENOENT, -EACCES, ... when
- * the tier insisted on cannot be had; -ENOTSUP the program is compiled with
- * -fsplit-stack; -ENOMEM, -EAGAIN. baton_reason() tells more. MT-safe; not async-signal-safe. Blocks the calling thread.
+ * the tier insisted on cannot be had; -ENOTSUP idle cannot, or the program is
+ * compiled with -fsplit-stack; -ENOMEM, -EAGAIN. baton_reason() tells more. MT-safe; not async-signal-safe. Blocks the calling thread.
  */
 int baton_run(const struct baton_config *cfg, baton_fn fn, void *arg,
 	      void **result);
@@ -213,12 +214,12 @@ const char *baton_reason(void);
  * @why: where to put the reason ("" for the best tier), or NULL. Valid until
  *       baton_run() returns.
  *
- * Return: BATON_TIER_POLL or BATON_TIER_KMOD while a scheduler runs,
- * otherwise BATON_TIER_AUTO. Any thread. Blocks neither.
+ * Return: BATON_TIER_POLL, BATON_TIER_IDLE or BATON_TIER_KMOD while a scheduler
+ * runs, otherwise BATON_TIER_AUTO. Any thread. Blocks neither.
  */
 enum baton_tier baton_tier(const char **why);
 
-/** baton_tier_name() - "auto", "poll", "perf", "kmod"; NULL for any other. */
+/** baton_tier_name() - "auto", "poll", "idle", "kmod"; NULL for any other. */
 const char *baton_tier_name(enum baton_tier tier);
 
 /** baton_nprocs() - processors of the running scheduler; 0 without one. */
