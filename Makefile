@@ -339,6 +339,10 @@ check-delays: deps
 check-arch: deps
 	@selftests/check --arch
 
+check-trace: deps
+	@$(MAKE) -s selftests vm-6.12
+	@selftests/vm/run -k 6.12 -t 600 -- selftests/kmod/tracers.sh
+
 demo: deps
 	@$(MAKE) -s all $(if $(HOST),$(O)/kmod/host/baton.ko,vm-6.1)
 	@tools/demo
@@ -415,6 +419,7 @@ help:
 	@echo 'make check       all tests: here, and in a VM on each kernel'
 	@echo 'make check-arch  the ports alone, emulated (part of make check)'
 	@echo 'make check-delays  the library, with threads that are late at random'
+	@echo 'make check-trace  trace-cmd and bpftrace on the module, in a VM'
 	@echo 'make bench       the benchmarks, here'
 	@echo 'make bench-peers other runtimes beside the library, and charts of it'
 	@echo 'make kmod K=6.12 baton.ko for one of: $(KERNELS) 7.3 debug'
@@ -435,7 +440,7 @@ help:
 clean:
 	rm -rf $(O)
 
-.PHONY: all bench bench-peers check check-arch check-delays clean demo deps examples help install kmod selftests style uninstall
+.PHONY: all bench bench-peers check check-arch check-delays check-trace clean demo deps examples help install kmod selftests style uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 
