@@ -2,21 +2,22 @@
 /*
  * account.c - where workers block, how often and for how long.
  *
- * A block costs thousands of instructions, and is to pay for some forty more at
- * most. So no clock is read: the scheduler has noted when the thread came to its
- * CPU, how long it has run since, and how long it has waited for CPUs. A worker
- * that blocks where it did so last time, as most do, finds the site by three
- * comparisons; nobody takes a lock.
+ * A block costs thousands of instructions, and is to pay for some forty more
+ * at most. So no clock is read: the scheduler has noted when the thread came to
+ * its CPU, how long it has run since, and how long it has waited for CPUs. A
+ * worker that blocks where it did so last time, as most do, finds the site by
+ * three comparisons; nobody takes a lock.
  *
  * The table is in the region, so that user space reads it without a call. It is
  * fixed in size and charged with the region; what finds no room is accounted to
- * an entry that stands for all others. User space may write there what it likes:
- * what is read back is a key to compare with, and a state, and the search has
- * few steps whatever they say. So a lie spoils the liar's own figures.
+ * an entry that stands for all others. User space may write there what it
+ * likes: what is read back is a key to compare with, and a state, and the
+ * search has few steps whatever they say. So a lie spoils the liar's own
+ * figures.
  *
  * There are several tables, one after the other, and workers take turns: where
- * many CPUs block at once they would fight for the same counters. The reader adds
- * up what is the same.
+ * many CPUs block at once they would fight for the same counters. The reader
+ * adds up what is the same.
  */
 #include "account.h"
 

@@ -64,10 +64,11 @@ void baton_account_elsewhere(struct baton_block *b, struct baton_instance *inst,
 void baton_account_raise(__u64 *max, u64 value);
 
 /*
- * @p, current, with @slot, whose number is @index, blocks, in the hook: interrupts
- * are off. If the slot says that it is in code that may lose its processor, @b is in progress from then on.
- * False: nothing of it is. In line, as what follows: together they are some forty
- * instructions, and calls would add twenty.
+ * @p, current, with @slot, whose number is @index, blocks, in the hook:
+ * interrupts are off. If the slot says that it is in code that may lose its
+ * processor, @b is in progress from then on; otherwise false. In line, as what
+ * follows: together they are some forty instructions, and calls would add
+ * twenty.
  */
 static __always_inline bool
 baton_account_out(struct baton_block *b, struct baton_instance *inst,
@@ -87,7 +88,7 @@ baton_account_out(struct baton_block *b, struct baton_instance *inst,
 	b->since = baton_task_left(p);
 	b->delay = baton_task_delay(p);
 	b->on = true;
-	trace_block(index, fn, pc, nr);
+	trace_block(index, b);
 	return true;
 }
 
@@ -109,10 +110,10 @@ static __always_inline void baton_account_in(struct baton_block *b, u32 index,
 	atomic64_add(waited, (atomic64_t *)&s->waited);
 	if (unlikely((u64)ns > READ_ONCE(s->longest)))
 		baton_account_raise(&s->longest, ns);
+	trace_return(index, ns);
 	/* Below 1024 ns: 0. See BATON_SITE_HIST. */
 	bit = __fls((unsigned long)ns >> 9 | 1);
 	baton_account_count(&s->hist[min(bit, BATON_SITE_HIST - 1UL)]);
-	trace_return(index, ns, waited);
 }
 
 #endif /* BATON_ACCOUNT_H */

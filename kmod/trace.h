@@ -14,10 +14,12 @@
 #include <linux/tracepoint.h>
 #include <linux/types.h>
 
+struct baton_block;
+
 /* The worker of slot @slot, current, blocks; see struct baton_site. */
 TRACE_EVENT(block,
-	TP_PROTO(u32 slot, u64 fn, u64 pc, int nr),
-	TP_ARGS(slot, fn, pc, nr),
+	TP_PROTO(u32 slot, const struct baton_block *b),
+	TP_ARGS(slot, b),
 	TP_STRUCT__entry(
 		__field(u32, slot)
 		__field(u64, fn)
@@ -26,9 +28,9 @@ TRACE_EVENT(block,
 	),
 	TP_fast_assign(
 		__entry->slot = slot;
-		__entry->fn = fn;
-		__entry->pc = pc;
-		__entry->nr = nr;
+		__entry->fn = b->fn;
+		__entry->pc = b->pc;
+		__entry->nr = b->nr;
 	),
 	TP_printk("slot=%u fn=%#llx pc=%#llx nr=%d", __entry->slot,
 		  __entry->fn, __entry->pc, __entry->nr)
@@ -65,24 +67,21 @@ TRACE_EVENT(grant,
 );
 
 /*
- * The worker of slot @slot, current, is back. It was woken after @ns, and has
- * waited for a CPU for @waited.
+ * The worker of slot @slot, current, is back. It was woken after @ns, as is
+ * accounted; since then it has waited for a CPU.
  */
 TRACE_EVENT(return,
-	TP_PROTO(u32 slot, u64 ns, u64 waited),
-	TP_ARGS(slot, ns, waited),
+	TP_PROTO(u32 slot, u64 ns),
+	TP_ARGS(slot, ns),
 	TP_STRUCT__entry(
 		__field(u32, slot)
 		__field(u64, ns)
-		__field(u64, waited)
 	),
 	TP_fast_assign(
 		__entry->slot = slot;
 		__entry->ns = ns;
-		__entry->waited = waited;
 	),
-	TP_printk("slot=%u ns=%llu waited=%llu", __entry->slot, __entry->ns,
-		  __entry->waited)
+	TP_printk("slot=%u ns=%llu", __entry->slot, __entry->ns)
 );
 
 #endif /* BATON_TRACE_H */

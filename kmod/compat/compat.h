@@ -77,13 +77,13 @@ static inline bool baton_task_frozen(struct task_struct *p, unsigned int state)
 }
 
 /*
- * The scheduler's own notes of current, in nanoseconds of one clock. When it came
- * to its CPU; when it left, in its last context switch, but for interrupts
+ * The scheduler's own notes of current, in nanoseconds of one clock. When it
+ * came to its CPU; when it left, in its last context switch, but for interrupts
  * meanwhile; and how long it has been runnable without a CPU, in its life.
  *
- * What it has run since is noted for the fair classes alone. A kernel that keeps
- * no such notes (CONFIG_SCHED_INFO, of delay accounting or schedstats, which all
- * distributions have) has a clock.
+ * What it has run since it came is noted for the fair classes alone. A kernel
+ * that keeps no such notes has a clock. (CONFIG_SCHED_INFO is that of delay
+ * accounting or schedstats, one of which all distributions have.)
  */
 #ifdef CONFIG_SCHED_INFO
 static inline u64 baton_task_came(struct task_struct *p)
