@@ -76,6 +76,7 @@ LIB_SRC :=			\
 	lib/core/adopted.c	\
 	lib/core/cancel.c	\
 	lib/core/config.c	\
+	lib/core/contend.c	\
 	lib/core/cpus.c	\
 	lib/core/cxx.c		\
 	lib/core/deadlock.c	\
@@ -90,7 +91,10 @@ LIB_SRC :=			\
 	lib/core/list.c	\
 	lib/core/lock.c	\
 	lib/core/polling.c	\
+	lib/core/pprof.c	\
 	lib/core/proc.c	\
+	lib/core/profile.c	\
+	lib/core/profiler.c	\
 	lib/core/reason.c	\
 	lib/core/rt.c		\
 	lib/core/runq.c	\
@@ -98,6 +102,7 @@ LIB_SRC :=			\
 	lib/core/sanitize.c	\
 	lib/core/sched.c	\
 	lib/core/self.c	\
+	lib/core/site.c		\
 	lib/core/stack.c	\
 	lib/core/stats.c	\
 	lib/core/symbols.c	\
@@ -121,6 +126,7 @@ LIB_SRC :=			\
 	lib/sync/barrier.c	\
 	lib/sync/chan.c	\
 	lib/sync/cond.c		\
+	lib/sync/contend.c	\
 	lib/sync/group.c	\
 	lib/sync/mutex.c	\
 	lib/sync/once.c		\

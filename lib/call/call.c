@@ -140,7 +140,7 @@ int baton_call(void (*fn)(void *), void *arg)
 	struct baton_worker *unwound __attribute__((cleanup(call_unwind))) = w;
 
 	slot = w->slot;
-	slot->fn = (uintptr_t)fn;
+	WRITE_ONCE(slot->fn, (uintptr_t)fn);	/* takers look */
 	*w->errnop = 0;
 	count((uint64_t *)&slot->calls);
 	san_release(w->proc);

@@ -29,6 +29,8 @@ enum handoff_mode {
  * @handoff:     when a processor is taken from who blocks
  * @io:          how files are waited for
  * @deadlock:    what is to be done when all fibers are asleep
+ * @profile:     the file to be written; NULL: none. Of the environment
+ * @profile_locks: see contend.h
  */
 struct baton_config {
 	unsigned int nprocs;
@@ -41,6 +43,8 @@ struct baton_config {
 	enum handoff_mode handoff;
 	enum baton_io io;
 	enum deadlock_mode deadlock;
+	const char *profile;
+	unsigned int profile_locks;
 };
 
 /*

@@ -114,6 +114,7 @@ static bool others_live(const struct baton_rt *rt)
 	if (!dir)
 		return true;
 	own += ring && ring->busy;
+	own += rt->profiled;
 	while ((e = readdir(dir)))
 		own -= isdigit((unsigned char)e->d_name[0]) &&
 		       !(ring && kernels_own(dirfd(dir), e->d_name));
