@@ -2,9 +2,9 @@
 /*
  * contend.h - who has waited for which lock: by the place that called for it.
  *
- * It is off unless BATON_PROFILE_LOCKS is set. Then one wait of so many is timed,
- * and stands for all of them. While it is off a wait looks at one word; who does
- * not wait looks at nothing.
+ * It is off unless BATON_PROFILE_LOCKS is set. Then one wait of so many is
+ * timed, and stands for all of them. While it is off a wait looks at one word;
+ * who does not wait looks at nothing.
  */
 #ifndef BATON_CORE_CONTEND_H
 #define BATON_CORE_CONTEND_H
@@ -41,7 +41,7 @@ extern unsigned int baton_contend_rate;
 /* Nothing is known; one wait of @rate is timed, or with 0 none. */
 void baton_contend_init(unsigned int rate);
 
-/* A wait begins; what baton_contend_end() has to be told. 0: it is not timed. */
+/* A wait begins; what baton_contend_end() is to be told. 0: it is not timed. */
 int64_t baton_contend_begin(void);
 void baton_contend_end(int64_t since, enum contend_kind kind, const void *site);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
-/* pprof.h - where fibers have blocked, as a file for go tool pprof and others. */
+/* pprof.h - where fibers have blocked, as a file for go tool pprof. */
 #ifndef BATON_CORE_PPROF_H
 #define BATON_CORE_PPROF_H
 

@@ -8,8 +8,8 @@
 struct baton_rt;
 
 /*
- * All sites of @rt, which the caller keeps from its end, the longest total first.
- * How many; *@sites is to be freed. -ENOMEM.
+ * All sites of @rt, which the caller keeps from its end, the longest total
+ * first. How many; *@sites is to be freed. -ENOMEM.
  */
 int baton_profile_read(const struct baton_rt *rt, struct baton_profile **sites);
 

@@ -20,9 +20,9 @@ struct baton_worker;
 void baton_sites_init(struct baton_site *sites);
 
 /*
- * A taker in user space is about to take the processor from the worker of @slot,
- * in a foreign call that it has first seen at @since, as now_ns() has it. The
- * site of that, to which it adds what becomes of the processor.
+ * A taker in user space is about to take the processor from the worker of
+ * @slot, in a foreign call that it has first seen at @since, as now_ns() has
+ * it. The site of that, to which it adds what becomes of the processor.
  */
 struct baton_site *baton_site_take(struct baton_rt *rt, struct baton_slot *slot,
 				   int64_t since);

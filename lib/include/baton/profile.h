@@ -21,8 +21,8 @@ extern "C" {
 /**
  * struct baton_profile - a place where fibers block, and all blocks there
  * @fn:       the function of the foreign call; 0: fiber code
- * @pc:       where in the program, behind the instruction of the system call, or
- *            that of the page fault; 0: not known
+ * @pc:       where in the program, behind the instruction of the system call,
+ *            or that of the page fault; 0: not known
  * @nr:       the system call's number, or one of the above
  * @count:    how often a worker has blocked there
  * @total:    nanoseconds from when it blocked until it was woken, together
@@ -31,11 +31,11 @@ extern "C" {
  * @starved:  nanoseconds that its fiber then waited for a processor, together
  * @handoffs: times that its processor was given to another worker
  * @idled:    times that it became idle instead, since no fiber waited
- * @missed:   times that it became idle although fibers waited, since there was no
- *            worker to have it
+ * @missed:   times that it became idle although fibers waited, since there was
+ *            no worker to have it
  * @late:     of these three, not at once, see BATON_HANDOFF in baton_run(3)
- * @hist:     @count by how long they were: hist[i] those of less than 2^(10 + i)
- *            nanoseconds that are not in hist[i - 1]; the last one all others
+ * @hist:     @count by how long they were: hist[i] those of less than
+ *            2^(10 + i) nanoseconds that are not in hist[i - 1]; the last one all others
  *
  * Fields are only ever added at the end.
  */
@@ -63,8 +63,8 @@ struct baton_profile {
  *         library's own is zeroed
  *
  * Blocks in progress are not counted yet. With BATON_TIER_KMOD each block of a
- * worker in a foreign call or in fiber code is; with BATON_TIER_POLL calls whose
- * processor was taken, from when that was first thought of.
+ * worker in a foreign call or in fiber code is; with BATON_TIER_POLL calls
+ * whose processor was taken, from when that was first thought of.
  *
  * Return: how many there are, which may be more than @n; -EINVAL @sites NULL;
  * -ESRCH no scheduler runs; -ENOMEM. Any thread; not async-signal-safe. Blocks
