@@ -81,6 +81,7 @@ static void check(struct __test_metadata *_metadata, struct scene *s,
 		  uint64_t fn)
 {
 	struct baton_site *site;
+	uint64_t few = 0;
 
 	run_it(_metadata, s);
 	ASSERT_LT(0, s->site);
@@ -92,7 +93,8 @@ static void check(struct __test_metadata *_metadata, struct scene *s,
 	EXPECT_NE(0, site->pc);
 	EXPECT_EQ(BLOCKS, blocks_of(site));
 	EXPECT_EQ(BLOCKS, blocks_of_all(&s->in));
-	EXPECT_LE(BLOCKS * BLOCK_NS, site->total);
+	/* One that is preempted on its way to sleep sleeps for less. */
+	EXPECT_LE(BLOCKS * BLOCK_NS * 9 / 10, site->total);
 	EXPECT_GE(s->ns, site->total + site->waited);
 	EXPECT_LE(BLOCK_NS, site->longest);
 	EXPECT_GE(site->total, site->longest);
@@ -101,7 +103,8 @@ static void check(struct __test_metadata *_metadata, struct scene *s,
 	EXPECT_EQ(0, site->handoffs);
 	EXPECT_EQ(0, site->missed);
 	for (int i = 0; i < BATON_SITE_HIST && 2ull << (9 + i) <= BLOCK_NS; i++)
-		EXPECT_EQ(0, site->hist[i]);
+		few += site->hist[i];
+	EXPECT_GE(BLOCKS / 10, few);
 	inst_close(&s->in);
 }
 

@@ -108,7 +108,8 @@ static void *truth_main(void *arg)
 	expect(sum.total <= now_ns() - begin);
 	if (tier_is_kmod()) {
 		expect_eq(sum.count, BLOCKS);
-		expect(sum.total >= BLOCKS * BLOCK_NS);
+		/* Who is preempted on its way to sleep sleeps for less. */
+		expect(sum.total >= BLOCKS * BLOCK_NS * 9 / 10);
 		expect(sum.longest >= BLOCK_NS);
 	} else {
 		/* The monitor may be about to count what it has taken. */
