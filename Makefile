@@ -99,6 +99,7 @@ LIB_SRC :=			\
 	lib/core/adopted.c	\
 	lib/core/cancel.c	\
 	lib/core/config.c	\
+	lib/core/contend.c	\
 	lib/core/cpus.c	\
 	lib/core/cxx.c		\
 	lib/core/deadlock.c	\
@@ -117,7 +118,10 @@ LIB_SRC :=			\
 	lib/core/list.c	\
 	lib/core/lock.c	\
 	lib/core/polling.c	\
+	lib/core/pprof.c	\
 	lib/core/proc.c	\
+	lib/core/profile.c	\
+	lib/core/profiler.c	\
 	lib/core/reason.c	\
 	lib/core/rt.c		\
 	lib/core/runq.c	\
@@ -125,6 +129,7 @@ LIB_SRC :=			\
 	lib/core/sanitize.c	\
 	lib/core/sched.c	\
 	lib/core/self.c	\
+	lib/core/site.c		\
 	lib/core/stack.c	\
 	lib/core/stats.c	\
 	lib/core/symbols.c	\
@@ -150,6 +155,7 @@ LIB_SRC :=			\
 	lib/sync/barrier.c	\
 	lib/sync/chan.c	\
 	lib/sync/cond.c		\
+	lib/sync/contend.c	\
 	lib/sync/group.c	\
 	lib/sync/mutex.c	\
 	lib/sync/once.c		\
@@ -408,6 +414,10 @@ check-arch: deps-check-arch
 check-shadow: deps-check
 	@selftests/vm/shadow/check all
 
+check-trace: deps-check
+	@$(MAKE) -s selftests vm-6.12
+	@selftests/vm/run -k 6.12 -t 600 -- selftests/kmod/tracers.sh
+
 demo: deps-demo
 	@$(MAKE) -s all
 	@tools/demo first
@@ -576,6 +586,7 @@ help:
 	@echo 'make check       all tests: here, and in a VM on each kernel'
 	@echo 'make check-arch  the ports alone, emulated (part of make check)'
 	@echo 'make check-delays  the library, with threads that are late at random'
+	@echo 'make check-trace  trace-cmd and bpftrace on the module, in a VM'
 	@echo 'make bench       the benchmarks, here'
 	@echo 'make bench-peers other runtimes beside the library, and charts of it'
 	@echo 'make kmod K=6.12 baton.ko for one of: $(KERNELS) 7.3 debug'
@@ -603,6 +614,7 @@ clean:
 	rm -rf $(O)
 
 .PHONY: all bench bench-peers check check-arch check-delays check-package check-shadow clean deb demo deps dist docs examples help install kmod modules_install rpm selftests style uninstall
+.PHONY: all bench bench-peers check check-arch check-delays check-trace clean demo deps examples help install kmod selftests style uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -14,12 +14,10 @@
  */
 #include "handoff.h"
 
-#include <asm/syscall.h>
 #include <linux/module.h>
 #include <linux/nospec.h>
 #include <linux/sched.h>
 #include <linux/sched/deadline.h>
-#include <linux/sched/task_stack.h>
 #include <linux/timekeeping.h>
 
 #include "instance.h"
@@ -116,7 +114,8 @@ static void uncount_idled(struct baton_instance *inst, u32 p)
 }
 
 /* @p to a standby; if there is none it becomes idle. */
-static void pass_on_locked(struct baton_instance *inst, u32 p)
+static void pass_on_locked(struct baton_instance *inst, u32 p,
+			   struct baton_site *site)
 {
 	struct baton_standby *heir;
 
@@ -124,17 +123,22 @@ static void pass_on_locked(struct baton_instance *inst, u32 p)
 	if (list_empty(&inst->standbys)) {
 		inst->starved++;
 		count_idled(inst, p);
+		baton_account_count(&site->missed);
 	}
 	heir = baton_standby_give_locked(inst, p);
+	trace_handoff(p, heir ? heir->task->pid : 0);
 	if (!heir)
 		return;
 	inst->handoffs++;
+	baton_account_count(&site->handoffs);
 	/* Under the lock, by which alone it is ever changed. */
 	inst->recs[p].handoffs++;
 	baton_standby_wake_locked(heir);
 }
 
-static void pass_on(struct baton_instance *inst, u32 p)
+/* Of a worker that blocks, or did last, at @site. */
+static void pass_on(struct baton_instance *inst, u32 p,
+		    struct baton_site *site)
 {
 	if (!baton_instance_has_work(inst)) {
 		count_idled(inst, p);
@@ -145,28 +149,19 @@ static void pass_on(struct baton_instance *inst, u32 p)
 		 */
 		baton_idle_set(inst, p);
 		if (!baton_instance_has_work(inst) ||
-		    !baton_idle_claim(inst, p))
+		    !baton_idle_claim(inst, p)) {
+			baton_account_count(&site->idled);
+			trace_handoff(p, 0);
 			return;
+		}
 		uncount_idled(inst, p);
 	}
 	raw_spin_lock(&inst->lock);
-	pass_on_locked(inst, p);
+	pass_on_locked(inst, p, site);
 	raw_spin_unlock(&inst->lock);
 }
 
 /* --- now, or later --------------------------------------------------------- */
-
-/* Where the thread blocks: a foreign function's number, and a system call's. */
-static u8 *site_of(const struct baton_handoff *h, const struct baton_slot *slot)
-{
-	u64 fn = 0;
-
-	if (READ_ONCE(slot->state) == BATON_FOREIGN)
-		fn = READ_ONCE(slot->fn);
-	return baton_predict_site(h->inst->sites, fn,
-				  syscall_get_nr(h->task,
-						 task_pt_regs(h->task)));
-}
 
 /* h->due: the timer, which runs, will set a time when it fires. */
 #define DUE_LATER	1
@@ -223,7 +218,7 @@ static int time_up_locked(struct baton_handoff *h)
 	h->due = 0;
 	if (READ_ONCE(inst->stopped) || !blocked(h->task))
 		return -1;
-	baton_predict_learn(h->site, true);
+	baton_predict_learn(h->block.guess, true);
 	h->look = false;
 	return take(inst, &inst->slots[h->index]);
 }
@@ -239,6 +234,7 @@ static enum hrtimer_restart timer_fired(struct hrtimer *timer)
 	struct baton_handoff *h = container_of(timer, struct baton_handoff,
 					       timer);
 	u64 now = ktime_get_mono_fast_ns();
+	struct baton_site *site;
 	unsigned long flags;
 	int proc = -1;
 
@@ -252,11 +248,14 @@ static enum hrtimer_restart timer_fired(struct hrtimer *timer)
 		return HRTIMER_RESTART;
 	}
 	h->armed = false;
+	site = h->block.site;
 	if (h->due)
 		proc = time_up_locked(h);
 	raw_spin_unlock(&h->lock);
-	if (proc >= 0)
-		pass_on(h->inst, proc);
+	if (proc >= 0) {
+		baton_account_count(&site->late);
+		pass_on(h->inst, proc, site);
+	}
 	local_irq_restore(flags);
 	return HRTIMER_NORESTART;
 }
@@ -265,7 +264,7 @@ static enum hrtimer_restart timer_fired(struct hrtimer *timer)
  * Blocked, with a processor: is it to be left there for now? Then the timer is
  * set, or the hand-off is switched off.
  */
-static bool postponed(struct baton_handoff *h, struct baton_slot *slot)
+static bool postponed(struct baton_handoff *h)
 {
 	struct baton_instance *inst = h->inst;
 	enum baton_guess guess;
@@ -274,8 +273,7 @@ static bool postponed(struct baton_handoff *h, struct baton_slot *slot)
 		return false;
 	if (inst->flags == BATON_CREATE_OFF)
 		return true;
-	h->site = site_of(h, slot);
-	guess = baton_predict(h->site);
+	guess = baton_predict(h->block.guess);
 	/*
 	 * While no fiber waits an idle processor costs less than a timer; but
 	 * one that is about to be back keeps its own.
@@ -296,13 +294,16 @@ void baton_handoff_out(struct baton_handoff *h, bool dead)
 	lockdep_assert_irqs_disabled();
 	if (!dead && (!blocked(h->task) || !ours(inst, h->task)))
 		return;
-	if (READ_ONCE(inst->stopped) || processor_of(inst, slot) < 0)
+	if (READ_ONCE(inst->stopped))
 		return;
-	if (!dead && postponed(h, slot))
+	if (!dead &&
+	    !baton_account_out(&h->block, inst, slot, h->index, h->task))
+		return;
+	if (processor_of(inst, slot) < 0 || (!dead && postponed(h)))
 		return;
 	proc = take(inst, slot);
 	if (proc >= 0)
-		pass_on(inst, proc);
+		pass_on(inst, proc, h->block.site);
 }
 
 void baton_handoff_in(struct baton_handoff *h)
@@ -310,6 +311,9 @@ void baton_handoff_in(struct baton_handoff *h)
 	unsigned long flags;
 	bool was_short;
 
+	if (!h->block.on)
+		return;
+	baton_account_in(&h->block, h->index, h->task);
 	if (!h->late)
 		return;
 	h->late = false;
@@ -319,7 +323,7 @@ void baton_handoff_in(struct baton_handoff *h)
 	h->look = false;
 	raw_spin_unlock_irqrestore(&h->lock, flags);
 	if (was_short)
-		baton_predict_learn(h->site, false);
+		baton_predict_learn(h->block.guess, false);
 }
 
 void baton_handoff_init(struct baton_handoff *h, struct baton_instance *inst)

@@ -7,6 +7,8 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
+#include "account.h"
+
 struct baton_instance;
 struct task_struct;
 
@@ -23,7 +25,7 @@ struct task_struct;
  *         from block to block: a storm of short ones does not start it for each.
  * @look:  it is to be learnt from, and has not been yet
  * @late:  the block in progress was begun with @due set; the thread's own
- * @site:  where it was; the thread's own, and the timer's while it is @due
+ * @block: where it is; the thread's own, and the timer's while it is @due
  */
 struct baton_handoff {
 	struct baton_instance	*inst;
@@ -35,7 +37,7 @@ struct baton_handoff {
 	bool			look;
 	bool			armed;
 	bool			late;
-	u8			*site;
+	struct baton_block	block;
 };
 
 void baton_handoff_init(struct baton_handoff *h, struct baton_instance *inst);

@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include "account.h"
 #include "limit.h"
 
 struct workqueue_struct *baton_wq;
@@ -167,25 +168,30 @@ static int region_create(struct baton_instance *inst)
 	struct baton_header *hdr;
 	size_t procs = sizeof(*hdr);
 	size_t slots = procs + inst->nprocs * sizeof(*inst->recs);
+	size_t sites = slots + inst->max_workers * sizeof(*inst->slots);
 	u32 p;
 
 	BUILD_BUG_ON(sizeof(struct baton_header) != 256);
 	BUILD_BUG_ON(sizeof(struct baton_proc_rec) != 64);
 	BUILD_BUG_ON(sizeof(struct baton_slot) != 64);
 
-	inst->bytes = PAGE_ALIGN(slots + inst->max_workers *
-				 sizeof(*inst->slots));
+	inst->nsites = baton_account_sites(inst->nprocs);
+	inst->bytes = PAGE_ALIGN(sites + inst->nsites * sizeof(*inst->site));
 	hdr = __vmalloc(inst->bytes, BATON_GFP | __GFP_ZERO);
 	if (!hdr)
 		return -ENOMEM;
 	inst->hdr = hdr;
 	inst->recs = (void *)hdr + procs;
 	inst->slots = (void *)hdr + slots;
+	inst->site = (void *)hdr + sites;
 	hdr->abi = BATON_ABI;
 	hdr->nprocs = inst->nprocs;
 	hdr->max_workers = inst->max_workers;
 	hdr->proc_offset = procs;
 	hdr->slot_offset = slots;
+	hdr->site_offset = sites;
+	hdr->nsites = inst->nsites;
+	baton_account_init(inst);
 	for (p = 1; p < inst->nprocs; p++)
 		baton_idle_set(inst, p);
 	return 0;

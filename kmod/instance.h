@@ -35,6 +35,8 @@ struct baton_instance {
 	struct baton_header	*hdr;		/* C: the region, shared */
 	struct baton_proc_rec	*recs;		/* C */
 	struct baton_slot	*slots;		/* C */
+	struct baton_site	*site;		/* C */
+	u32			nsites;		/* C */
 	u32			nprocs;		/* C: never the region's */
 	u32			max_workers;	/* C */
 	u32			flags;		/* C: of CREATE */

@@ -13,6 +13,7 @@
 #include <linux/timekeeping.h>
 
 #include "instance.h"
+#include "trace.h"
 
 /* What a hand-off costs at least, and what is made of it at most. */
 #define DELAY_MIN_NS	((u64)3 * NSEC_PER_USEC)
@@ -78,6 +79,7 @@ void baton_standby_grant_locked(struct baton_standby *s, u32 p)
 	 * grant, or the wake-up finds it asleep.
 	 */
 	WRITE_ONCE(s->granted, p + 1);
+	trace_grant(p, s->task->pid);
 }
 
 /*

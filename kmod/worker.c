@@ -229,6 +229,7 @@ int baton_worker_register(struct baton_instance *inst)
 	}
 	slot_reset(inst, slot);
 	w->handoff.index = slot;
+	baton_account_start(&w->handoff.block, inst, slot);
 
 	/* Can't fail: the file that the caller holds open holds the module. */
 	__module_get(THIS_MODULE);

@@ -9,6 +9,7 @@
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/sched/clock.h>
 #include <linux/version.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
@@ -74,6 +75,50 @@ static inline bool baton_task_frozen(struct task_struct *p, unsigned int state)
 	return false;
 #endif
 }
+
+/*
+ * The scheduler's own notes of current, in nanoseconds of one clock. When it
+ * came to its CPU; when it left, in its last context switch, but for interrupts
+ * meanwhile; and how long it has been runnable without a CPU, in its life.
+ *
+ * What it has run since it came is noted for the fair classes alone. A kernel
+ * that keeps no such notes has a clock. (CONFIG_SCHED_INFO is that of delay
+ * accounting or schedstats, one of which all distributions have.)
+ */
+#ifdef CONFIG_SCHED_INFO
+static inline u64 baton_task_came(struct task_struct *p)
+{
+	return p->sched_info.last_arrival;
+}
+
+static inline u64 baton_task_delay(struct task_struct *p)
+{
+	return p->sched_info.run_delay;
+}
+
+static inline u64 baton_task_left(struct task_struct *p)
+{
+	if (unlikely(p->prio < MAX_RT_PRIO))
+		return sched_clock_cpu(raw_smp_processor_id());
+	return p->sched_info.last_arrival + p->se.sum_exec_runtime -
+	       p->se.prev_sum_exec_runtime;
+}
+#else
+static inline u64 baton_task_came(struct task_struct *p)
+{
+	return sched_clock_cpu(raw_smp_processor_id());
+}
+
+static inline u64 baton_task_delay(struct task_struct *p)
+{
+	return 0;
+}
+
+static inline u64 baton_task_left(struct task_struct *p)
+{
+	return sched_clock_cpu(raw_smp_processor_id());
+}
+#endif
 
 /* Upstream: 908a1d775422 ("hrtimers: Introduce hrtimer_setup() to replace
  * hrtimer_init()"), 6.13; the latter is gone since 6.15. */

@@ -153,7 +153,7 @@ int baton_call(void (*fn)(void *), void *arg)
 	struct baton_worker *unwound __attribute__((cleanup(call_unwind))) = w;
 
 	slot = w->slot;
-	slot->fn = (uintptr_t)fn;
+	WRITE_ONCE(slot->fn, (uintptr_t)fn);	/* takers look */
 	*w->errnop = 0;
 	probe2(call, fn, arg);
 	count((uint64_t *)&slot->calls);

@@ -244,6 +244,7 @@ static int config_env(struct baton_config *cfg)
 	unsigned long long procs = cfg->nprocs, workers = cfg->max_workers;
 	unsigned long long stack = cfg->stack_size, slack = cfg->timer_slack;
 	unsigned long long keep = cfg->stack_keep, idle = cfg->worker_keep;
+	unsigned long long locks = 0;
 	int err;
 
 	err = env_number("BATON_NPROCS", BATON_PROCS_MAX, &procs);
@@ -258,6 +259,8 @@ static int config_env(struct baton_config *cfg)
 		err = env_number("BATON_STACK_KEEP_MS", UINT_MAX, &keep);
 	if (!err)
 		err = env_number("BATON_WORKER_KEEP_MS", UINT_MAX, &idle);
+	if (!err)
+		err = env_number("BATON_PROFILE_LOCKS", UINT_MAX, &locks);
 	if (err)
 		return err;
 	cfg->nprocs = (unsigned int)procs;
@@ -265,6 +268,10 @@ static int config_env(struct baton_config *cfg)
 	cfg->timer_slack = (unsigned long)slack;
 	cfg->stack_keep = (unsigned int)keep;
 	cfg->worker_keep = (unsigned int)idle;
+	cfg->profile_locks = (unsigned int)locks;
+	cfg->profile = secure_getenv("BATON_PROFILE");
+	if (cfg->profile && !*cfg->profile)
+		cfg->profile = NULL;
 	err = env_check(baton_config_set_stack_size(cfg, (size_t)stack),
 			"BATON_STACK_SIZE", "less than 16 KiB");
 	if (!err)

@@ -30,6 +30,8 @@ enum handoff_mode {
  * @io:          how files are waited for
  * @deadlock:    what is to be done when all fibers are asleep
  * @dump:        the signal that asks what they all do; 0: none
+ * @profile:     the file to be written; NULL: none. Of the environment
+ * @profile_locks: see contend.h
  */
 struct baton_config {
 	unsigned int nprocs;
@@ -43,6 +45,8 @@ struct baton_config {
 	enum baton_io io;
 	enum deadlock_mode deadlock;
 	int dump;
+	const char *profile;
+	unsigned int profile_locks;
 };
 
 /*

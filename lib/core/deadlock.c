@@ -107,6 +107,7 @@ static bool others_live(const struct baton_rt *rt)
 	const struct dirent *e;
 	DIR *dir;
 
+	own += rt->helpers + rt->profiled;
 	/* A retired thread counts for as long as it lives. */
 	for (const struct baton_worker *w = rt->started; w; w = w->next)
 		own += !READ_ONCE(w->retired);
@@ -114,7 +115,6 @@ static bool others_live(const struct baton_rt *rt)
 	if (!dir)
 		return true;
 	own += ring && ring->busy;
-	own += rt->helpers;
 	while ((e = readdir(dir)))
 		own -= isdigit((unsigned char)e->d_name[0]) &&
 		       !(ring && kernels_own(dirfd(dir), e->d_name));

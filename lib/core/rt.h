@@ -54,6 +54,8 @@ struct baton_rt {
 	struct baton_header *hdr;	/* C */
 	struct baton_proc_rec *recs;	/* C */
 	struct baton_slot *slots;	/* C */
+	struct baton_site *sites;	/* C: NULL: none are kept */
+	unsigned int nsites;		/* C */
 	unsigned int nprocs;		/* C */
 	unsigned int max_workers;	/* C */
 	uint32_t fence;			/* A: no membarrier(), see claim.h;
@@ -101,6 +103,7 @@ struct baton_rt {
 	bool interrupting;		/* W: one is to be looked at again */
 	bool more_keys;			/* A: some fiber has memory for them */
 	bool forked;			/* this is the child of a fork() */
+	bool profiled;			/* C: see profiler.h */
 	struct deadlock deadlock;
 	struct polling *polling;	/* A: NULL: no fiber has used a
 					 * descriptor yet; see polling.h */

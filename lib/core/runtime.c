@@ -49,6 +49,7 @@
 #include "layout.h"
 #include "polling.h"
 #include "proc.h"
+#include "profiler.h"
 #include "reason.h"
 #include "sched.h"
 #include "threads.h"
@@ -144,6 +145,7 @@ static int run(struct baton_rt *rt, int dump)
 		baton_sched_stop(rt);
 	baton_adopted_drain(rt);
 	baton_dump_remove(dump);
+	baton_profiler_stop(rt);
 	baton_interrupt_uninit();
 	baton_fault_handler_remove();
 	return err;
@@ -207,6 +209,8 @@ static int create_and_run(const struct baton_config *cfg, baton_fn fn,
 			      keep_ns(cfg->stack_keep));
 	rt->keep = keep_ns(cfg->worker_keep);
 	err = start(rt, cfg, fn, arg);
+	if (!err)
+		err = baton_profiler_start(rt, cfg);
 	if (!err)
 		err = run(rt, cfg->dump);
 	if (!err && result)

@@ -37,6 +37,7 @@
 #include "clock.h"
 #include "lock.h"
 #include "polling.h"
+#include "site.h"
 
 /* Rounds over all processors before a worker parks: 1 to 2 us. */
 #define SPINS		20u
@@ -252,17 +253,32 @@ struct baton_worker *baton_sched_yield_slow(struct baton_worker *w,
 	return baton_sched_leave(w, f);
 }
 
+/* @f, back from @site without a processor, waits for one. */
+static struct baton_worker *queue_up(struct baton_worker *w,
+				     struct baton_fiber *f,
+				     struct baton_site *site)
+{
+	int64_t since = now_ns();
+
+	count(&w->requeued);
+	w->proc = NULL;
+	baton_sched_ready(w->rt, NULL, f);
+	w = baton_sched_leave(w, f);
+	baton_site_starved(site, since);
+	return w;
+}
+
 struct baton_worker *baton_sched_begin_slow(struct baton_worker *w)
 {
 	struct baton_fiber *f = w->fiber;
 
 	if (w->depth)
 		sched_pin(w, f);
-	if (claim_lost(w->slot, READ_ONCE(w->rare)) && !baton_proc_regain(w)) {
-		count(&w->requeued);
-		w->proc = NULL;
-		baton_sched_ready(w->rt, NULL, f);
-		w = baton_sched_leave(w, f);
+	if (claim_lost(w->slot, READ_ONCE(w->rare))) {
+		struct baton_site *site = baton_site_back(w);
+
+		if (!baton_proc_regain(w))
+			w = queue_up(w, f, site);
 	}
 	return w;
 }
@@ -271,9 +287,16 @@ bool baton_sched_wait_here(struct baton_worker *w)
 {
 	claim_enter(w->slot, BATON_RUNTIME);
 	sched_pin(w, w->fiber);
-	if (claim_lost(w->slot, READ_ONCE(w->rare)) && !baton_proc_regain(w) &&
-	    !baton_sched_queue_here(w))
-		return false;
+	if (claim_lost(w->slot, READ_ONCE(w->rare))) {
+		struct baton_site *site = baton_site_back(w);
+		int64_t since = now_ns();
+
+		if (!baton_proc_regain(w)) {
+			if (!baton_sched_queue_here(w))
+				return false;
+			baton_site_starved(site, since);
+		}
+	}
 	sched_exit(w);
 	return true;
 }

@@ -3,6 +3,7 @@
 #include "chan.h"
 
 #include "../core/reason.h"
+#include "contend.h"
 
 static int refuse_null(void)
 {
@@ -58,7 +59,7 @@ int baton_chan_destroy(struct baton_chan *ch)
  * somebody has sent or received for us, or has closed the channel.
  */
 static int wait_on(struct wait *t, struct baton_chan *ch, struct baton_waitq *q,
-		   void *elem, int64_t deadline)
+		   void *elem, int64_t deadline, const void *site)
 {
 	struct baton_case c;
 	int err;
@@ -68,7 +69,13 @@ static int wait_on(struct wait *t, struct baton_chan *ch, struct baton_waitq *q,
 	wait_arm(t, wait_object(ch));
 	waitq_add(q, &c.baton_entry, t->waiter);
 	lock_drop(&ch->baton_lock);
-	err = wait_block(t, deadline);
+	if (contend_timed())
+		err = baton_contend_block(t, deadline,
+					  q == &ch->baton_senders ?
+						  CONTEND_SEND :
+						  CONTEND_RECV, site);
+	else
+		err = wait_block(t, deadline);
 	if (likely(!err))
 		return c.result;
 	lock_take(&ch->baton_lock);
@@ -99,7 +106,8 @@ static inline int send_elem(struct baton_chan *ch, const void *elem, bool try,
 	if (err == -EAGAIN && !try) {
 		/* A receiver only reads what is there. */
 		err = wait_on(&t, ch, &ch->baton_senders,
-			      (void *)(uintptr_t)elem, deadline);
+			      (void *)(uintptr_t)elem, deadline,
+			      __builtin_return_address(0));
 	} else {
 		lock_drop(&ch->baton_lock);
 		if (peer)
@@ -139,7 +147,8 @@ static inline int recv_elem(struct baton_chan *ch, void *elem, bool try,
 	lock_take(&ch->baton_lock);
 	err = chan_recv_locked(ch, elem, &peer);
 	if (err == -EAGAIN && !try) {
-		err = wait_on(&t, ch, &ch->baton_receivers, elem, deadline);
+		err = wait_on(&t, ch, &ch->baton_receivers, elem, deadline,
+			      __builtin_return_address(0));
 	} else {
 		lock_drop(&ch->baton_lock);
 		if (peer)

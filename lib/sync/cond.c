@@ -7,6 +7,7 @@
  * finds it there. A signal wins one waiter, and one that was canceled or timed
  * out cannot be won: so no signal is lost on it, but goes to the next.
  */
+#include "contend.h"
 #include "mutex.h"
 
 /* All who wait at a time have the same mutex. */
@@ -51,7 +52,10 @@ static int cond_wait(struct baton_cond *c, struct baton_mutex *m,
 	waitq_add(&c->baton_waiters, &place.entry, t.waiter);
 	word_unlock(&c->baton_word, 0, &c->baton_waiters);
 	baton_mutex_give(&t, m, self);
-	err = wait_block(&t, deadline);
+	if (contend_timed())
+		err = baton_contend_block(&t, deadline, CONTEND_COND, site);
+	else
+		err = wait_block(&t, deadline);
 	if (err)
 		baton_word_withdraw(&c->baton_word, &c->baton_waiters, &place);
 	wait_leave(&t);

@@ -12,10 +12,26 @@
  */
 #include "mutex.h"
 
+#include "contend.h"
 #include "order.h"
 
+/* baton_word_wait(), timed. */
+static int __attribute__((noinline, cold))
+wait_timed(struct wait *t, struct baton_mutex *m, uintptr_t owner,
+	   struct place *place, int64_t deadline, const void *site)
+{
+	int64_t since = baton_contend_begin();
+	int err = baton_word_wait(t, &m->baton_word, owner, &m->baton_waiters,
+				  place, deadline);
+
+	baton_contend_end(since, CONTEND_MUTEX, site);
+	return err;
+}
+
+/* @site: who has called; NULL: whoever this returns to, as lock() ends by it. */
 static int __attribute__((noinline))
-lock_slow(struct baton_mutex *m, uintptr_t self, int64_t deadline)
+lock_slow(struct baton_mutex *m, uintptr_t self, int64_t deadline,
+	  const void *site)
 {
 	struct place place;
 	uintptr_t old;
@@ -32,8 +48,14 @@ lock_slow(struct baton_mutex *m, uintptr_t self, int64_t deadline)
 	} else {
 		/* Who unlocks it makes us its owner. */
 		place.self = self;
-		err = baton_word_wait(&t, &m->baton_word, word_rest(old),
-				      &m->baton_waiters, &place, deadline);
+		if (contend_timed())
+			err = wait_timed(&t, m, word_rest(old), &place, deadline,
+					 site ? site :
+						__builtin_return_address(0));
+		else
+			err = baton_word_wait(&t, &m->baton_word,
+					      word_rest(old), &m->baton_waiters,
+					      &place, deadline);
 		if (unlikely(err))
 			baton_word_withdraw(&m->baton_word, &m->baton_waiters,
 					    &place);
@@ -56,7 +78,7 @@ static inline int lock(struct baton_mutex *m, int64_t deadline,
 	 * owner did. */
 	old = READ_ONCE(m->baton_word);
 	if (unlikely(old || !try_cmpxchg_acq_rel(&m->baton_word, &old, self)))
-		err = lock_slow(m, self, deadline);
+		err = lock_slow(m, self, deadline, NULL);
 	if (likely(!err))
 		baton_order_locked(m, self, site);
 	return err;
@@ -156,7 +178,8 @@ int baton_mutex_unlock(struct baton_mutex *m)
 }
 
 /* lock_slow(), which nothing but the mutex ends. */
-static int lock_always(struct baton_mutex *m, uintptr_t self)
+static int lock_always(struct baton_mutex *m, uintptr_t self,
+		       const void *site)
 {
 	struct baton_fiber *f = (struct baton_fiber *)self;
 	int64_t deadline;
@@ -164,11 +187,11 @@ static int lock_always(struct baton_mutex *m, uintptr_t self)
 
 	/* It is a fiber's, see sync_self(), or no cancel reaches it. */
 	if (self == (uintptr_t)pthread_self())
-		return lock_slow(m, self, BATON_NEVER);
+		return lock_slow(m, self, BATON_NEVER, site);
 	deadline = f->deadline;
 	f->deadline = BATON_NEVER;
 	WRITE_ONCE(f->masked, f->masked + 1);
-	err = lock_slow(m, self, BATON_NEVER);
+	err = lock_slow(m, self, BATON_NEVER, site);
 	WRITE_ONCE(f->masked, f->masked - 1);
 	f->deadline = deadline;
 	return err;
@@ -181,7 +204,7 @@ int baton_mutex_regain(struct baton_mutex *m, uintptr_t self, const void *site)
 
 	baton_order_before(m, self, site);
 	if (!try_cmpxchg_acq_rel(&m->baton_word, &old, self))
-		err = lock_always(m, self);
+		err = lock_always(m, self, site);
 	if (!err)
 		baton_order_locked(m, self, site);
 	return err;

@@ -23,6 +23,7 @@
 
 #include "../core/debug.h"
 #include "../core/reason.h"
+#include "../core/site.h"
 #include "../core/worker.h"
 #include "tier.h"
 
@@ -49,11 +50,16 @@ static void futex_wake(uint32_t *word)
 
 /* --- the region --------------------------------------------------------- */
 
-static size_t region_bytes(const struct baton_rt *rt)
+static size_t site_offset(const struct baton_rt *rt)
 {
 	return sizeof(struct baton_header) +
 	       rt->nprocs * sizeof(struct baton_proc_rec) +
 	       rt->max_workers * sizeof(struct baton_slot);
+}
+
+static size_t region_bytes(const struct baton_rt *rt)
+{
+	return site_offset(rt) + SITES * sizeof(struct baton_site);
 }
 
 /* The layout of <linux/baton.h>, in zeroed memory. */
@@ -67,11 +73,16 @@ static void region_init(struct baton_rt *rt, void *region)
 	hdr->proc_offset = sizeof(*hdr);
 	hdr->slot_offset = (uint32_t)(sizeof(*hdr) +
 			   rt->nprocs * sizeof(struct baton_proc_rec));
+	hdr->site_offset = (uint32_t)site_offset(rt);
+	hdr->nsites = SITES;
 	for (unsigned int p = 1; p < rt->nprocs; p++)
 		idle_set(hdr, p);
 	rt->hdr = hdr;
 	rt->recs = (void *)((char *)region + hdr->proc_offset);
 	rt->slots = (void *)((char *)region + hdr->slot_offset);
+	rt->sites = (void *)((char *)region + hdr->site_offset);
+	rt->nsites = SITES;
+	baton_sites_init(rt->sites);
 }
 
 int baton_bunks_open(struct baton_rt *rt, struct bunks *t)

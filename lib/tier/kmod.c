@@ -73,6 +73,10 @@ static int create(struct baton_rt *rt, struct kmod *k)
 	}
 	rt->recs = (void *)((char *)region + rt->hdr->proc_offset);
 	rt->slots = (void *)((char *)region + rt->hdr->slot_offset);
+	if (rt->hdr->site_offset) {
+		rt->sites = (void *)((char *)region + rt->hdr->site_offset);
+		rt->nsites = rt->hdr->nsites;
+	}
 	return 0;
 }
 

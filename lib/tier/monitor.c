@@ -22,6 +22,7 @@
 #include "../core/clock.h"
 #include "../core/fence.h"
 #include "../core/reason.h"
+#include "../core/site.h"
 #include "../core/trace.h"
 #include "../core/worker.h"
 #include "monitor.h"
@@ -45,11 +46,13 @@
  * struct sighting - what the monitor saw of a processor when it last looked
  * @worker: whose it was
  * @calls:  in which of its calls
+ * @first:  when it was first seen there
  * @since:  when it was first seen with this worker, while fibers waited
  */
 struct sighting {
 	uint32_t worker;
 	uint64_t calls;
+	int64_t first;
 	int64_t since;
 };
 
@@ -87,6 +90,8 @@ static bool overdue(struct monitor *t, unsigned int p, uint32_t worker,
 	struct sighting *seen = &t->seen[p];
 	bool same = seen->worker == worker && seen->calls == calls;
 
+	if (!same)
+		seen->first = now_ns();	/* it has begun before that */
 	if (seen->worker != worker || !work)
 		seen->since = t->now;
 	seen->worker = worker;
@@ -159,6 +164,7 @@ static bool retake(struct baton_rt *rt, unsigned int p, bool work)
 	uint32_t index = READ_ONCE(rt->recs[p].worker);
 	struct baton_slot *s = &rt->slots[index];
 	uint32_t state = READ_ONCE(s->state);
+	struct baton_site *site;
 	uint64_t calls;
 
 	if (idle_test(rt->hdr, p) ||
@@ -168,15 +174,27 @@ static bool retake(struct baton_rt *rt, unsigned int p, bool work)
 	if (!overdue(t, p, index, calls, work) || t->blind ||
 	    !due(t, s, p, state))
 		return false;
+	/* Whose processor is gone already looks at what was said before. */
+	if (READ_ONCE(s->taken) != BATON_KEPT)
+		return false;
+	/* What fiber code waits for is not known. */
+	site = state == BATON_FOREIGN ?
+		       baton_site_take(rt, s, t->seen[p].first) :
+		       rt->sites;
 	if (!claim_take(s, p, state, calls, READ_ONCE(rt->fence))) {
 		if (!READ_ONCE(rt->fence) && !membarrier_all())
 			fences_on(rt);
+		WRITE_ONCE(s->since, 0);
 		return false;
 	}
 	if (unlikely(trace_on()))
 		baton_trace_handoff(p, index);
-	if (!baton_bunk_wake(rt, p, TIER_ANY))
+	if (!baton_bunk_wake(rt, p, TIER_ANY)) {
 		atomic_fetch_add_relaxed(&rt->recs[p].handoffs, 1);
+		count((uint64_t *)&site->handoffs);
+	} else {
+		count((uint64_t *)&site->missed);
+	}
 	return true;
 }
 

@@ -23,6 +23,8 @@ int main(void)
 	AT(baton_slot, tid);
 	AT(baton_slot, calls);
 	AT(baton_slot, fn);
+	AT(baton_slot, site);
+	AT(baton_slot, since);
 	SIZE(baton_proc_rec);
 	AT(baton_proc_rec, head);
 	AT(baton_proc_rec, tail);
@@ -35,11 +37,19 @@ int main(void)
 	AT(baton_header, max_workers);
 	AT(baton_header, proc_offset);
 	AT(baton_header, slot_offset);
+	AT(baton_header, site_offset);
+	AT(baton_header, nsites);
 	AT(baton_header, idle);
 	AT(baton_header, nglobal);
 	AT(baton_header, nspinning);
 	AT(baton_header, nstandby);
 	AT(baton_header, nworkers);
+	SIZE(baton_site);
+	AT(baton_site, fn);
+	AT(baton_site, nr);
+	AT(baton_site, total);
+	AT(baton_site, late);
+	AT(baton_site, hist);
 	SIZE(baton_create);
 	AT(baton_create, size);
 	AT(baton_create, flags);

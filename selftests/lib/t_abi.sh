@@ -63,7 +63,7 @@ untyped=$(nm -D --defined-only "$lib" |
 # A program that links the static library has all its names but ours to itself;
 # what the compiler puts there is shared by all who use it
 unprefixed=$(nm -g --defined-only "$archive" |
-	     awk 'NF == 3 && $3 !~ /^((__)?baton_|DW\.ref\.|__x86\.|__asan_|__odr_)/ {
+	     awk 'NF == 3 && $3 !~ /^((__)?baton_|DW\.ref\.|__x86\.|__asan_|__odr_|_\.stapsdt\.base$)/ {
 		  print $3 }' | sort -u)
 
 # The only copies of the file VERSION are what the preprocessor reads, and the

@@ -40,6 +40,11 @@
  * look at the other's half afterwards. The hook, PARK, WAKE and SWAP do the
  * kernel's share.
  *
+ * Where workers block. What blocks with a slot that says FIBER or FOREIGN is
+ * accounted to a site: the foreign function, the system call and the place in
+ * the program. Sites are in a table at site_offset, of header.nsites entries;
+ * see struct baton_site. Whoever maps the region may read it at any time.
+ *
  * More workers. poll() reports POLLIN when the last standby was used, one was
  * missing, or a worker found a processor waiting as it parked and left no
  * standby behind; read() returns a __u64, the number of times that happened
@@ -99,6 +104,9 @@ enum baton_taken {
  * @calls: foreign calls made, by the worker: two equal readings with state
  *         FOREIGN mean one and the same call
  * @fn:    the function of the foreign call in progress, by the worker
+ * @site:  1 + the number of the site where it blocked last, by the kernel; 0:
+ *         it has not blocked yet
+ * @since: when the call in progress was first seen, by a taker in user space
  */
 struct baton_slot {
 	__u32 state;
@@ -107,7 +115,10 @@ struct baton_slot {
 	__u32 tid;
 	__u64 calls;
 	__u64 fn;
-	__u64 reserved[4];
+	__u32 site;
+	__u32 reserved0;
+	__u64 since;
+	__u64 reserved[2];
 };
 
 /**
@@ -135,6 +146,9 @@ struct baton_proc_rec {
  * @max_workers: as given to CREATE
  * @proc_offset: bytes from the start of the region to the first processor
  * @slot_offset: bytes from the start of the region to the first slot
+ * @site_offset: bytes from the start of the region to the first site; 0: the
+ *               kernel keeps none
+ * @nsites:      how many entries are there
  * @idle:        a bit for each processor, set while it is free; both
  * @queued:      a bit for each processor: its queue may hold fibers; user. See
  *               below.
@@ -159,7 +173,9 @@ struct baton_header {
 	__u32 max_workers;
 	__u32 proc_offset;
 	__u32 slot_offset;
-	__u32 reserved0[11];
+	__u32 site_offset;
+	__u32 nsites;
+	__u32 reserved0[9];
 
 	__u64 idle[BATON_PROCS_MAX / 64];
 	__u64 queued[BATON_PROCS_MAX / 64];
@@ -171,6 +187,57 @@ struct baton_header {
 	__u32 nstandby;
 	__u32 nworkers;
 	__u32 reserved3[14];
+};
+
+/* site.state. A site never changes its place, and none is free again. */
+enum baton_site_state {
+	BATON_SITE_FREE		= 0,
+	BATON_SITE_FILLED	= 1,	/* somebody writes where it is */
+	BATON_SITE_USED		= 2,
+};
+
+/* For site.nr, where there is no system call's number. */
+#define BATON_SITE_FAULT	(-1)	/* an exception: a page fault */
+#define BATON_SITE_OTHER	(-2)	/* any: there was no room for more */
+#define BATON_SITE_CALL		(-3)	/* nobody saw; user space's takers */
+
+/* site.hist[i]: blocks shorter than 2^(10 + i) ns, and the last one all others. */
+#define BATON_SITE_HIST		24
+
+/**
+ * struct baton_site - a place where workers block, and for how long
+ * @fn:       the foreign function; 0: fiber code
+ * @pc:       where the thread was in user space, behind the system call
+ * @nr:       the system call's number, or one of the above
+ * @state:    enum baton_site_state, USED last. The three above it do not change
+ *            from then on. One place may be there more than once.
+ * @total:    nanoseconds from when it blocked until it was woken, of all blocks
+ * @longest:  of one
+ * @waited:   nanoseconds from then on until it had a CPU, of all blocks
+ * @starved:  nanoseconds that its fiber then waited for a processor; user
+ * @handoffs: its processor was given to a standby
+ * @idled:    became idle, since no fiber waited
+ * @missed:   became idle, since there was no standby
+ * @late:     of these three: not at once, see BATON_CREATE_LEARN
+ * @hist:     blocks by how long they lasted; all of them are here
+ *
+ * Each counter is added to by atomic instructions alone, when a block is over.
+ */
+struct baton_site {
+	__u64 fn;
+	__u64 pc;
+	__s32 nr;
+	__u32 state;
+	__u64 total;
+	__u64 longest;
+	__u64 waited;
+	__u64 starved;
+	__u64 handoffs;
+	__u64 idled;
+	__u64 missed;
+	__u64 late;
+	__u64 reserved[5];
+	__u64 hist[BATON_SITE_HIST];
 };
 
 /*

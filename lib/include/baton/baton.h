@@ -13,6 +13,7 @@
 #include <baton/io.h>
 #include <baton/key.h>
 #include <baton/panic.h>
+#include <baton/profile.h>
 #include <baton/call.h>
 #include <baton/version.h>
 

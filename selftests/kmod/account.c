@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * account.c - a worker blocks, and the region says where and for how long;
+ * tracepoints say so at once
+ */
+
+#include <sys/mount.h>
+
+#include "common.h"
+
+#define TRACING		"/sys/kernel/tracing"
+
+#define BLOCKS		100
+#define BLOCK_NS	3000000ull
+#define FN		0x123456789abcull
+
+struct scene {
+	struct inst in;
+	struct worker w;
+	uint32_t state;
+	bool computes;
+	uint32_t site;		/* what the slot says of the last block */
+	uint64_t ns;		/* in all blocks, and what is between them */
+};
+
+static void run(struct worker *w)
+{
+	struct scene *s = w->arg;
+	struct baton_slot *slot = worker_slot(w);
+	uint64_t begin = now_ns();
+
+	store(&slot->fn, FN);
+	for (int i = 0; i < BLOCKS; i++) {
+		slot_enter(slot, 0, s->state);
+		if (s->computes)
+			while (now_ns() - begin < (i + 1) * 1000000ull)
+				getppid();
+		else
+			block_ns(BLOCK_NS);
+		slot_leave(slot);
+	}
+	s->ns = now_ns() - begin;
+	s->site = load(&slot->site);
+}
+
+static struct baton_site *site_of(struct inst *in, uint32_t i)
+{
+	return (struct baton_site *)((char *)in->h + in->h->site_offset) + i;
+}
+
+static uint64_t blocks_of(const struct baton_site *s)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < BATON_SITE_HIST; i++)
+		n += s->hist[i];
+	return n;
+}
+
+static uint64_t blocks_of_all(struct inst *in)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < in->h->nsites; i++)
+		n += blocks_of(site_of(in, i));
+	return n;
+}
+
+static void run_it(struct __test_metadata *_metadata, struct scene *s)
+{
+	ASSERT_EQ(0, lock_memory());
+	ASSERT_EQ(0, inst_open(&s->in, 1, 8));
+	ASSERT_LE(sizeof(struct baton_header), s->in.h->site_offset);
+	ASSERT_LE(s->in.h->site_offset +
+		  s->in.h->nsites * sizeof(struct baton_site), s->in.size);
+	ASSERT_LE(0, worker_start(&s->w, &s->in, run, s));
+	ASSERT_TRUE(worker_join(&s->w));
+}
+
+static void check(struct __test_metadata *_metadata, struct scene *s,
+		  uint64_t fn)
+{
+	struct baton_site *site;
+	uint64_t few = 0;
+
+	run_it(_metadata, s);
+	ASSERT_LT(0, s->site);
+	ASSERT_GE(s->in.h->nsites, s->site);
+	site = site_of(&s->in, s->site - 1);
+	EXPECT_EQ(BATON_SITE_USED, site->state);
+	EXPECT_EQ(fn, site->fn);
+	EXPECT_EQ(SYS_clock_nanosleep, site->nr);
+	EXPECT_NE(0, site->pc);
+	EXPECT_EQ(BLOCKS, blocks_of(site));
+	EXPECT_EQ(BLOCKS, blocks_of_all(&s->in));
+	/* One that is preempted on its way to sleep sleeps for less. */
+	EXPECT_LE(BLOCKS * BLOCK_NS * 9 / 10, site->total);
+	EXPECT_GE(s->ns, site->total + site->waited);
+	EXPECT_LE(BLOCK_NS, site->longest);
+	EXPECT_GE(site->total, site->longest);
+	/* No fiber waits. */
+	EXPECT_EQ(BLOCKS, site->idled);
+	EXPECT_EQ(0, site->handoffs);
+	EXPECT_EQ(0, site->missed);
+	for (int i = 0; i < BATON_SITE_HIST && 2ull << (9 + i) <= BLOCK_NS; i++)
+		few += site->hist[i];
+	EXPECT_GE(BLOCKS / 10, few);
+	inst_close(&s->in);
+}
+
+TEST(foreign)
+{
+	struct scene s = { .state = BATON_FOREIGN };
+
+	check(_metadata, &s, FN);
+}
+
+TEST(fiber)
+{
+	struct scene s = { .state = BATON_FIBER };
+
+	check(_metadata, &s, 0);
+}
+
+TEST(scheduler)
+{
+	struct scene s = { .state = BATON_RUNTIME };
+
+	run_it(_metadata, &s);
+	EXPECT_EQ(0, blocks_of_all(&s.in));
+	inst_close(&s.in);
+}
+
+/* Preempted is not blocked */
+TEST(computing)
+{
+	struct scene s = { .state = BATON_FOREIGN, .computes = true };
+
+	run_it(_metadata, &s);
+	EXPECT_EQ(0, blocks_of_all(&s.in));
+	inst_close(&s.in);
+}
+
+/*
+ * Tracepoints. A tracer runs this program with BATON_TRACED set: then it blocks,
+ * and runs no test. See also tracers.sh.
+ */
+
+static void __attribute__((constructor)) traced(void)
+{
+	struct scene s = { .state = BATON_FOREIGN };
+
+	if (!getenv("BATON_TRACED"))
+		return;
+	if (lock_memory() || inst_open(&s.in, 1, 8) ||
+	    worker_start(&s.w, &s.in, run, &s) < 0 || !worker_join(&s.w))
+		_exit(1);
+	_exit(0);
+}
+
+/* What the command says, a number; -1: nothing */
+static long number_of(const char *command)
+{
+	FILE *f = popen(command, "r");
+	long n = -1;
+
+	if (f && fscanf(f, "%ld", &n) != 1)
+		n = -1;
+	if (f)
+		pclose(f);
+	return n;
+}
+
+static bool tracing(void)
+{
+	return !access(TRACING "/events/baton/block", F_OK) ||
+	       (!mount("tracefs", TRACING, "tracefs", 0, NULL) &&
+		!access(TRACING "/events/baton/block", F_OK));
+}
+
+TEST(tracefs)
+{
+	ASSERT_TRUE(tracing());
+	ASSERT_EQ(0, system("cd " TRACING " && echo > trace &&"
+			    "echo 1 > events/baton/enable"));
+	EXPECT_EQ(0, system("BATON_TRACED=1 /proc/$PPID/exe"));
+	EXPECT_EQ(0, system("echo 0 > " TRACING "/events/baton/enable"));
+	EXPECT_EQ(BLOCKS, number_of("grep -c ' block: .*fn=0x123456789abc "
+				    "pc=0x[0-9a-f]* nr=230$' " TRACING "/trace"));
+	EXPECT_EQ(BLOCKS, number_of("grep -c ' handoff: proc=0 to=0$' "
+				    TRACING "/trace"));
+	EXPECT_EQ(BLOCKS, number_of("grep -c ' return: slot=0 ns=[0-9]*[0-9]\\{7\\}$' "
+				    TRACING "/trace"));
+}
+
+TEST_HARNESS_MAIN
