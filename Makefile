@@ -300,8 +300,10 @@ $(O)/kmod/%/notifiers/notifiers.ko: selftests/vm/notifiers/notifiers.c \
 
 # In the target's folder, for the kernel that the stem names.
 define kmod_make
-	$(Q)kdir=$$(selftests/vm/kernel $* | sed -n 's/^kdir=//p') && \
-	$(MAKE) -s -C "$$kdir" M="$$(cd $(@D) && pwd)" $(if $(CI),KCFLAGS=-Werror) \
+	$(Q)info=$$(selftests/vm/kernel $*) && \
+	kdir=$$(echo "$$info" | sed -n 's/^kdir=//p') && \
+	$(MAKE) -s -C "$$kdir" $$(echo "$$info" | sed -n 's/^make=//p') \
+		M="$$(cd $(@D) && pwd)" $(if $(CI),KCFLAGS=-Werror) \
 		modules >$(@D)/log 2>&1 || { cat $(@D)/log; exit 1; }
 	$(Q)grep -i warning $(@D)/log | grep -v 'skipping BTF\|unavailable' || :
 endef
