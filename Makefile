@@ -338,6 +338,10 @@ check: deps
 check-delays: deps
 	@selftests/delay/run
 
+check-kernels: deps
+	@$(MAKE) -s all selftests
+	@selftests/kernels
+
 check-arch: deps
 	@selftests/check --arch
 
@@ -416,6 +420,7 @@ help:
 	@echo '                 (HOST=1: load the module on this machine instead)'
 	@echo 'make check       all tests: here, and in a VM on each kernel'
 	@echo 'make check-arch  the ports alone, emulated (part of make check)'
+	@echo 'make check-kernels  the module: more kernels, its other hook, checkers'
 	@echo 'make check-delays  the library, with threads that are late at random'
 	@echo 'make bench       the benchmarks, here'
 	@echo 'make bench-peers other runtimes beside the library, and charts of it'
