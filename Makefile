@@ -355,8 +355,10 @@ $(O)/kmod/%/notifiers/notifiers.ko: selftests/vm/notifiers/notifiers.c \
 
 # In the target's folder, for the kernel that the stem names.
 define kmod_make
-	$(Q)kdir=$$(selftests/vm/kernel $* | sed -n 's/^kdir=//p') && \
-	$(MAKE) -s -C "$$kdir" M="$$(cd $(@D) && pwd)" $(if $(CI),KCFLAGS=-Werror) \
+	$(Q)info=$$(selftests/vm/kernel $*) && \
+	kdir=$$(echo "$$info" | sed -n 's/^kdir=//p') && \
+	$(MAKE) -s -C "$$kdir" $$(echo "$$info" | sed -n 's/^make=//p') \
+		M="$$(cd $(@D) && pwd)" $(if $(CI),KCFLAGS=-Werror) \
 		modules >$(@D)/log 2>&1 || { cat $(@D)/log; exit 1; }
 	$(Q)grep -i warning $(@D)/log | grep -v 'skipping BTF\|unavailable' || :
 endef
@@ -407,6 +409,10 @@ check: deps-check
 
 check-delays: deps-check
 	@selftests/delay/run
+
+check-kernels: deps-check-kernels
+	@$(MAKE) -s all selftests
+	@selftests/kernels
 
 check-arch: deps-check-arch
 	@selftests/check --arch
@@ -585,6 +591,7 @@ help:
 	@echo '                 (HOST=1: load the module on this machine instead)'
 	@echo 'make check       all tests: here, and in a VM on each kernel'
 	@echo 'make check-arch  the ports alone, emulated (part of make check)'
+	@echo 'make check-kernels  the module: more kernels, its other hook, checkers'
 	@echo 'make check-delays  the library, with threads that are late at random'
 	@echo 'make check-trace  trace-cmd and bpftrace on the module, in a VM'
 	@echo 'make bench       the benchmarks, here'

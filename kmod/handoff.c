@@ -9,8 +9,7 @@
  * interrupt comes as soon as the switch is done, on this CPU, and wakes the
  * standby.
  *
- * REJECTED: the sched_switch tracepoint, which taxes all tasks. REJECTED:
- * wait_queue or eventfd wake-ups from here: they take rq->lock.
+ * REJECTED: wait_queue or eventfd wake-ups from here: they take rq->lock.
  */
 #include "handoff.h"
 

@@ -53,8 +53,9 @@ void baton_handoff_uninit(struct baton_handoff *h);
 void baton_handoff_out(struct baton_handoff *h, bool dead);
 
 /*
- * It is back. By the thread, preemption off, before it returns to user mode: a
- * processor that was taken was so before this returns.
+ * It is back. Before it returns to user mode, by the thread, preemption off, or
+ * in the switch to it, under rq->lock, interrupts off: a processor that was
+ * taken was so before this returns.
  */
 void baton_handoff_in(struct baton_handoff *h);
 

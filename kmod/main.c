@@ -3,8 +3,8 @@
 #include <linux/module.h>
 
 #include "device.h"
+#include "hook.h"
 #include "instance.h"
-#include "worker.h"
 
 static int __init baton_init(void)
 {
@@ -13,14 +13,17 @@ static int __init baton_init(void)
 	err = baton_instance_init();
 	if (err)
 		return err;
-	baton_worker_init();
+	err = baton_hook_init();
+	if (err)
+		goto err_instance;
 	err = baton_device_init();
 	if (err)
-		goto err_worker;
+		goto err_hook;
 	return 0;
 
-err_worker:
-	baton_worker_uninit();
+err_hook:
+	baton_hook_uninit();
+err_instance:
 	baton_instance_uninit();
 	return err;
 }
@@ -28,7 +31,7 @@ err_worker:
 static void __exit baton_exit(void)
 {
 	baton_device_uninit();
-	baton_worker_uninit();
+	baton_hook_uninit();
 	baton_instance_uninit();
 }
 

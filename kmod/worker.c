@@ -2,11 +2,10 @@
 /*
  * worker.c - a registered thread.
  *
- * Two ways out. UNREGISTER: the thread takes its notifier off and frees at
- * once. Death: the last sched_out of a thread finds it TASK_DEAD; nobody
- * unregisters for it and the list with our notifier on it is still being
- * walked, so an interrupt queues a work item, which waits until the thread is
- * off its CPU for good, and frees.
+ * Two ways out. UNREGISTER: the thread takes its hook off and frees at once.
+ * Death: the hook of a thread's last context switch finds it TASK_DEAD; nobody
+ * unregisters for it and the hook is still in use, so an interrupt queues a
+ * work item, which waits until the thread is off its CPU for good, and frees.
  *
  * Each worker holds the module, for the hook is code of ours that can run
  * after the file is closed; the reference goes back in the work item, and
@@ -22,12 +21,16 @@
 #include "instance.h"
 #include "standby.h"
 
+/* How the kernel calls us. */
+static const struct baton_hook_way *hooks __ro_after_init;
+
 /*
  * By RCU, for the irq_works in it. irq_work_sync() returns once a work is no
  * longer BUSY, and the kernel's irq_work_single() clears that flag before it
  * looks at the work a last time: at its flags on PREEMPT_RT, at its waiters
  * where irq_works have no interrupt of their own. Interrupts are off there, which is
- * as good as rcu_read_lock(), so a grace period puts the free behind it.
+ * as good as rcu_read_lock(), so a grace period puts the free behind it. The
+ * way of the hook may need one, too: see probe.c.
  *
  * Our own functions have returned when irq_work_sync() does, and what is left
  * to run is the kernel's: irq_work_single(), and kfree_rcu(), which calls
@@ -49,12 +52,10 @@ static void retire_work(struct work_struct *work)
 	struct baton_worker *w = container_of(work, struct baton_worker,
 					      retire);
 
-	/*
-	 * The thread is in its last context switch, perhaps walking the list
-	 * of notifiers still.
-	 */
+	/* The thread is in its last context switch, perhaps in its hook. */
 	baton_task_wait_off_cpu(w->task);
 	irq_work_sync(&w->die);
+	hooks->del(&w->hook);
 	worker_free(w);
 }
 
@@ -125,9 +126,9 @@ static void worker_dead(struct baton_worker *w)
 	irq_work_queue(&w->die);
 }
 
-static void sched_out(struct preempt_notifier *pn, struct task_struct *next)
+void baton_worker_out(struct baton_hook *hook)
 {
-	struct baton_worker *w = container_of(pn, struct baton_worker, pn);
+	struct baton_worker *w = container_of(hook, struct baton_worker, hook);
 	bool dead = READ_ONCE(w->task->__state) == TASK_DEAD;
 
 	lockdep_assert_irqs_disabled();
@@ -136,36 +137,20 @@ static void sched_out(struct preempt_notifier *pn, struct task_struct *next)
 		worker_dead(w);
 }
 
-static void sched_in(struct preempt_notifier *pn, int cpu)
+void baton_worker_in(struct baton_hook *hook)
 {
-	struct baton_worker *w = container_of(pn, struct baton_worker, pn);
+	struct baton_worker *w = container_of(hook, struct baton_worker, hook);
 
 	baton_handoff_in(&w->handoff);
 }
 
-/* On the notifier list of every worker; that is how ours are known, too. */
-static struct preempt_ops hook_ops __ro_after_init = {
-	.sched_in	= sched_in,
-	.sched_out	= sched_out,
-};
-
 /* --- a thread comes and goes --------------------------------------------- */
 
-/* The notifier that is ours, if any: current alone changes this list. */
 static struct baton_worker *current_worker(void)
 {
-	struct baton_worker *w = NULL;
-	struct preempt_notifier *pn;
+	struct baton_hook *hook = hooks->mine();
 
-	preempt_disable();
-	hlist_for_each_entry(pn, &current->preempt_notifiers, link) {
-		if (pn->ops == &hook_ops) {
-			w = container_of(pn, struct baton_worker, pn);
-			break;
-		}
-	}
-	preempt_enable();
-	return w;
+	return hook ? container_of(hook, struct baton_worker, hook) : NULL;
 }
 
 struct baton_worker *baton_worker_current(const struct baton_instance *inst)
@@ -235,10 +220,8 @@ int baton_worker_register(struct baton_instance *inst)
 	__module_get(THIS_MODULE);
 	baton_instance_get(inst);
 	get_task_struct(current);
-	preempt_notifier_init(&w->pn, &hook_ops);
-	preempt_disable();
-	preempt_notifier_register(&w->pn);
-	preempt_enable();
+	w->hook.task = current;
+	hooks->add(&w->hook);
 	return slot;
 }
 
@@ -246,9 +229,7 @@ void baton_worker_unregister(struct baton_worker *w)
 {
 	struct baton_instance *inst = w->inst;
 
-	preempt_disable();
-	preempt_notifier_unregister(&w->pn);
-	preempt_enable();
+	hooks->del(&w->hook);
 
 	raw_spin_lock_irq(&inst->lock);
 	slot_put_locked(w);
@@ -256,20 +237,9 @@ void baton_worker_unregister(struct baton_worker *w)
 	worker_free(w);
 }
 
-/* --- load and unload ----------------------------------------------------- */
+/* --- load ---------------------------------------------------------------- */
 
-/*
- * Preempt notifiers are off until somebody wants them: a static key, whose
- * change patches code, which interrupts every CPU of the machine. So that is
- * done once, and not each time a user makes an instance. As long as the module
- * is loaded every context switch asks whether a list is empty: two calls.
- */
-void __init baton_worker_init(void)
+void __init baton_worker_init(const struct baton_hook_way *way)
 {
-	preempt_notifier_inc();
-}
-
-void baton_worker_uninit(void)
-{
-	preempt_notifier_dec();
+	hooks = way;
 }

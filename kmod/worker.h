@@ -4,18 +4,18 @@
 #define BATON_WORKER_H
 
 #include <linux/irq_work.h>
-#include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/workqueue.h>
 
 #include "handoff.h"
+#include "hook.h"
 #include "standby.h"
 
 struct baton_instance;
 
 /**
  * struct baton_worker - a registered thread
- * @pn:      its preempt notifier; on current's list, touched by it alone
+ * @hook:    calls us at its context switches
  * @inst:    strong reference; constant
  * @task:    strong reference; constant
  * @index:   its slot; constant
@@ -26,7 +26,7 @@ struct baton_instance;
  * @rcu:     when it is freed
  */
 struct baton_worker {
-	struct preempt_notifier	pn;
+	struct baton_hook	hook;
 	struct baton_instance	*inst;
 	struct task_struct	*task;
 	u32			index;
@@ -52,8 +52,11 @@ struct baton_worker *baton_worker_leaving(const struct baton_instance *inst);
 /* @w is current's. It is gone on return. */
 void baton_worker_unregister(struct baton_worker *w);
 
-/* When the module is loaded, and when it goes. */
-void baton_worker_init(void);
-void baton_worker_uninit(void);
+/* The hook, called by its way: see hook.h. */
+void baton_worker_out(struct baton_hook *hook);
+void baton_worker_in(struct baton_hook *hook);
+
+/* When the module is loaded: how the hook is put on a thread, and off. */
+void baton_worker_init(const struct baton_hook_way *way);
 
 #endif /* BATON_WORKER_H */

@@ -16,8 +16,8 @@
 #error "baton.ko needs Linux 6.1 or later"
 #endif
 
-#ifndef CONFIG_PREEMPT_NOTIFIERS
-#error "baton.ko needs CONFIG_PREEMPT_NOTIFIERS, which KVM selects"
+#if !defined(BATON_HOOK_NOTIFIERS) && !defined(BATON_HOOK_TRACEPOINT)
+#error "baton.ko needs CONFIG_PREEMPT_NOTIFIERS, which KVM selects, or CONFIG_TRACEPOINTS"
 #endif
 
 /*

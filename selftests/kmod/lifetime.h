@@ -72,18 +72,25 @@ static inline int module_remove(void)
 	return syscall(SYS_delete_module, "baton", O_NONBLOCK) ? -errno : 0;
 }
 
-static inline int module_load(void)
+/* params: of the module, as insmod takes them */
+static inline int module_load_with(const char *params)
 {
 	int fd = open(getenv("BATON_KO"), O_RDONLY | O_CLOEXEC);
 	int ret;
 
 	if (fd < 0)
 		return -errno;
-	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	ret = syscall(SYS_finit_module, fd, params, 0) ? -errno : 0;
 	close(fd);
 	if (!ret && !poll_until(!access(BATON_DEV, R_OK | W_OK)))
 		return -ENODEV;
 	return ret;
+}
+
+/* As it was loaded before the tests */
+static inline int module_load(void)
+{
+	return module_load_with(getenv("BATON_KO_PARAMS") ?: "");
 }
 
 FIXTURE(life) {

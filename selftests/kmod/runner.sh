@@ -19,6 +19,7 @@
 # BATON_KO			the module's file, for the tests that remove and
 #				load it; found if it was built in its usual
 #				place beside BUILD_DIR
+# BATON_KO_PARAMS		the parameters with which it was loaded
 
 here=$(dirname "$0")
 build=$1

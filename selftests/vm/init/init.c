@@ -358,7 +358,7 @@ static void set_up(void)
 
 	load_boot_modules();
 	mount_kernel_trees();
-	console = open("/dev/ttyS0", O_WRONLY | O_NOCTTY | O_CLOEXEC);
+	console = open("/dev/console", O_WRONLY | O_NOCTTY | O_CLOEXEC);
 	status_port = wait_for_port("org.baton.status");
 	streams[0].port = wait_for_port("org.baton.out");
 	streams[1].port = wait_for_port("org.baton.err");

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -45,13 +46,14 @@ void set_sysctls(void)
 
 bool load_module(void)
 {
+	const char *params = getenv("BATON_KO_PARAMS") ?: "";
 	int fd;
 
 	if (!conf.ko[0])
 		return true;
 	fd = open(conf.ko, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0)) {
-		fail("insmod %s: %s", conf.ko, strerror(errno));
+	if (fd < 0 || syscall(SYS_finit_module, fd, params, 0)) {
+		fail("insmod %s %s: %s", conf.ko, params, strerror(errno));
 		return false;
 	}
 	close(fd);
