@@ -336,6 +336,9 @@ check: deps
 check-delays: deps
 	@selftests/delay/run
 
+model: deps
+	@selftests/model/run
+
 check-arch: deps
 	@selftests/check --arch
 
@@ -415,6 +418,7 @@ help:
 	@echo 'make check       all tests: here, and in a VM on each kernel'
 	@echo 'make check-arch  the ports alone, emulated (part of make check)'
 	@echo 'make check-delays  the library, with threads that are late at random'
+	@echo 'make model       the protocols, in all states that they can get to'
 	@echo 'make bench       the benchmarks, here'
 	@echo 'make bench-peers other runtimes beside the library, and charts of it'
 	@echo 'make kmod K=6.12 baton.ko for one of: $(KERNELS) 7.3 debug'
@@ -435,7 +439,7 @@ help:
 clean:
 	rm -rf $(O)
 
-.PHONY: all bench bench-peers check check-arch check-delays clean demo deps examples help install kmod selftests style uninstall
+.PHONY: all bench bench-peers check check-arch check-delays clean demo deps examples help install kmod model selftests style uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 
