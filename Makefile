@@ -298,10 +298,14 @@ $(O)/kmod/%/notifiers/notifiers.ko: selftests/vm/notifiers/notifiers.c \
 	$(Q)rm -rf $(@D) && cp -r selftests/vm/notifiers $(@D)
 	$(kmod_make)
 
+# What UBSan looks for in the module, where the kernel has what it then calls.
+KUBSAN := -fsanitize=bool,bounds,enum,integer-divide-by-zero,shift
+
 # In the target's folder, for the kernel that the stem names.
 define kmod_make
 	$(Q)kdir=$$(selftests/vm/kernel $* | sed -n 's/^kdir=//p') && \
-	$(MAKE) -s -C "$$kdir" M="$$(cd $(@D) && pwd)" $(if $(CI),KCFLAGS=-Werror) \
+	$(MAKE) -s -C "$$kdir" M="$$(cd $(@D) && pwd)" \
+		KCFLAGS="$(if $(CI),-Werror) $(if $(filter debug,$*),$(KUBSAN))" \
 		modules >$(@D)/log 2>&1 || { cat $(@D)/log; exit 1; }
 	$(Q)grep -i warning $(@D)/log | grep -v 'skipping BTF\|unavailable' || :
 endef
