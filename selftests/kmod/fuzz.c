@@ -20,7 +20,7 @@
 #include "cgroup.h"
 #include "lifetime.h"
 
-#define BATON_FUZZ_DEFAULT	20000
+#define BATON_FUZZ_DEFAULT	5000
 #define THREADS	5
 #define FILES	3
 #define PROCS	3
