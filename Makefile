@@ -353,12 +353,16 @@ $(O)/kmod/%/notifiers/notifiers.ko: selftests/vm/notifiers/notifiers.c \
 	$(Q)rm -rf $(@D) && cp -r selftests/vm/notifiers $(@D)
 	$(kmod_make)
 
+# What UBSan looks for in the module, where the kernel has what it then calls.
+KUBSAN := -fsanitize=bool,bounds,enum,integer-divide-by-zero,shift
+
 # In the target's folder, for the kernel that the stem names.
 define kmod_make
 	$(Q)info=$$(selftests/vm/kernel $*) && \
 	kdir=$$(echo "$$info" | sed -n 's/^kdir=//p') && \
 	$(MAKE) -s -C "$$kdir" $$(echo "$$info" | sed -n 's/^make=//p') \
-		M="$$(cd $(@D) && pwd)" $(if $(CI),KCFLAGS=-Werror) \
+		M="$$(cd $(@D) && pwd)" \
+		KCFLAGS="$(if $(CI),-Werror) $(if $(filter debug,$*),$(KUBSAN))" \
 		modules >$(@D)/log 2>&1 || { cat $(@D)/log; exit 1; }
 	$(Q)grep -i warning $(@D)/log | grep -v 'skipping BTF\|unavailable' || :
 endef
@@ -413,6 +417,9 @@ check-delays: deps-check
 check-kernels: deps-check-kernels
 	@$(MAKE) -s all selftests
 	@selftests/kernels
+
+model: deps-check
+	@selftests/model/run
 
 check-arch: deps-check-arch
 	@selftests/check --arch
@@ -594,6 +601,7 @@ help:
 	@echo 'make check-kernels  the module: more kernels, its other hook, checkers'
 	@echo 'make check-delays  the library, with threads that are late at random'
 	@echo 'make check-trace  trace-cmd and bpftrace on the module, in a VM'
+	@echo 'make model       the protocols, in all states that they can get to'
 	@echo 'make bench       the benchmarks, here'
 	@echo 'make bench-peers other runtimes beside the library, and charts of it'
 	@echo 'make kmod K=6.12 baton.ko for one of: $(KERNELS) 7.3 debug'
@@ -620,8 +628,7 @@ help:
 clean:
 	rm -rf $(O)
 
-.PHONY: all bench bench-peers check check-arch check-delays check-package check-shadow clean deb demo deps dist docs examples help install kmod modules_install rpm selftests style uninstall
-.PHONY: all bench bench-peers check check-arch check-delays check-trace clean demo deps examples help install kmod selftests style uninstall
+.PHONY: all bench bench-peers check check-arch check-delays check-package check-shadow check-trace clean deb demo deps dist docs examples help install kmod model modules_install rpm selftests style uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 
