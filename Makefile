@@ -85,6 +85,7 @@ LIB_SRC :=			\
 	lib/core/fiber.c	\
 	lib/core/global.c	\
 	lib/core/guard.c	\
+	lib/core/hog.c		\
 	lib/core/interrupt.c	\
 	lib/core/key.c		\
 	lib/core/list.c	\
@@ -103,6 +104,7 @@ LIB_SRC :=			\
 	lib/core/symbols.c	\
 	lib/core/threads.c	\
 	lib/core/timer.c	\
+	lib/core/turn.c		\
 	lib/core/wait.c		\
 	lib/core/watch.c	\
 	lib/core/watcher.c	\
