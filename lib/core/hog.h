@@ -2,9 +2,10 @@
 /*
  * hog.h - fibers that compute and compute.
  *
- * A fiber keeps its processor until it comes to the scheduler. One that computes
- * for long keeps it from all others, and so does one that makes foreign calls
- * that compute. With slices (baton_config_set_slice()) it loses it, in two steps:
+ * A fiber keeps its processor until it comes to the scheduler. One that
+ * computes for long keeps it from all others, and so does one that makes
+ * foreign calls that compute. With slices (baton_config_set_slice()) it loses
+ * it, in two steps:
  *
  *  1. The watcher looks, while fibers wait, who holds each processor. Whoever
  *     has for a slice, and has not come to the scheduler, has it taken, by the
@@ -14,23 +15,24 @@
  *     it is: in malloc(), with a lock, in vector code; nor whether it computes
  *     at all: one that sleeps in fiber code loses its processor as well.
  *  2. Foreign code may go on so, outside of the limit. Fiber code may not. A
- *     timer on the thread's own CPU clock sends it a signal, whose handler finds
- *     the processor gone, and waits for another, thread and all (turn.h): nobody
- *     else runs on that thread meanwhile, so that thread-locals, the C library's
- *     locks and all registers are what they were.
+ *     timer on the thread's own CPU clock sends it a signal, whose handler
+ *     finds the processor gone, and waits for another, thread and all (turn.h):
+ *     nobody else runs on that thread meanwhile, so that thread-locals, the C
+ *     library's locks and all registers are what they were.
  *
- * It is the CPU clock's timer since that cannot run out while the thread sleeps:
- * the signal comes to a thread that computes, or is about to leave the kernel,
- * and no system call ends by it. (tgkill() instead: 602 of 1,722 sleeps did.)
+ * It is the CPU clock's timer since that cannot run out while the thread
+ * sleeps: the signal comes to a thread that computes, or is about to leave the
+ * kernel, and no system call ends by it. (tgkill() instead: 602 of 1,722 sleeps
+ * did.)
  *
- * The same is done about fiber code that has lost its processor otherwise, when it
- * blocked, and goes on without one from one look to the next: for that is outside
- * of the limit, too.
+ * The same is done about fiber code that has lost its processor otherwise, when
+ * it blocked, and goes on without one from one look to the next: for that is
+ * outside of the limit, too.
  *
- * Only FIBER is stopped by the handler. In RUNTIME the thread may have a lock of
- * the scheduler's, and will find out by itself. So a lock that RUNTIME waits for
- * must not be held in FIBER: it would be waited for with a processor, which is
- * never taken. baton_rt_lock() is the only one of the library's that is; the
+ * Only FIBER is stopped by the handler. In RUNTIME the thread may have a lock
+ * of the scheduler's, and will find out by itself. So a lock that RUNTIME waits
+ * for must not be held in FIBER: it would be waited for with a processor, which
+ * is never taken. baton_rt_lock() is the only one of the library's that is; the
  * handler asks. With locks of the C library's the worst that can happen is a
  * wait of a second: see PATIENCE_NS in sched.c.
  *
@@ -59,8 +61,8 @@ int baton_hogs_create(struct baton_rt *rt, unsigned int ms);
 void baton_hogs_destroy(struct baton_rt *rt);
 
 /*
- * The watcher takes processors whose holders' slices are over. Nanoseconds until
- * the next look; TICK_IDLE: none is due until a fiber waits; TICK_NEVER.
+ * The watcher takes processors whose holders' slices are over. Nanoseconds
+ * until the next look; TICK_IDLE: none is due until a fiber waits; TICK_NEVER.
  */
 long baton_hogs_look(struct baton_rt *rt);
 

@@ -12,7 +12,7 @@
 
 void baton_turn_grant(struct turn *t, uint32_t grant)
 {
-	/* Release: what the processor's last holder did. Pairs with the wait. */
+	/* Release: what the last holder did. Pairs with the wait. */
 	smp_store_release(&t->grant, grant);
 	/* The worker may be gone by now, and then this wakes nobody. */
 	syscall(SYS_futex, &t->grant, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);

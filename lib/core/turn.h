@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
  * turn.h - a worker that waits for a processor in the middle of its fiber's
- * code: it computed for longer than a slice, lost its processor, and was stopped
- * by a signal, see hog.h. So it sleeps in a signal handler, thread, fiber, locks
- * and all, on a word of its own, and not as a standby in the tier: this wait has
- * a time limit.
+ * code: it computed for longer than a slice, lost its processor, and was
+ * stopped by a signal, see hog.h. So it sleeps in a signal handler, thread,
+ * fiber, locks and all, on a word of its own, and not as a standby in the tier:
+ * this wait has a time limit.
  *
- * The list of those who wait is the global queue's (global.h). Whoever takes one
- * off it holds a processor, and grants that.
+ * The list of those who wait is the global queue's (global.h). Whoever takes
+ * one off it holds a processor, and grants that.
  */
 #ifndef BATON_CORE_TURN_H
 #define BATON_CORE_TURN_H
