@@ -112,6 +112,7 @@ LIB_SRC :=			\
 	lib/core/global.c	\
 	lib/core/guard.c	\
 	lib/core/held.c		\
+	lib/core/hog.c		\
 	lib/core/interrupt.c	\
 	lib/core/key.c		\
 	lib/core/layout.c	\
@@ -136,6 +137,7 @@ LIB_SRC :=			\
 	lib/core/threads.c	\
 	lib/core/timer.c	\
 	lib/core/trace.c	\
+	lib/core/turn.c		\
 	lib/core/version.c	\
 	lib/core/wait.c		\
 	lib/core/watch.c	\

@@ -12,9 +12,9 @@
  *	TAKEN   the taker's; the worker finds out when it next looks
  *
  *	from           to      who                         here
- *	KEPT           TAKING  taker in user space         claim_take()
- *	TAKING         TAKEN   the same, call still on     claim_take()
- *	TAKING         KEPT    the same, call over         claim_take()
+ *	KEPT           TAKING  taker in user space         claim_begin()
+ *	TAKING         TAKEN   the same, as it should be   claim_end()
+ *	TAKING         KEPT    the same, it is not         claim_end()
  *	TAKING         KEPT    the worker, on its way home claim_settle()
  *	KEPT, TAKING   TAKEN   the hook                    kmod/handoff.c
  *	TAKEN          KEPT    the worker, once it has a   claim_keep()
@@ -47,7 +47,7 @@
  * straight into fiber code (FIBER), on which way it touches no queue. Returns
  * taken: if that is not KEPT, or if there is no membarrier(), claim_lost() says
  * whether the processor may be gone. The two are apart so that a fast path can
- * ask about everything that is rare in one branch. Pairs with claim_take().
+ * ask about everything that is rare in one branch. Pairs with claim_begin().
  */
 static inline uint32_t claim_enter(struct baton_slot *s, uint32_t state)
 {
@@ -68,7 +68,7 @@ static inline bool claim_lost(struct baton_slot *s, uint32_t fence)
 /*
  * The worker settles with a taker that may have only begun. True: the processor
  * is the worker's as before, either because it won or because the taker has
- * withdrawn since. One of this swap and claim_take()'s second one wins.
+ * withdrawn since. One of this swap and claim_end()'s wins.
  */
 static inline bool claim_settle(struct baton_slot *s)
 {
@@ -109,6 +109,40 @@ static inline bool membarrier_all(void)
 }
 
 /*
+ * A taker in user space has begun, and withdraws, or has seen that the worker
+ * @still does what it is taken for. True: the processor is the caller's.
+ */
+static inline bool claim_end(struct baton_slot *s, bool still)
+{
+	uint32_t old = BATON_TAKING;
+
+	return try_cmpxchg_acq_rel(&s->taken, &old,
+				   still ? BATON_TAKEN : BATON_KEPT) &&
+	       still;
+}
+
+/*
+ * A taker in user space begins. True: it is to look at the worker's state now,
+ * by acquire, for what the worker did to the processor's queue; and claim_end()
+ * has to follow. In whatever state that look finds the worker, the worker's next
+ * look at taken is yet to come: it will find us, and the two swaps decide.
+ */
+static inline bool claim_begin(struct baton_slot *s, uint32_t fence)
+{
+	uint32_t old = BATON_KEPT;
+
+	if (!try_cmpxchg(&s->taken, &old, BATON_TAKING))
+		return false;
+	if (fence) {
+		smp_mb();
+	} else if (!membarrier_all()) {
+		claim_end(s, false);
+		return false;
+	}
+	return true;
+}
+
+/*
  * A taker in user space takes processor @p from the worker of @s, if that is
  * still in @state, FOREIGN or FIBER, and has made @calls foreign calls so far.
  * In both it keeps its hands off the processor, and looks at taken before it
@@ -118,24 +152,23 @@ static inline bool membarrier_all(void)
 static inline bool claim_take(struct baton_slot *s, unsigned int p,
 			      uint32_t state, uint64_t calls, uint32_t fence)
 {
-	uint32_t old = BATON_KEPT;
-	bool still, passed = true;
+	return claim_begin(s, fence) &&
+	       claim_end(s, smp_load_acquire(&s->state) == state &&
+				    READ_ONCE(s->calls) == calls &&
+				    READ_ONCE(s->proc) == p);
+}
 
-	if (!try_cmpxchg(&s->taken, &old, BATON_TAKING))
+/* The same, if it runs fiber code or foreign code, whichever. */
+static inline bool claim_take_running(struct baton_slot *s, unsigned int p,
+				      uint32_t fence)
+{
+	uint32_t state;
+
+	if (!claim_begin(s, fence))
 		return false;
-	if (fence)
-		smp_mb();
-	else
-		passed = membarrier_all();
-	/* Acquire: what the worker did to the processor's queue. If it is still
-	 * in that state, its look at taken is yet to come: it will find us, and
-	 * the two swaps decide. */
-	still = passed && smp_load_acquire(&s->state) == state &&
-		READ_ONCE(s->calls) == calls && READ_ONCE(s->proc) == p;
-	old = BATON_TAKING;
-	return try_cmpxchg_acq_rel(&s->taken, &old,
-				   still ? BATON_TAKEN : BATON_KEPT) &&
-	       still;
+	state = smp_load_acquire(&s->state);
+	return claim_end(s, (state == BATON_FIBER || state == BATON_FOREIGN) &&
+				    READ_ONCE(s->proc) == p);
 }
 
 /* The end of the scheduler: the worker is to find its processor gone. */

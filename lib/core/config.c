@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "cpus.h"
+#include "hog.h"
 #include "reason.h"
 #include "stack.h"
 
@@ -87,6 +88,15 @@ int baton_config_set_stack_keep(struct baton_config *cfg, unsigned int ms)
 int baton_config_set_worker_keep(struct baton_config *cfg, unsigned int ms)
 {
 	cfg->worker_keep = ms;
+	return 0;
+}
+
+int baton_config_set_slice(struct baton_config *cfg, unsigned int ms)
+{
+	if (ms > SLICE_MAX_MS)
+		return baton_error(-EINVAL, "slice of %u ms: not 1 to %u", ms,
+				   SLICE_MAX_MS);
+	cfg->slice = ms;
 	return 0;
 }
 
@@ -245,6 +255,7 @@ static int config_env(struct baton_config *cfg)
 	unsigned long long stack = cfg->stack_size, slack = cfg->timer_slack;
 	unsigned long long keep = cfg->stack_keep, idle = cfg->worker_keep;
 	unsigned long long locks = 0;
+	unsigned long long slice = cfg->slice;
 	int err;
 
 	err = env_number("BATON_NPROCS", BATON_PROCS_MAX, &procs);
@@ -261,6 +272,8 @@ static int config_env(struct baton_config *cfg)
 		err = env_number("BATON_WORKER_KEEP_MS", UINT_MAX, &idle);
 	if (!err)
 		err = env_number("BATON_PROFILE_LOCKS", UINT_MAX, &locks);
+	if (!err)
+		err = env_number("BATON_SLICE", SLICE_MAX_MS, &slice);
 	if (err)
 		return err;
 	cfg->nprocs = (unsigned int)procs;
@@ -272,6 +285,7 @@ static int config_env(struct baton_config *cfg)
 	cfg->profile = secure_getenv("BATON_PROFILE");
 	if (cfg->profile && !*cfg->profile)
 		cfg->profile = NULL;
+	cfg->slice = (unsigned int)slice;
 	err = env_check(baton_config_set_stack_size(cfg, (size_t)stack),
 			"BATON_STACK_SIZE", "less than 16 KiB");
 	if (!err)

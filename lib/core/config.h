@@ -25,6 +25,8 @@ enum handoff_mode {
  *               memory; 0: the default; UINT_MAX: for ever
  * @worker_keep: for so many milliseconds a thread that is idle stays; 0 and
  *               UINT_MAX as for @stack_keep
+ * @slice:       for so many milliseconds a fiber may keep a processor while
+ *               others wait; 0: for as long as it likes
  * @tier:        how blocking is to be found out
  * @handoff:     when a processor is taken from who blocks
  * @io:          how files are waited for
@@ -40,6 +42,7 @@ struct baton_config {
 	unsigned long timer_slack;
 	unsigned int stack_keep;
 	unsigned int worker_keep;
+	unsigned int slice;
 	enum baton_tier tier;
 	enum handoff_mode handoff;
 	enum baton_io io;

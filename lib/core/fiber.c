@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "fatal.h"
+#include "hog.h"
 #include "reason.h"
 #include "wait.h"
 
@@ -73,6 +74,20 @@ int baton_set_name(const char *name)
 	if (unlikely(trace_on()))
 		baton_trace_name(f->worker, f);
 	return err;
+}
+
+int baton_set_slice(unsigned int ms)
+{
+	struct baton_fiber *f = baton_self();
+
+	if (!f)
+		return -EPERM;
+	if (ms != SLICE_NEVER && ms > SLICE_MAX_MS)
+		return baton_error(-EINVAL, "slice of %u ms: not 1 to %u", ms,
+				   SLICE_MAX_MS);
+	f->named = true;
+	WRITE_ONCE(f->slice, ms);
+	return 0;
 }
 
 int baton_name(struct baton_fiber *fiber, char *name, size_t size)

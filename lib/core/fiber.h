@@ -86,7 +86,8 @@ struct baton_fiber {
 	uint8_t special;		/* constant; above; 0: as most are */
 	bool queued;			/* Q: on the global queue's list */
 	bool stopped;			/* A: baton_stop() has canceled it */
-	bool named;			/* O: @name is not as it was mapped */
+	bool named;			/* O: @name or @slice is not as it was
+					 * mapped */
 
 	struct baton_worker *worker;	/* O: where it runs or ran last */
 	int64_t deadline;		/* O: of the innermost scope */
@@ -95,6 +96,8 @@ struct baton_fiber {
 	uint32_t masked;		/* O: sections that no cancel may end */
 	unsigned int locks;		/* O: baton_thread_lock() */
 	unsigned int nkeys;		/* O: slots of keys, see key.h */
+	uint32_t slice;			/* O: its own, in ms, see hog.h; the
+					 * watcher looks */
 	uintptr_t on;			/* O: of its last wait, see wait.h;
 					 * read by anybody */
 	struct baton_fiber *next;	/* Q; free lists */
@@ -143,6 +146,7 @@ static inline void fiber_fresh(struct baton_fiber *f)
 	WRITE_ONCE(f->stopped, false);
 	if (unlikely(f->named)) {
 		f->named = false;
+		WRITE_ONCE(f->slice, 0u);
 		WRITE_ONCE(f->name[0], 0);
 	}
 }

@@ -9,6 +9,7 @@
 #include "fiber.h"
 #include "proc.h"
 #include "rt.h"
+#include "turn.h"
 
 /* A block is 1 KiB on 64 bits, and takes half a run queue but for a fiber. */
 #define BLOCK_FIBERS	127u
@@ -271,4 +272,85 @@ int baton_global_rescue(struct baton_rt *rt, unsigned int *proc)
 	}
 	pthread_mutex_unlock(&g->lock);
 	return index;
+}
+
+/* --- turns --------------------------------------------------------------- */
+
+static void turn_unlink_locked(struct baton_rt *rt, struct turn *t)
+{
+	struct global_queue *g = &rt->global;
+
+	debug_assert_locked(&g->lock);
+	if (t->prev)
+		t->prev->next = t->next;
+	else
+		g->turns = t->next;
+	if (t->next)
+		t->next->prev = t->prev;
+	else
+		g->last_turn = t->prev;
+	t->listed = false;
+	WRITE_ONCE(g->nturns, g->nturns - 1);
+	count_locked(rt, -1u);
+}
+
+void baton_global_turn_add(struct baton_rt *rt, struct turn *t)
+{
+	struct global_queue *g = &rt->global;
+
+	pthread_mutex_lock(&g->lock);
+	t->listed = true;
+	t->next = NULL;
+	t->prev = g->last_turn;
+	if (g->last_turn)
+		g->last_turn->next = t;
+	else
+		g->turns = t;
+	g->last_turn = t;
+	WRITE_ONCE(g->nturns, g->nturns + 1);
+	count_locked(rt, 1);
+	pthread_mutex_unlock(&g->lock);
+}
+
+bool baton_global_turn_drop(struct baton_rt *rt, struct turn *t)
+{
+	bool listed;
+
+	pthread_mutex_lock(&rt->global.lock);
+	listed = t->listed;
+	if (listed)
+		turn_unlink_locked(rt, t);
+	pthread_mutex_unlock(&rt->global.lock);
+	return listed;
+}
+
+struct turn *baton_global_turn_take(struct baton_rt *rt)
+{
+	struct turn *t;
+
+	if (!READ_ONCE(rt->global.nturns))
+		return NULL;
+	pthread_mutex_lock(&rt->global.lock);
+	t = rt->global.turns;
+	if (t)
+		turn_unlink_locked(rt, t);
+	pthread_mutex_unlock(&rt->global.lock);
+	return t;
+}
+
+struct turn *baton_global_turn_rescue(struct baton_rt *rt, unsigned int *proc)
+{
+	struct turn *t;
+	int p = -1;
+
+	pthread_mutex_lock(&rt->global.lock);
+	t = rt->global.turns;
+	if (t)
+		p = idle_claim_any(rt->hdr, rt->nprocs);
+	if (p >= 0) {
+		turn_unlink_locked(rt, t);
+		*proc = (unsigned int)p;
+	}
+	pthread_mutex_unlock(&rt->global.lock);
+	return p >= 0 ? t : NULL;
 }

@@ -14,6 +14,11 @@
  *	blocks:  f0 f1 f2 f3 f4		popped = 0, pushed = 5
  *	list:    g (ticket 2), h (5)	so the order is f0 f1 g f2 f3 f4 h
  *
+ * And those fibers that wait for a processor in the middle of their own code,
+ * thread and all, since their slice was over (turn.h). They are counted in
+ * nglobal, so that nobody goes to sleep over them, but are let in when no other
+ * fiber waits, or when they have waited for long.
+ *
  * REJECTED: the list alone, as it was. A million fibers are a million cache
  * misses under the lock, each of which has to wait for the last one.
  */
@@ -21,6 +26,7 @@
 #define BATON_CORE_GLOBAL_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct baton_fiber;
@@ -28,6 +34,7 @@ struct baton_proc;
 struct baton_rt;
 struct queue_block;
 struct queue_chunk;
+struct turn;
 
 /**
  * struct global_queue - the queue
@@ -39,6 +46,8 @@ struct queue_chunk;
  * @popped: of these, those that were taken out again
  * @head:   the fiber that was put on the list first
  * @tail:   the one that was put there last
+ * @turns:  who waits for a turn, in this order; and the last one
+ * @nturns: how many
  * @spare:  blocks to fill, through next
  * @chunks: mappings of blocks, to undo at the end
  */
@@ -52,6 +61,9 @@ struct global_queue {
 	uint32_t popped;
 	struct baton_fiber *head;
 	struct baton_fiber *tail;
+	struct turn *turns;
+	struct turn *last_turn;
+	uint32_t nturns;
 	struct queue_block *spare;
 	struct queue_chunk *chunks;
 };
@@ -86,5 +98,17 @@ void baton_global_remove(struct baton_rt *rt, struct baton_fiber *f);
  * processor's number in @proc. -1 otherwise.
  */
 int baton_global_rescue(struct baton_rt *rt, unsigned int *proc);
+
+/* @t waits for its turn. */
+void baton_global_turn_add(struct baton_rt *rt, struct turn *t);
+
+/* It does no more. False: it has been taken off already. */
+bool baton_global_turn_drop(struct baton_rt *rt, struct turn *t);
+
+/* Take off the first, who is to be told by turn_grant(); NULL: nobody waits. */
+struct turn *baton_global_turn_take(struct baton_rt *rt);
+
+/* The same if a processor is idle, which is claimed: its number in @proc. */
+struct turn *baton_global_turn_rescue(struct baton_rt *rt, unsigned int *proc);
 
 #endif /* BATON_CORE_GLOBAL_H */

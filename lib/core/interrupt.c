@@ -28,14 +28,24 @@
 static struct sigaction program; /* what it had for SIGNAL */
 static bool installed; /* under baton_rt_lock() */
 
-static bool ours(const siginfo_t *info)
+static void (*on_timer)(void); /* constant while it is installed */
+
+static bool timers(const siginfo_t *info)
 {
-	return info->si_code == SI_QUEUE && info->si_ptr == &installed;
+	return info->si_code == SI_TIMER && info->si_ptr == &installed;
 }
 
-/* To come is all that the signal has to do. */
+static bool ours(const siginfo_t *info)
+{
+	return timers(info) ||
+	       (info->si_code == SI_QUEUE && info->si_ptr == &installed);
+}
+
+/* To come is all that the signal has to do, unless it is a timer's. */
 static void handler(int sig, siginfo_t *info, void *ctx)
 {
+	if (timers(info))
+		on_timer();
 	if (ours(info))
 		return;
 	if (program.sa_flags & SA_SIGINFO)
@@ -63,6 +73,28 @@ static void install_locked(void)
 	ours.sa_mask = program.sa_mask;
 	sigaction(SIGNAL, &ours, NULL);
 	installed = true;
+}
+
+void baton_interrupt_timers(void (*fn)(void))
+{
+	baton_rt_lock();
+	on_timer = fn;
+	install_locked();
+	baton_rt_unlock();
+}
+
+/* Not all C libraries have a name for it. */
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+void baton_interrupt_event(struct sigevent *event, uint32_t tid)
+{
+	memset(event, 0, sizeof(*event));
+	event->sigev_notify = SIGEV_THREAD_ID;
+	event->sigev_signo = SIGNAL;
+	event->sigev_value.sival_ptr = &installed;
+	event->sigev_notify_thread_id = (pid_t)tid;
 }
 
 void baton_interrupt_uninit(void)

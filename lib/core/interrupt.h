@@ -119,6 +119,17 @@ long baton_interrupt_watch(struct baton_rt *rt);
 bool baton_interrupt_unblock(void);
 void baton_interrupt_block(void);
 
+/*
+ * @fn is to run on a thread for whom a timer of baton_interrupt_event() has run
+ * out, in a handler of that thread's: the same signal carries both. It heeds the
+ * rules of such handlers, and keeps errno. Until baton_interrupt_uninit().
+ */
+void baton_interrupt_timers(void (*fn)(void));
+
+/* What a timer is to do when it runs out: that, on thread @tid. */
+struct sigevent;
+void baton_interrupt_event(struct sigevent *event, uint32_t tid);
+
 /* The scheduler has ended: the signal is the program's again. */
 void baton_interrupt_uninit(void);
 

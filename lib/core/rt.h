@@ -31,6 +31,7 @@
 struct baton_fiber;
 struct baton_proc;
 struct baton_worker;
+struct hogs;
 struct layout;
 struct polling;
 struct tier_ops;
@@ -99,6 +100,9 @@ struct baton_rt {
 	struct baton_stats gone;	/* L: of workers no more */
 	int stopping;			/* A */
 	uint64_t waits_for_worker;	/* W; read by anybody: see stats */
+	uint64_t sliced;		/* W; the same */
+	struct hogs *hogs;		/* C; what it has W: NULL: no slices */
+	int64_t turn_ns;		/* A: when a turn was last given */
 	uint32_t interrupts;		/* A: some worker's is WANTED */
 	bool interrupting;		/* W: one is to be looked at again */
 	bool more_keys;			/* A: some fiber has memory for them */
@@ -161,6 +165,9 @@ static inline void count(uint64_t *counter)
  */
 void baton_rt_lock(void);
 void baton_rt_unlock(void);
+
+/* Has the calling thread got it? Async-signal-safe: yes if it is about to. */
+bool baton_rt_locked(void);
 
 /* Wait for @cond, letting go of the lock meanwhile. */
 void baton_rt_wait(pthread_cond_t *cond);

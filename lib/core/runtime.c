@@ -46,6 +46,7 @@
 #include "dump.h"
 #include "fatal.h"
 #include "fiber.h"
+#include "hog.h"
 #include "layout.h"
 #include "polling.h"
 #include "proc.h"
@@ -125,6 +126,8 @@ static int start(struct baton_rt *rt, const struct baton_config *cfg,
 	err = baton_procs_create(rt);
 	if (!err)
 		err = baton_timers_create(rt);
+	if (!err)
+		err = baton_hogs_create(rt, cfg->slice);
 	if (err)
 		return baton_error(err, "no memory");
 	return first_fiber(rt, fn, arg);
@@ -164,6 +167,7 @@ static void end(struct baton_rt *rt)
 		rt->polling->ops->close(rt);
 	baton_threads_free(rt);
 	baton_adopted_free(rt);
+	baton_hogs_destroy(rt);
 	baton_timers_destroy(rt);
 	baton_procs_destroy(rt);
 	if (rt->more_keys)

@@ -39,6 +39,10 @@
 #include "polling.h"
 #include "site.h"
 
+/* Once in so many nanoseconds those that wait for a turn are let in even if others
+ * wait, too. */
+#define TURN_PAUSE_NS	40000000
+
 /* Rounds over all processors before a worker parks: 1 to 2 us. */
 #define SPINS		20u
 
@@ -167,9 +171,15 @@ void baton_sched_rescue(struct baton_rt *rt)
 {
 	unsigned int p;
 	int index = baton_global_rescue(rt, &p);
+	struct turn *t;
 
-	if (index >= 0)
+	if (index >= 0) {
 		rt->tier->wake(rt, p, (unsigned int)index);
+		return;
+	}
+	t = baton_global_turn_rescue(rt, &p);
+	if (t)
+		baton_turn_grant(t, p + 1);
 }
 
 /* The other worker is a few instructions away from leaving. */
@@ -313,6 +323,89 @@ bool baton_sched_queue_here(struct baton_worker *w)
 	return false;
 }
 
+/* --- in the middle of a fiber's code ------------------------------------ */
+
+/*
+ * How long to wait at most. That is longer than the wait ever is but for one
+ * case: the fiber has a lock of the C library's, and scheduler code, or the
+ * watcher, waits for that. RUNTIME is never taken, so that only to go on ends it.
+ */
+#define PATIENCE_NS	INT64_C(1000000000)
+
+/* Until it is the turn of @w. True: it has a processor. */
+static bool turn_wait(struct baton_worker *w, int64_t slice)
+{
+	struct baton_rt *rt = w->rt;
+	struct turn *t = &w->turn;
+	uint32_t got;
+
+	t->grant = TURN_NONE;
+	baton_global_turn_add(rt, t);
+	smp_mb(); /* as in wake_one() */
+	if (idle_any(rt->hdr, rt->nprocs))
+		baton_sched_rescue(rt);
+	else
+		watch_work(&rt->watch);
+	got = TURN_NONE;
+	/* If it is listed after whoever stops has looked there, stopping is
+	 * seen: that comes before, and both have the lock. */
+	if (!rt_stopping(rt))
+		got = baton_turn_wait(t, PATIENCE_NS + 2 * slice *
+				      READ_ONCE(rt->global.nturns));
+	if (got == TURN_NONE && !baton_global_turn_drop(rt, t))
+		got = baton_turn_wait(t, -1); /* it is about to be granted */
+	if (got == TURN_NONE || got == TURN_STOP)
+		return false;
+	san_acquire(&rt->procs[got - 1]);
+	/* Before the state: a taker must not see the old processor. */
+	proc_attach(w, got - 1);
+	return true;
+}
+
+bool baton_sched_await_turn(struct baton_worker *w, int64_t slice)
+{
+	struct baton_fiber *pinned = w->pinned;
+	bool got;
+
+	claim_enter(w->slot, BATON_RUNTIME);
+	got = !claim_lost(w->slot, READ_ONCE(w->rare)) || baton_proc_regain(w);
+	if (!got && !rt_stopping(w->rt)) {
+		count(&w->turns);
+		count(&w->parks);
+		/* The thread serves nobody else: see stuck() in threads.c. */
+		WRITE_ONCE(w->pinned, w->fiber);
+		slot_set_state(w->slot, BATON_PARKED);
+		got = turn_wait(w, slice);
+		WRITE_ONCE(w->pinned, pinned);
+	}
+	sched_exit(w);
+	return got;
+}
+
+/* The processor of @w to who waits for a turn. False: nobody does. */
+static bool turn_give(struct baton_worker *w)
+{
+	struct baton_proc *p = w->proc;
+	struct turn *t = baton_global_turn_take(w->rt);
+
+	if (!t)
+		return false;
+	WRITE_ONCE(w->rt->turn_ns, tick_ns());
+	w->proc = NULL;
+	san_release(p);
+	baton_turn_grant(t, p->index + 1);
+	return true;
+}
+
+/* Others come and come: is it the turn of those all the same? */
+static bool turn_due(const struct baton_rt *rt)
+{
+	return unlikely(READ_ONCE(rt->global.nturns)) &&
+	       tick_ns() - READ_ONCE(rt->turn_ns) > TURN_PAUSE_NS;
+}
+
+/* --- the end ------------------------------------------------------------ */
+
 /*
  * Whoever runs a fiber finds its processor gone when it next enters scheduler
  * code, cannot regain it, and leaves. One that is attached too late to be in
@@ -321,6 +414,7 @@ bool baton_sched_queue_here(struct baton_worker *w)
 void baton_sched_stop(struct baton_rt *rt)
 {
 	struct rt_aux *ring;
+	struct turn *t;
 
 	baton_rt_lock();
 	rt->closing = true;
@@ -335,6 +429,8 @@ void baton_sched_stop(struct baton_rt *rt)
 		if (smp_load_acquire(&rt->workers[i]))
 			claim_stop(&rt->slots[i]);
 	rt->tier->stop(rt);
+	while ((t = baton_global_turn_take(rt)))
+		baton_turn_grant(t, TURN_STOP);
 	polling_kick(rt);
 	baton_watch_kick(&rt->watch);
 }
@@ -436,6 +532,7 @@ static struct baton_fiber *take_orphan(struct baton_rt *rt)
 	return f;
 }
 
+/* The next fiber; NULL: none, or the processor went to who waits for a turn. */
 static struct baton_fiber *find(struct baton_worker *w)
 {
 	struct baton_rt *rt = w->rt;
@@ -452,6 +549,8 @@ static struct baton_fiber *find(struct baton_worker *w)
 		f = baton_global_pop(rt, p, 1);
 		if (!f)
 			f = take_orphan(rt);
+		if (!f && turn_due(rt) && turn_give(w))
+			return NULL;
 	}
 	if (!f)
 		f = runq_pop(&p->runq);
@@ -464,7 +563,15 @@ static struct baton_fiber *find(struct baton_worker *w)
 		if (rt->nprocs == 1)
 			return f;
 	}
-	return f ? f : spin(rt, p);
+	if (f)
+		return f;
+	/* Who was woken goes first. */
+	if (unlikely(READ_ONCE(rt->global.nturns))) {
+		f = steal(rt, p);
+		if (f || turn_give(w))
+			return f;
+	}
+	return spin(rt, p);
 }
 
 void baton_sched_release(struct baton_worker *w)
@@ -582,6 +689,8 @@ NO_SANITIZE _Noreturn void baton_sched_loop(void *arg)
 			baton_proc_look_clock(w->proc);
 		}
 		f = find(w);
+		if (unlikely(!w->proc))
+			continue;
 		if (!f) {
 			unsigned int p = w->proc->index;
 

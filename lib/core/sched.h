@@ -124,6 +124,14 @@ void baton_sched_idled(struct baton_rt *rt);
 void baton_sched_stop(struct baton_rt *rt);
 
 /*
+ * The current fiber of @w, in whatever instruction of fiber code, has lost its
+ * processor: get one back, or wait here, thread and all, until it is its turn.
+ * False: it has waited for as long as can be, or the scheduler stops, and it
+ * goes on without.
+ */
+bool baton_sched_await_turn(struct baton_worker *w, int64_t slice);
+
+/*
  * An idle processor, if any, for the first pinned fiber on the global queue: it
  * takes no standby to find it.
  */

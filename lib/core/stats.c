@@ -47,6 +47,7 @@ void baton_stats_add_worker(const struct baton_worker *w,
 	st->regained += get(&w->regained);
 	st->requeued += get(&w->requeued);
 	st->parks += get(&w->parks);
+	st->turns += get(&w->turns);
 	/* Each callback is within a call, but for an adopted thread's first. */
 	st->calls_now += depth - (w->adopted && depth) +
 			 (slot_state(w->slot) == BATON_FOREIGN);
@@ -75,6 +76,7 @@ int baton_stats(struct baton_stats *st, size_t size)
 	s.adopted = READ_ONCE(rt->adopted);
 	s.spawns = READ_ONCE(rt->spawns);
 	s.waits_for_worker = get(&rt->waits_for_worker);
+	s.sliced = get(&rt->sliced);
 	for (unsigned int i = 0; i < rt->nprocs; i++) {
 		s.handoffs += get(&rt->recs[i].handoffs);
 		s.idled += get(&rt->recs[i].idled);

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "deadlock.h"
 #include "dump.h"
+#include "hog.h"
 #include "interrupt.h"
 #include "polling.h"
 #include "timer.h"
@@ -66,6 +67,19 @@ static int64_t run_timers(struct baton_rt *rt)
 	return next == TIMER_NEVER ? -1 : next - now;
 }
 
+/* The tier's tick and that of slices: nanoseconds to the next, or TICK_*. */
+static long look(struct baton_rt *rt, bool fresh)
+{
+	long tier = rt->tier->tick ? rt->tier->tick(rt, fresh) : TICK_NEVER;
+	long hogs = baton_hogs_look(rt);
+
+	if (tier >= 0 && hogs >= 0)
+		return tier < hogs ? tier : hogs;
+	if (tier >= 0 || hogs >= 0)
+		return tier < 0 ? hogs : tier;
+	return tier == TICK_IDLE ? tier : hogs;
+}
+
 bool baton_watcher_wait(struct baton_rt *rt, long retry)
 {
 	struct watch *t = &rt->watch;
@@ -85,10 +99,8 @@ bool baton_watcher_wait(struct baton_rt *rt, long retry)
 		ns = sooner(ns, baton_polling_watch(rt));
 		ns = sooner(ns, baton_stack_pool_tick(&rt->stacks));
 
-		if (!rt->tier->tick)
-			tick = TICK_NEVER;
-		else if (tick != TICK_IDLE || fresh)
-			tick = rt->tier->tick(rt, fresh);
+		if (tick != TICK_IDLE || fresh)
+			tick = look(rt, fresh);
 		fresh = false;
 		if (end)
 			left = end - now_ns();

@@ -144,6 +144,9 @@ void __baton_worker_detach(struct baton_worker *w)
 	baton_stats_add_worker(w, &rt->gone);
 	/* Its slot may be another's as soon as it is detached. */
 	WRITE_ONCE(rt->workers[w->index], NULL);
+	if (w->sliceable)
+		timer_delete(w->slicer);
+	w->sliceable = false;
 	atomic_fetch_sub_relaxed(&rt->nworkers, 1);
 	pthread_setspecific(exit_key, NULL);
 	baton_worker_set_self(NULL);

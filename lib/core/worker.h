@@ -9,6 +9,8 @@
 #ifndef BATON_CORE_WORKER_H
 #define BATON_CORE_WORKER_H
 
+#include <time.h>
+
 #include "arch.h"
 #include "ctx.h"
 #include "cxx.h"
@@ -16,6 +18,7 @@
 #include "interrupt.h"
 #include "rt.h"
 #include "sanitize.h"
+#include "turn.h"
 
 /* baton_worker.extra */
 #define EXTRA_CXX	1u	/* @cxx is not NULL */
@@ -58,6 +61,11 @@
  * @control: of an adopted thread when it was: its control words
  * @interrupt: see interrupt.h
  * @tid:     of its thread; constant
+ * @turn:    see turn.h
+ * @over:    the watcher's: 0, or one more than @parks was when it last saw @fiber
+ *           go on without a processor
+ * @slicer:  its timer for hog.c, which makes it; see @sliceable
+ * @sliceable: there is such a timer; L, and the thread's own in its handler
  * @altstack: for the signal handler of fatal.c; NULL: the thread had its own,
  *           or it is not mapped
  */
@@ -88,11 +96,16 @@ struct baton_worker {
 	uint64_t requeued;
 	uint64_t parks;
 	uint64_t looked;
+	uint64_t turns;
+	uint64_t over;
 	struct baton_ctx control;
 	struct san san;
 	struct debug debug;
 	struct interrupt interrupt;
 	uint32_t tid;
+	struct turn turn;
+	timer_t slicer;
+	bool sliceable;
 	void *altstack;
 } __attribute__((aligned(128)));
 

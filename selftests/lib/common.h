@@ -240,6 +240,7 @@ static inline int suite_main(Suite *s)
 	unsetenv("BATON_TIMER_SLACK");
 	unsetenv("BATON_STACK_KEEP_MS");
 	unsetenv("BATON_WORKER_KEEP_MS");
+	unsetenv("BATON_SLICE");
 	srunner_set_tap(sr, "-");
 	srunner_run_all(sr, CK_SILENT);
 	failed = srunner_ntests_failed(sr);

@@ -50,6 +50,7 @@ extern const struct bench_case bench_lock_cases[];
 extern const struct bench_case bench_mutex_cases[];
 extern const struct bench_case bench_handoff_cases[];
 extern const struct bench_case bench_wait_cases[];
+extern const struct bench_case bench_hog_cases[];
 extern const struct bench_case bench_files_cases[];
 extern const struct bench_case bench_echo_cases[];
 extern const struct bench_case bench_storm_cases[];

@@ -17,6 +17,7 @@ static const struct bench_case *const groups[] = {
 	bench_mutex_cases,
 	bench_handoff_cases,
 	bench_wait_cases,
+	bench_hog_cases,
 	bench_files_cases,
 	bench_echo_cases,
 	bench_storm_cases,

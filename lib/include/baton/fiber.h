@@ -253,6 +253,18 @@ long baton_stack_used(struct baton_fiber *fiber);
 int baton_set_name(const char *name);
 
 /**
+ * baton_set_slice() - how long the calling fiber may compute while others wait
+ * @ms: milliseconds, 1 to 10000; 0: as long as any, see
+ *      baton_config_set_slice(); UINT_MAX: as long as it likes
+ *
+ * Without that option of the scheduler's it has no effect. It is heeded within
+ * half of the scheduler's slice.
+ *
+ * Return: 0; -EINVAL; -EPERM not from a fiber. Blocks neither.
+ */
+int baton_set_slice(unsigned int ms);
+
+/**
  * baton_name() - the name of a fiber
  * @fiber: whose handle is valid as for baton_ready(); NULL: the calling fiber
  * @name:  where to put it: "" if it has none

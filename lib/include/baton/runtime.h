@@ -136,6 +136,20 @@ int baton_config_set_stack_keep(struct baton_config *cfg, unsigned int ms);
 int baton_config_set_worker_keep(struct baton_config *cfg, unsigned int ms);
 
 /**
+ * baton_config_set_slice() - how long a fiber may compute while others wait
+ * @cfg: the options
+ * @ms:  milliseconds, 1 to 10000; 0, the default: as long as it likes. A fiber,
+ *       or foreign code that it calls, that has kept a processor for so long
+ *       without coming to the scheduler loses it, at any instruction, if other
+ *       fibers wait; it goes on when they have had their turn. Signal SIGURG,
+ *       by a timer, stops its thread. Without the option fiber code is
+ *       interrupted nowhere but in calls of the library. See baton(7).
+ *
+ * BATON_SLICE overrides it. Return: 0, -EINVAL.
+ */
+int baton_config_set_slice(struct baton_config *cfg, unsigned int ms);
+
+/**
  * baton_config_set_tier() - insist on a tier
  * @cfg:  the options
  * @tier: BATON_TIER_AUTO (the default), or one that baton_run() then either
@@ -246,6 +260,9 @@ unsigned int baton_nprocs(void);
  * @waits_for_worker: times that fibers had a processor, but no worker to run
  *               them, because as many as may exist were all blocked; said on
  *               standard error the first time
+ * @sliced:      processors taken from code that had run for a slice
+ * @turns:       times a fiber that had lost its processor so waited for another
+ *               in the middle of its own code, thread and all
  *
  * Fields are only ever added at the end.
  */
@@ -264,6 +281,8 @@ struct baton_stats {
 	uint64_t calls_now;
 	uint64_t adopted;
 	uint64_t waits_for_worker;
+	uint64_t sliced;
+	uint64_t turns;
 };
 
 /**
