@@ -55,6 +55,9 @@ static inline void cxx_arrive(struct baton_worker *w, struct baton_fiber *f)
 static inline void sched_resume(struct baton_worker *w, struct baton_fiber *f)
 {
 	sched_stack_left(f);
+	/* Or the compiler keeps the address of on_stack in a register, over a
+	 * call that hardly ever comes, which each yield would have to save. */
+	__asm__("" : "+r"(f));
 	WRITE_ONCE(f->ctx.on_stack, 1u);	/* fiber_state() looks */
 	/* Release: who cancels @f looks at @w; pairs with interrupt(). */
 	smp_store_release(&f->worker, w);
