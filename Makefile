@@ -25,7 +25,7 @@ endif
 
 # Each of these installs a compiler first, or needs none.
 ifeq ($(shell command -v $(firstword $(CC)) 2>/dev/null),)
-ifneq ($(filter-out check% clean deb demo deps% dist docs help rpm style \
+ifneq ($(filter-out check% clean deb demo deps% dist docs help release-check rpm style \
 	uninstall, $(or $(MAKECMDGOALS),all)),)
 $(error There is no compiler $(firstword $(CC)). On Debian, \
 	"make deps$(if $(TRIPLET),-check-arch)" installs it)
@@ -594,6 +594,9 @@ deb rpm:
 check-package: deps-package
 	@tools/package/check
 
+release-check: deps-release
+	@tools/package/release-check
+
 help:
 	@echo 'make             libbaton.a, libbaton.so and the tools, in build/'
 	@echo 'make demo        the main job, with and without the module, in a VM'
@@ -619,6 +622,7 @@ help:
 	@echo 'make docs        the manual pages and the like, for a browser'
 	@echo 'make modules_install  the module, its rule for udev: for this kernel'
 	@echo 'make deb, rpm    packages, in build/package/'
+	@echo 'make release-check  is this a tree to be released as VERSION?'
 	@echo 'make check-package  these, installed in fresh roots; network, root'
 	@echo 'make dist        the archive of a release, the same whoever makes it'
 	@echo 'make clean'
@@ -630,7 +634,7 @@ help:
 clean:
 	rm -rf $(O)
 
-.PHONY: all bench bench-peers check check-arch check-delays check-package check-shadow check-trace clean deb demo deps dist docs examples help install kmod model modules_install rpm selftests style uninstall
+.PHONY: all bench bench-peers check check-arch check-delays check-kernels check-package check-shadow check-trace clean deb demo deps dist docs examples help install kmod model modules_install release-check rpm selftests style uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 
