@@ -41,7 +41,7 @@
 u32 baton_account_sites(u32 nprocs)
 {
 	BUILD_BUG_ON(sizeof(struct baton_site) != 320);
-	return min(roundup_pow_of_two(nprocs), TABLES_MAX) * TABLE_SITES;
+	return min_t(u32, roundup_pow_of_two(nprocs), TABLES_MAX) * TABLE_SITES;
 }
 
 /* A table's first entry is for all that finds no other. */
@@ -117,10 +117,10 @@ void baton_account_start(struct baton_block *b, struct baton_instance *inst,
 
 void baton_account_raise(__u64 *max, u64 value)
 {
-	u64 old = READ_ONCE(*max);
+	s64 old = READ_ONCE(*max);
 	u32 i;
 
-	for (i = 0; i < RAISES && old < value; i++)
-		if (try_cmpxchg((u64 *)max, &old, value))
+	for (i = 0; i < RAISES && (u64)old < value; i++)
+		if (atomic64_try_cmpxchg((atomic64_t *)max, &old, value))
 			break;
 }

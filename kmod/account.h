@@ -92,14 +92,15 @@ baton_account_out(struct baton_block *b, struct baton_instance *inst,
 	return true;
 }
 
-/* @b, of worker @index, is in progress, and over: @p, current, is back.
+/* @b, of worker @index, is in progress, and over: @p is back, or about to be.
  * Preemption is off. */
 static __always_inline void baton_account_in(struct baton_block *b, u32 index,
 					     struct task_struct *p)
 {
 	struct baton_site *s = b->site;
-	u64 waited = baton_task_delay(p) - b->delay;
-	s64 ns = baton_task_came(p) - waited - b->since;
+	u64 delay, came = baton_task_came(p, &delay);
+	u64 waited = delay - b->delay;
+	s64 ns = came - waited - b->since;
 	unsigned long bit;
 
 	b->on = false;
@@ -110,9 +111,9 @@ static __always_inline void baton_account_in(struct baton_block *b, u32 index,
 	atomic64_add(waited, (atomic64_t *)&s->waited);
 	if (unlikely((u64)ns > READ_ONCE(s->longest)))
 		baton_account_raise(&s->longest, ns);
-	trace_return(index, ns);
+	trace_return(index, p->pid, ns);
 	/* Below 1024 ns: 0. See BATON_SITE_HIST. */
-	bit = __fls((unsigned long)ns >> 9 | 1);
+	bit = fls64((u64)ns >> 9 | 1) - 1;
 	baton_account_count(&s->hist[min(bit, BATON_SITE_HIST - 1UL)]);
 }
 

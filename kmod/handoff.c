@@ -57,16 +57,23 @@ static bool blocked(struct task_struct *p)
 
 /*
  * Is @p a thread of the program that the instance belongs to? After exec() it
- * is not. On its way out it still is, when it has left its memory already and
- * blocks over closing a file, say: it will not come back to this slot, so there
- * is nothing better to do with its processor. (A thread that did exec() and
- * exits comes to the same end, as it does when it is dead.)
+ * is not.
  */
 static bool ours(const struct baton_instance *inst, struct task_struct *p)
 {
-	struct mm_struct *mm = READ_ONCE(p->mm);
+	return READ_ONCE(p->mm) == inst->mm;
+}
 
-	return mm == inst->mm || (!mm && (p->flags & PF_EXITING));
+/*
+ * On its way out, when it has left its memory already and blocks over closing a
+ * file, say, @p will not come back to this slot: there is nothing better to do
+ * with its processor. (A thread that did exec() and exits comes to the same end,
+ * as it does when it is dead.) What it blocks in is no longer ours to tell: it
+ * may be another program's.
+ */
+static bool exits(struct task_struct *p)
+{
+	return !READ_ONCE(p->mm) && (p->flags & PF_EXITING);
 }
 
 /* The processor that @slot has, in code that may lose it; -1: none. */
@@ -288,17 +295,23 @@ void baton_handoff_out(struct baton_handoff *h, bool dead)
 {
 	struct baton_instance *inst = h->inst;
 	struct baton_slot *slot = &inst->slots[h->index];
+	bool gone = dead;
 	int proc;
 
 	lockdep_assert_irqs_disabled();
-	if (!dead && (!blocked(h->task) || !ours(inst, h->task)))
-		return;
+	if (!dead) {
+		if (!blocked(h->task))
+			return;
+		gone = exits(h->task);
+		if (!gone && !ours(inst, h->task))
+			return;
+	}
 	if (READ_ONCE(inst->stopped))
 		return;
-	if (!dead &&
+	if (!gone &&
 	    !baton_account_out(&h->block, inst, slot, h->index, h->task))
 		return;
-	if (processor_of(inst, slot) < 0 || (!dead && postponed(h)))
+	if (processor_of(inst, slot) < 0 || (!gone && postponed(h)))
 		return;
 	proc = take(inst, slot);
 	if (proc >= 0)

@@ -42,7 +42,8 @@ static int hook_set(const char *name, const struct kernel_param *kp)
 
 static int hook_get(char *buf, const struct kernel_param *kp)
 {
-	return sysfs_emit(buf, "%s\n", way->name);
+	/* There may be readers before baton_hook_init() has chosen. */
+	return sysfs_emit(buf, "%s\n", (way ?: ways[0])->name);
 }
 
 static const struct kernel_param_ops hook_ops = {

@@ -2,8 +2,10 @@
 /*
  * trace.h - tracepoints baton:block, handoff, grant and return.
  *
- * All but some grants are under rq->lock, as sched:sched_switch is. Per-task perf
- * events see neither block nor handoff: perf is switched out by then.
+ * All but some grants are under rq->lock, as sched:sched_switch is. With
+ * hook=notifiers per-task perf events see neither block nor handoff: perf is
+ * switched out by then. With hook=tracepoint current is the thread that is
+ * switched out, in return as well: pid says whose it is.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM baton
@@ -67,21 +69,24 @@ TRACE_EVENT(grant,
 );
 
 /*
- * The worker of slot @slot, current, is back. It was woken after @ns, as is
+ * The worker of slot @slot, thread @pid, is back. It was woken after @ns, as is
  * accounted; since then it has waited for a CPU.
  */
 TRACE_EVENT(return,
-	TP_PROTO(u32 slot, u64 ns),
-	TP_ARGS(slot, ns),
+	TP_PROTO(u32 slot, int pid, u64 ns),
+	TP_ARGS(slot, pid, ns),
 	TP_STRUCT__entry(
 		__field(u32, slot)
+		__field(int, pid)
 		__field(u64, ns)
 	),
 	TP_fast_assign(
 		__entry->slot = slot;
+		__entry->pid = pid;
 		__entry->ns = ns;
 	),
-	TP_printk("slot=%u ns=%llu", __entry->slot, __entry->ns)
+	TP_printk("slot=%u pid=%d ns=%llu", __entry->slot, __entry->pid,
+		  __entry->ns)
 );
 
 #endif /* BATON_TRACE_H */

@@ -77,20 +77,30 @@ static inline bool baton_task_frozen(struct task_struct *p, unsigned int state)
 }
 
 /*
- * The scheduler's own notes of current, in nanoseconds of one clock. When it
- * came to its CPU; when it left, in its last context switch, but for interrupts
- * meanwhile; and how long it has been runnable without a CPU, in its life.
+ * The scheduler's own notes of @p, in nanoseconds of one clock. When it came to
+ * its CPU, and how long it has been runnable without one in its life until then;
+ * and when it left, in its last context switch, but for interrupts meanwhile.
  *
  * What it has run since it came is noted for the fair classes alone. A kernel
  * that keeps no such notes has a clock. (CONFIG_SCHED_INFO is that of delay
  * accounting or schedstats, one of which all distributions have.)
  */
 #ifdef CONFIG_SCHED_INFO
-static inline u64 baton_task_came(struct task_struct *p)
+/* @p comes: within the switch, where it is queued still, or after that. */
+static inline u64 baton_task_came(struct task_struct *p, u64 *delay)
 {
-	return p->sched_info.last_arrival;
+	u64 queued = READ_ONCE(p->sched_info.last_queued), came;
+
+	*delay = p->sched_info.run_delay;
+	if (likely(!queued))
+		return p->sched_info.last_arrival;
+	came = sched_clock_cpu(raw_smp_processor_id());
+	if (came > queued)
+		*delay += came - queued;
+	return came;
 }
 
+/* @p leaves. */
 static inline u64 baton_task_delay(struct task_struct *p)
 {
 	return p->sched_info.run_delay;
@@ -104,8 +114,9 @@ static inline u64 baton_task_left(struct task_struct *p)
 	       p->se.prev_sum_exec_runtime;
 }
 #else
-static inline u64 baton_task_came(struct task_struct *p)
+static inline u64 baton_task_came(struct task_struct *p, u64 *delay)
 {
+	*delay = 0;
 	return sched_clock_cpu(raw_smp_processor_id());
 }
 
