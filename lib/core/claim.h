@@ -21,6 +21,11 @@
  *	                       processor again
  *	any            TAKEN   the end of the scheduler    claim_stop()
  *
+ * Several may take in user space, as in the tier idle. Each has a TAKING of its
+ * own, CLAIM_TAKER(), and goes on from that alone: or one that the worker has
+ * settled with, and that was slow to see it, would take what another has begun
+ * on since, without having looked for itself.
+ *
  * Whoever makes it TAKEN holds the processor and passes it on. The end of the
  * scheduler is the exception: then nobody holds anything any more.
  *
@@ -41,6 +46,10 @@
 #include <unistd.h>
 
 #include "region.h"
+
+/* Who is TAKING: the watcher, or the @n-th of others, from 1 on. */
+#define CLAIM_TAKER(n)	((uint32_t)(n) << 8 | BATON_TAKING)
+#define CLAIM_WATCHER	CLAIM_TAKER(0)
 
 /*
  * The worker enters scheduler code (RUNTIME), or goes from foreign code
@@ -74,8 +83,11 @@ static inline bool claim_settle(struct baton_slot *s)
 {
 	uint32_t old = BATON_TAKING;
 
-	return try_cmpxchg_acq_rel(&s->taken, &old, BATON_KEPT) ||
-	       old == BATON_KEPT;
+	do {
+		if (try_cmpxchg_acq_rel(&s->taken, &old, BATON_KEPT))
+			return true;
+	} while (old != BATON_KEPT && old != BATON_TAKEN);
+	return old == BATON_KEPT;
 }
 
 /*
@@ -112,9 +124,9 @@ static inline bool membarrier_all(void)
  * A taker in user space has begun, and withdraws, or has seen that the worker
  * @still does what it is taken for. True: the processor is the caller's.
  */
-static inline bool claim_end(struct baton_slot *s, bool still)
+static inline bool claim_end(struct baton_slot *s, uint32_t taker, bool still)
 {
-	uint32_t old = BATON_TAKING;
+	uint32_t old = taker;
 
 	return try_cmpxchg_acq_rel(&s->taken, &old,
 				   still ? BATON_TAKEN : BATON_KEPT) &&
@@ -127,16 +139,17 @@ static inline bool claim_end(struct baton_slot *s, bool still)
  * has to follow. In whatever state that look finds the worker, the worker's next
  * look at taken is yet to come: it will find us, and the two swaps decide.
  */
-static inline bool claim_begin(struct baton_slot *s, uint32_t fence)
+static inline bool claim_begin(struct baton_slot *s, uint32_t taker,
+			       uint32_t fence)
 {
 	uint32_t old = BATON_KEPT;
 
-	if (!try_cmpxchg(&s->taken, &old, BATON_TAKING))
+	if (!try_cmpxchg(&s->taken, &old, taker))
 		return false;
 	if (fence) {
 		smp_mb();
 	} else if (!membarrier_all()) {
-		claim_end(s, false);
+		claim_end(s, taker, false);
 		return false;
 	}
 	return true;
@@ -149,26 +162,29 @@ static inline bool claim_begin(struct baton_slot *s, uint32_t fence)
  * touches that again: a taker that is wrong about its being blocked does no
  * harm. True: the caller holds @p.
  */
-static inline bool claim_take(struct baton_slot *s, unsigned int p,
-			      uint32_t state, uint64_t calls, uint32_t fence)
+static inline bool claim_take(struct baton_slot *s, uint32_t taker,
+			      unsigned int p, uint32_t state, uint64_t calls,
+			      uint32_t fence)
 {
-	return claim_begin(s, fence) &&
-	       claim_end(s, smp_load_acquire(&s->state) == state &&
-				    READ_ONCE(s->calls) == calls &&
-				    READ_ONCE(s->proc) == p);
+	return claim_begin(s, taker, fence) &&
+	       claim_end(s, taker,
+			 smp_load_acquire(&s->state) == state &&
+				 READ_ONCE(s->calls) == calls &&
+				 READ_ONCE(s->proc) == p);
 }
 
-/* The same, if it runs fiber code or foreign code, whichever. */
+/* The same by the watcher, if it runs fiber code or foreign code, whichever. */
 static inline bool claim_take_running(struct baton_slot *s, unsigned int p,
 				      uint32_t fence)
 {
 	uint32_t state;
 
-	if (!claim_begin(s, fence))
+	if (!claim_begin(s, CLAIM_WATCHER, fence))
 		return false;
 	state = smp_load_acquire(&s->state);
-	return claim_end(s, (state == BATON_FIBER || state == BATON_FOREIGN) &&
-				    READ_ONCE(s->proc) == p);
+	return claim_end(s, CLAIM_WATCHER,
+			 (state == BATON_FIBER || state == BATON_FOREIGN) &&
+				 READ_ONCE(s->proc) == p);
 }
 
 /* The end of the scheduler: the worker is to find its processor gone. */

@@ -26,9 +26,10 @@ void baton_contend_init(unsigned int rate)
 int64_t baton_contend_begin(void)
 {
 	uint64_t n = atomic_fetch_add_relaxed(&waits, 1);
+	unsigned int rate = READ_ONCE(baton_contend_rate);
 
-	/* It is 1 or more, as the caller has seen, while a scheduler runs. */
-	return n % READ_ONCE(baton_contend_rate) ? 0 : now_ns();
+	/* It was not 0 when the caller looked; another scheduler may run. */
+	return !rate || n % rate ? 0 : now_ns();
 }
 
 /* Any thread adds entries; whoever makes one its own writes @kind later, which

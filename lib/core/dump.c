@@ -35,6 +35,7 @@ int baton_dump(int fd)
 /* --- on a signal ------------------------------------------------------------ */
 
 static struct sigaction before;	/* as the signal was */
+static int installed;		/* the signal; 0: none */
 static uint32_t wanted;
 static uint32_t handlers;	/* that are at work */
 
@@ -64,18 +65,34 @@ void baton_dump_install(int signal)
 	sigfillset(&sa.sa_mask);
 	/* Shells have what they start in the background ignore SIGQUIT. */
 	if (!sigaction(signal, NULL, &before) &&
-	    (before.sa_handler == SIG_DFL || before.sa_handler == SIG_IGN))
-		sigaction(signal, &sa, NULL);
+	    (before.sa_handler == SIG_DFL || before.sa_handler == SIG_IGN) &&
+	    !sigaction(signal, &sa, NULL))
+		installed = signal;
+}
+
+static void put_back(int signal)
+{
+	struct sigaction now;
+
+	if (!sigaction(signal, NULL, &now) && now.sa_handler == on_signal)
+		sigaction(signal, &before, NULL);
+	installed = 0;
+}
+
+void baton_dump_forked(void)
+{
+	/* Whoever was in the handler is not here. */
+	handlers = 0;
+	wanted = 0;
+	if (installed)
+		put_back(installed);
 }
 
 void baton_dump_remove(int signal)
 {
-	struct sigaction now;
-
 	if (!signal)
 		return;
-	if (!sigaction(signal, NULL, &now) && now.sa_handler == on_signal)
-		sigaction(signal, &before, NULL);
+	put_back(signal);
 	/* Full barrier: baton_rt_running before handlers. */
 	smp_mb();
 	while (READ_ONCE(handlers))

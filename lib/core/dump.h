@@ -21,6 +21,9 @@ void baton_dump_install(int signal);
  * scheduler any more when this returns. */
 void baton_dump_remove(int signal);
 
+/* In the child of fork(). */
+void baton_dump_forked(void);
+
 /* By the watcher, before it waits: dump, if that was asked for. */
 void baton_dump_look(struct baton_rt *rt);
 

@@ -49,6 +49,19 @@ static unsigned int oldest;
  * and unlocking come before its leaving. */
 static unsigned int nheld;
 
+/* A handler that ends a slice unlocks mutexes, too. */
+static void held_take(void)
+{
+	baton_unstoppable_begin();
+	lock_take(&held_lock);
+}
+
+static void held_drop(void)
+{
+	lock_drop(&held_lock);
+	baton_unstoppable_end();
+}
+
 static void locked(const pthread_mutex_t *m, const void *site)
 {
 	struct baton_worker *w = baton_worker_self();
@@ -56,7 +69,7 @@ static void locked(const pthread_mutex_t *m, const void *site)
 
 	if (!sched_on_fiber(w) || w->fiber == w->pinned)
 		return;
-	lock_take(&held_lock);
+	held_take();
 	while (i < HELD_MAX && held[i].m)
 		i++;
 	if (i == HELD_MAX)
@@ -64,7 +77,7 @@ static void locked(const pthread_mutex_t *m, const void *site)
 	else
 		WRITE_ONCE(nheld, nheld + 1);
 	held[i] = (struct held){ m, w->fiber, site, false };
-	lock_drop(&held_lock);
+	held_drop();
 }
 
 /* By whom does not matter: it is had no more. */
@@ -72,14 +85,14 @@ static void unlocked(const pthread_mutex_t *m)
 {
 	if (!READ_ONCE(nheld))
 		return;
-	lock_take(&held_lock);
+	held_take();
 	for (unsigned int i = 0; i < HELD_MAX; i++) {
 		if (held[i].m != m)
 			continue;
 		held[i].m = NULL;
 		WRITE_ONCE(nheld, nheld - 1);
 	}
-	lock_drop(&held_lock);
+	held_drop();
 }
 
 static void say(const struct held *h)
@@ -102,16 +115,22 @@ void baton_held_leave(const struct baton_worker *w,
 
 	if (!READ_ONCE(nheld) || w->pinned == f)
 		return;
-	lock_take(&held_lock);
+	held_take();
 	for (unsigned int i = 0; i < HELD_MAX; i++) {
 		if (!held[i].m || held[i].f != f || held[i].said)
 			continue;
 		held[i].said = true;
 		found = held[i];
 	}
-	lock_drop(&held_lock);
+	held_drop();
 	if (found.m)
 		say(&found);
+}
+
+void baton_held_forked(void)
+{
+	/* Whoever had it is not here; who forked was not in here. */
+	held_lock = 0;
 }
 
 /* --- the C library's functions --------------------------------------------- */

@@ -19,6 +19,9 @@ struct baton_worker;
 void baton_held_leave(const struct baton_worker *w,
 		      const struct baton_fiber *f);
 
+/* In the child of fork(). */
+void baton_held_forked(void);
+
 #else
 
 static inline void baton_held_leave(const struct baton_worker *w,
@@ -26,6 +29,10 @@ static inline void baton_held_leave(const struct baton_worker *w,
 {
 	(void)w;
 	(void)f;
+}
+
+static inline void baton_held_forked(void)
+{
 }
 
 #endif /* BATON_DEBUG */

@@ -9,6 +9,7 @@
 #include "../tier/tier.h"
 #include "clock.h"
 #include "interrupt.h"
+#include "lock.h"
 #include "reason.h"
 #include "sched.h"
 
@@ -64,9 +65,12 @@ static __attribute__((noinline)) void slice_over(void)
 
 	/* On the timer's own thread, but maybe late: any fiber may run here. */
 	if (!w || slot_state(w->slot) != BATON_FIBER ||
-	    READ_ONCE(w->slot->taken) != BATON_TAKEN)
+	    READ_ONCE(w->slot->taken) != BATON_TAKEN || !w->rt->hogs)
 		return;
-	if (baton_rt_locked())
+	/* Acquire: the timer; pairs with stop_locked(). */
+	if (!smp_load_acquire(&w->sliceable))
+		return;
+	if (baton_unstoppable())
 		timer_set(w, 1);
 	else if (!baton_sched_await_turn(w, w->rt->hogs->slice) &&
 		 !rt_stopping(w->rt))
@@ -97,7 +101,8 @@ static void stop_locked(struct baton_worker *w)
 		baton_interrupt_event(&event, w->slot->tid);
 		if (timer_create(cpu_clock(w->slot->tid), &event, &w->slicer))
 			return;
-		w->sliceable = true;
+		/* Release: the timer before that; see slice_over(). */
+		smp_store_release(&w->sliceable, true);
 	}
 	timer_set(w, 1);
 }

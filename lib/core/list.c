@@ -173,8 +173,12 @@ static uintptr_t unsigned_return(uintptr_t addr)
  */
 NO_SANITIZE static void say_calls(struct list *l, const struct baton_fiber *f)
 {
-	uintptr_t at = (uintptr_t)f->ctx.sp + BATON_CTX_FRAME;
-	uintptr_t low = (uintptr_t)f->base, high = (uintptr_t)f;
+	uintptr_t at = (uintptr_t)READ_ONCE(f->ctx.sp) + BATON_CTX_FRAME;
+	uintptr_t low = (uintptr_t)READ_ONCE(f->base), high = (uintptr_t)f;
+
+	/* It has ended meanwhile, and its stack was given back. */
+	if (!low)
+		return;
 
 	for (unsigned int n = 0; n < l->frames; n++) {
 		const uintptr_t *frame = (const uintptr_t *)at;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-/* lock.c - waiting for a few instructions of another thread. */
+/* lock.c - waiting for a few instructions of others; what no slice ends. */
 #include "lock.h"
 
 #include <errno.h>
@@ -47,4 +47,32 @@ void baton_lock_wait(uint32_t *lock)
 			baton_backoff(&b);
 		while (READ_ONCE(*lock));
 	while (!lock_try(lock));
+}
+
+/* --- sections that no slice ends in -------------------------------------- */
+
+/* In how many such sections this thread is: for a handler of signals. */
+static __thread uint32_t unstoppable __attribute__((tls_model("initial-exec")));
+
+/* Never inline: the compiler might keep the address over a switch. */
+void __attribute__((noinline)) baton_unstoppable_begin(void)
+{
+	WRITE_ONCE(unstoppable, unstoppable + 1);
+	barrier();
+}
+
+void __attribute__((noinline)) baton_unstoppable_end(void)
+{
+	barrier();
+	WRITE_ONCE(unstoppable, unstoppable - 1);
+}
+
+bool __attribute__((noinline)) baton_unstoppable(void)
+{
+	return READ_ONCE(unstoppable);
+}
+
+void baton_unstoppable_forked(void)
+{
+	unstoppable = 0;
 }

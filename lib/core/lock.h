@@ -61,4 +61,18 @@ static inline void lock_drop(uint32_t *lock)
 	smp_store_release(lock, 0u);
 }
 
+/*
+ * Around what scheduler code elsewhere waits for with a processor, and fiber
+ * code does, too: the lock of rt.h, say. A slice does not end the fiber in
+ * between: others would wait for as long. They nest, with no switch of fibers
+ * in between. The last says whether the calling thread is in one, or about to be;
+ * async-signal-safe.
+ */
+void baton_unstoppable_begin(void);
+void baton_unstoppable_end(void);
+bool baton_unstoppable(void);
+
+/* In the child of fork(). */
+void baton_unstoppable_forked(void);
+
 #endif /* BATON_CORE_LOCK_H */

@@ -6,32 +6,23 @@
 
 #include "../tier/tier.h"
 #include "debug.h"
+#include "lock.h"
 #include "worker.h"
 
 struct baton_rt *baton_rt_running;
 
 static pthread_mutex_t lock = BATON_LOCK_INITIALIZER;
 
-/* This thread has it, or is about to: for a handler of signals. */
-static __thread bool locked __attribute__((tls_model("initial-exec")));
-
 void baton_rt_lock(void)
 {
-	WRITE_ONCE(locked, true);
-	barrier();
+	baton_unstoppable_begin();
 	pthread_mutex_lock(&lock);
 }
 
 void baton_rt_unlock(void)
 {
 	pthread_mutex_unlock(&lock);
-	barrier();
-	WRITE_ONCE(locked, false);
-}
-
-bool baton_rt_locked(void)
-{
-	return READ_ONCE(locked);
+	baton_unstoppable_end();
 }
 
 void baton_rt_wait(pthread_cond_t *cond)
@@ -91,7 +82,7 @@ void baton_rt_hold_unlock(void)
 void baton_rt_forked(void)
 {
 	baton_lock_init(&lock);
-	locked = false;
+	baton_unstoppable_forked();
 	WRITE_ONCE(baton_rt_running, NULL);
 }
 

@@ -166,9 +166,6 @@ static inline void count(uint64_t *counter)
 void baton_rt_lock(void);
 void baton_rt_unlock(void);
 
-/* Has the calling thread got it? Async-signal-safe: yes if it is about to. */
-bool baton_rt_locked(void);
-
 /* Wait for @cond, letting go of the lock meanwhile. */
 void baton_rt_wait(pthread_cond_t *cond);
 

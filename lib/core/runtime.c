@@ -46,6 +46,7 @@
 #include "dump.h"
 #include "fatal.h"
 #include "fiber.h"
+#include "held.h"
 #include "hog.h"
 #include "layout.h"
 #include "polling.h"
@@ -57,7 +58,9 @@
 #include "timer.h"
 #include "trace.h"
 
-/* @asked, or else the first that works, from the best on. */
+/* @asked, or else the first that works, from the best on. The tier idle is for who
+ * asks for it: on a CPU that others keep busy a sentinel may be late in the middle
+ * of what it does. */
 static int tier_open(struct baton_rt *rt, enum baton_tier asked)
 {
 	static const struct tier_ops *const tiers[] = {
@@ -71,7 +74,9 @@ static int tier_open(struct baton_rt *rt, enum baton_tier asked)
 			 baton_tier_name(asked));
 	for (size_t i = 0; i < sizeof(tiers) / sizeof(*tiers); i++) {
 		rt->tier = tiers[i];
-		if (asked != BATON_TIER_AUTO && asked != rt->tier->id)
+		if (asked == BATON_TIER_AUTO ?
+			    rt->tier->id == BATON_TIER_IDLE :
+			    asked != rt->tier->id)
 			continue;
 		err = rt->tier->open(rt);
 		if (!err || asked != BATON_TIER_AUTO)
@@ -168,6 +173,8 @@ static void end(struct baton_rt *rt)
 	baton_threads_free(rt);
 	baton_adopted_free(rt);
 	baton_hogs_destroy(rt);
+	/* If it did not run: slices have installed it already. */
+	baton_interrupt_uninit();
 	baton_timers_destroy(rt);
 	baton_procs_destroy(rt);
 	if (rt->more_keys)
@@ -252,6 +259,8 @@ static void after_fork(void)
 
 	baton_rt_forked();
 	baton_trace_forked();
+	baton_dump_forked();
+	baton_held_forked();
 	baton_adopted_forked();
 	WRITE_ONCE(busy, false);
 	if (!w)

@@ -45,12 +45,25 @@
 #include "debug.h"
 #include "fiber.h"
 #include "guard.h"
+#include "lock.h"
 #include "slab.h"
 
 /* Stacks in a slab: the first, and the most; and how large it may get. */
 #define SLAB_STACKS	32u
 #define SLAB_STACKS_MAX	1024u
 #define SLAB_BYTES_MAX	((size_t)128 << 20)
+
+static void pool_lock(struct stack_pool *pool)
+{
+	baton_unstoppable_begin();
+	pthread_mutex_lock(&pool->lock);
+}
+
+static void pool_unlock(struct stack_pool *pool)
+{
+	pthread_mutex_unlock(&pool->lock);
+	baton_unstoppable_end();
+}
 
 static size_t page_size(void)
 {
@@ -396,7 +409,7 @@ struct magazine *baton_stack_pool_full(struct stack_pool *pool,
 	uint16_t which[MAGAZINE_SIZE];
 	struct magazine *m;
 
-	pthread_mutex_lock(&pool->lock);
+	pool_lock(pool);
 	m = full_pop_locked(c);
 	if (!m && c->part && c->part->n) {
 		m = c->part;
@@ -408,7 +421,7 @@ struct magazine *baton_stack_pool_full(struct stack_pool *pool,
 	} else {
 		slab = take_bare_locked(pool, c, which, &n);
 	}
-	pthread_mutex_unlock(&pool->lock);
+	pool_unlock(pool);
 	if (!slab)
 		return m;
 	/* System calls and page faults, which nobody else is to wait for. */
@@ -423,11 +436,11 @@ struct magazine *baton_stack_pool_empty(struct stack_pool *pool,
 	struct stack_class *c = pool->classes;
 	struct magazine *m;
 
-	pthread_mutex_lock(&pool->lock);
+	pool_lock(pool);
 	m = empty_pop_locked(pool);
 	full_push_locked(c, full);
 	c->nfree += full->n;
-	pthread_mutex_unlock(&pool->lock);
+	pool_unlock(pool);
 	return m;
 }
 
@@ -466,19 +479,19 @@ struct baton_fiber *baton_stack_get(struct stack_pool *pool, size_t size)
 	unsigned int n = 1;
 	uint16_t which;
 
-	pthread_mutex_lock(&pool->lock);
+	pool_lock(pool);
 	f = get_locked(pool, c);
 	if (!f)
 		slab = take_bare_locked(pool, c, &which, &n);
-	pthread_mutex_unlock(&pool->lock);
+	pool_unlock(pool);
 	return slab ? dress(slab, which) : f;
 }
 
 void baton_stack_put(struct stack_pool *pool, struct baton_fiber *f)
 {
-	pthread_mutex_lock(&pool->lock);
+	pool_lock(pool);
 	put_locked(pool, f->slab->class, f);
-	pthread_mutex_unlock(&pool->lock);
+	pool_unlock(pool);
 }
 
 bool baton_stack_overrun(const struct baton_fiber *f)
@@ -509,7 +522,7 @@ void baton_stack_pool_each(struct stack_pool *pool,
 			   void (*fn)(struct baton_fiber *f, void *arg),
 			   void *arg)
 {
-	pthread_mutex_lock(&pool->lock);
+	pool_lock(pool);
 	for (struct stack_slab *slab = pool->slabs; slab; slab = slab->next) {
 		bool bare[SLAB_STACKS_MAX] = { false };
 
@@ -520,14 +533,14 @@ void baton_stack_pool_each(struct stack_pool *pool,
 			if (!bare[i])
 				fn(fiber_at(slab, i), arg);
 	}
-	pthread_mutex_unlock(&pool->lock);
+	pool_unlock(pool);
 }
 
 bool baton_stack_pool_has(struct stack_pool *pool, const struct baton_fiber *f)
 {
 	bool has = false;
 
-	pthread_mutex_lock(&pool->lock);
+	pool_lock(pool);
 	for (struct stack_slab *slab = pool->slabs; slab && !has;
 	     slab = slab->next) {
 		size_t at = (uintptr_t)f - (uintptr_t)slab->stacks;
@@ -539,7 +552,7 @@ bool baton_stack_pool_has(struct stack_pool *pool, const struct baton_fiber *f)
 		for (unsigned int i = 0; has && i < slab->nbare; i++)
 			has = slab->bare[i] != n;
 	}
-	pthread_mutex_unlock(&pool->lock);
+	pool_unlock(pool);
 	return has;
 }
 
@@ -614,9 +627,9 @@ static unsigned int give_back(struct stack_pool *pool, struct stack_class *c)
 	size_t which[MAGAZINE_SIZE];
 	unsigned int n;
 
-	pthread_mutex_lock(&pool->lock);
+	pool_lock(pool);
 	n = c->owed ? take_cold_locked(pool, c, fibers) : 0;
-	pthread_mutex_unlock(&pool->lock);
+	pool_unlock(pool);
 	for (unsigned int i = 0; i < n; i++) {
 		struct stack_slab *slab = fibers[i]->slab;
 
@@ -624,14 +637,14 @@ static unsigned int give_back(struct stack_pool *pool, struct stack_class *c)
 			   slab->step;
 		slabs[i] = undress(pool, fibers[i]) ? slab : NULL;
 	}
-	pthread_mutex_lock(&pool->lock);
+	pool_lock(pool);
 	for (unsigned int i = 0; i < n; i++) {
 		if (slabs[i])
 			bare_locked(slabs[i], (unsigned int)which[i]);
 		else
 			put_locked(pool, c, fibers[i]);
 	}
-	pthread_mutex_unlock(&pool->lock);
+	pool_unlock(pool);
 	return n;
 }
 
@@ -655,7 +668,7 @@ static bool begin_period(struct stack_pool *pool)
 {
 	bool any = false;
 
-	pthread_mutex_lock(&pool->lock);
+	pool_lock(pool);
 	for (unsigned int i = 0; i < STACK_CLASSES; i++) {
 		struct stack_class *c = &pool->classes[i];
 
@@ -665,7 +678,7 @@ static bool begin_period(struct stack_pool *pool)
 	}
 	if (!any)
 		WRITE_ONCE(pool->watched, 0);
-	pthread_mutex_unlock(&pool->lock);
+	pool_unlock(pool);
 	return any;
 }
 

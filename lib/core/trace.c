@@ -198,7 +198,9 @@ static void about_call(struct baton_worker *w, enum trace_type type,
 	       (struct trace_entry){
 		       .fiber = (uintptr_t)w->fiber,
 		       .a = a,
-		       .b = w->proc ? w->proc->index : UINT32_MAX });
+		       /* Of the region: a callback of an adopted thread may be
+			* the last that the scheduler waits for. */
+		       .b = READ_ONCE(w->slot->proc) });
 	if (foreign)
 		atomic_fetch_or(&w->rare, RARE_TRACE);
 }

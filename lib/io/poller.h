@@ -126,16 +126,20 @@ static inline void desc_short(struct desc *d, enum side side, uint32_t seq)
  */
 static inline bool desc_begin(struct desc *d, uint32_t gen)
 {
+	/* Who closes it waits for that. */
+	baton_unstoppable_begin();
 	atomic_fetch_add(&d->busy, 1u);
 	if (likely(READ_ONCE(d->gen) == gen))
 		return true;
 	atomic_fetch_sub(&d->busy, 1u);
+	baton_unstoppable_end();
 	return false;
 }
 
 static inline void desc_end(struct desc *d)
 {
 	atomic_fetch_sub(&d->busy, 1u);
+	baton_unstoppable_end();
 }
 
 /* What desc.calling says of a file that is there since @gen. Never 0. */

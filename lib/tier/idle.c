@@ -286,12 +286,13 @@ static bool same(const struct sight *a, const struct sight *b)
 	       a->state == b->state && a->calls == b->calls;
 }
 
-static bool take(struct baton_rt *rt, const struct sight *sight)
+static bool take(const struct sentinel *s, const struct sight *sight)
 {
+	struct baton_rt *rt = s->rt;
 	struct baton_slot *slot = &rt->slots[sight->worker];
 
-	if (!claim_take(slot, sight->proc, sight->state, sight->calls,
-			READ_ONCE(rt->fence)))
+	if (!claim_take(slot, CLAIM_TAKER(s->cpu + 1), sight->proc,
+			sight->state, sight->calls, READ_ONCE(rt->fence)))
 		return false;
 	/* Nobody's for two instructions, and from here on anybody's. It is not
 	 * recorded (trace.h): that takes a lock. */
@@ -324,7 +325,7 @@ static enum look look(const struct sentinel *s)
 	if (now_ns() - start > LOOK_NS ||
 	    !see_any(s, first.proc, &second) || !same(&first, &second))
 		return BUSY;
-	return take(s->rt, &first) ? TOOK : NOBODY;
+	return take(s, &first) ? TOOK : NOBODY;
 }
 
 /*
@@ -420,6 +421,8 @@ static void sentinel_join(struct sentinel *s)
 	static const struct sched_param param;
 	cpu_set_t all;
 
+	/* idle_stop() may have come before it was listed. */
+	arm(s);
 	if (pthread_tryjoin_np(s->thread, NULL)) {
 		for (int i = 0; i < CPU_SETSIZE; i++)
 			CPU_SET(i, &all);

@@ -181,7 +181,8 @@ static bool retake(struct baton_rt *rt, unsigned int p, bool work)
 	site = state == BATON_FOREIGN ?
 		       baton_site_take(rt, s, t->seen[p].first) :
 		       rt->sites;
-	if (!claim_take(s, p, state, calls, READ_ONCE(rt->fence))) {
+	if (!claim_take(s, CLAIM_WATCHER, p, state, calls,
+			READ_ONCE(rt->fence))) {
 		if (!READ_ONCE(rt->fence) && !membarrier_all())
 			fences_on(rt);
 		WRITE_ONCE(s->since, 0);

@@ -189,7 +189,7 @@ TEST(tracefs)
 				    "pc=0x[0-9a-f]* nr=230$' " TRACING "/trace"));
 	EXPECT_EQ(BLOCKS, number_of("grep -c ' handoff: proc=0 to=0$' "
 				    TRACING "/trace"));
-	EXPECT_EQ(BLOCKS, number_of("grep -c ' return: slot=0 ns=[0-9]*[0-9]\\{7\\}$' "
+	EXPECT_EQ(BLOCKS, number_of("grep -c ' return: slot=0 pid=[0-9]* ns=[0-9]*[0-9]\\{7\\}$' "
 				    TRACING "/trace"));
 }
 
