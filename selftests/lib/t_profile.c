@@ -15,6 +15,12 @@
 #define BLOCK_NS	3000000l
 #define SITES		64u
 
+/* A public function that has nothing left to do ends by a call of another, so
+ * that it is the program that waits: not where it is compiled to do more. */
+#if !defined(SANITIZED) && !defined(BATON_DEBUG)
+#define SITES_EXACT
+#endif
+
 static int done;
 
 /* Are not inlined: files name them. */
@@ -382,12 +388,11 @@ START_TEST(contended)
 {
 	setenv("BATON_PROFILE_LOCKS", "1", 1);
 	run_on(1, locks_main, NULL);
-#ifndef SANITIZED
+#ifdef SITES_EXACT
 	expect(folded_sum("locks;wait for a mutex") > 0);
 #endif
 	expect(folded_sum("locks;wait for a condition") > 0);
-	/* Sanitizers keep baton_chan_recv() from ending by another call. */
-#ifndef SANITIZED
+#ifdef SITES_EXACT
 	expect(folded_sum("receives;wait to receive") > 0);
 #endif
 }
@@ -401,7 +406,7 @@ START_TEST(not_sampled)
 	setenv("BATON_PROFILE_LOCKS", "1000", 1);
 	ready = 0;
 	run_on(1, locks_main, NULL);
-#ifndef SANITIZED
+#ifdef SITES_EXACT
 	expect((folded_sum("locks;wait") > 0) + (folded_sum("receives;") > 0) ==
 	       1);
 #endif
