@@ -147,7 +147,6 @@ static void put_part(struct bytes *b, unsigned int field, struct bytes *part)
  * @part:    the one in progress
  * @folded:  the other file
  * @strings: all that it names, each once; the first one is empty
- * @first:   from this one on they are frames
  * @failed:  there was no memory for one
  */
 struct pprof {
@@ -156,7 +155,6 @@ struct pprof {
 	struct bytes folded;
 	char **strings;
 	unsigned int nstrings;
-	unsigned int first;
 	bool failed;
 };
 
@@ -189,7 +187,6 @@ static void put_types(struct pprof *p)
 	}
 	put_number(&p->out, PROFILE_DEFAULT_TYPE,
 		   string(p, value_names[VALUE_BLOCKED][0]));
-	p->first = p->nstrings;
 }
 
 /* @frames from the innermost outwards. */
@@ -230,7 +227,7 @@ static unsigned int code_frame(struct pprof *p, uintptr_t code)
 			 (unsigned long)s.offset);
 	else
 		snprintf(text, sizeof(text), "%s", s.name);
-	return string(p, text);
+	return string(p, *text ? text : "?");
 }
 
 static unsigned int cause_frame(struct pprof *p, int nr)
@@ -293,7 +290,8 @@ static void put_names(struct pprof *p)
 {
 	struct bytes line = { 0 };
 
-	for (unsigned int i = p->first; i < p->nstrings; i++) {
+	/* Of all: a function may be called as a type is. */
+	for (unsigned int i = 1; i < p->nstrings; i++) {
 		put_number(&line, LINE_FUNCTION, i);
 		put_number(&p->part, LOCATION_ID, i);
 		put_part(&p->part, LOCATION_LINE, &line);
@@ -394,7 +392,10 @@ static int replace(const char *path, const char *suffix, const struct bytes *b)
 	    (int)sizeof(name))
 		return -ENAMETOOLONG;
 	snprintf(temp, sizeof(temp), "%s.new", name);
-	fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	/* Whatever others have put there is not written to. */
+	unlink(temp);
+	fd = open(temp,
+		  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return -errno;
 	err = write_all(fd, b);

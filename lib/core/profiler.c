@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -87,13 +88,19 @@ static int start_thread(void)
 /* Better now than at the end of a long run. */
 static int check_path(const char *path)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
+	struct stat st;
+	bool plain;
 
 	if (fd < 0)
 		return baton_error(-errno, "BATON_PROFILE=%.80s: %s", path,
 				   strerror(errno));
+	plain = !fstat(fd, &st) && S_ISREG(st.st_mode);
 	close(fd);
-	return 0;
+	/* It is replaced each time, which a device had better not be. */
+	return plain ? 0 : baton_error(-EINVAL,
+				       "BATON_PROFILE=%.80s: no regular file",
+				       path);
 }
 
 int baton_profiler_start(struct baton_rt *rt, const struct baton_config *cfg)
@@ -133,4 +140,14 @@ void baton_profiler_stop(struct baton_rt *rt)
 	sem_post(&profiler.asked);
 	pthread_join(profiler.thread, NULL);
 	rt->profiled = false;
+}
+
+void baton_profiler_forked(void)
+{
+	struct sigaction now;
+
+	/* Its thread is not here. */
+	if (profiler.rt && !sigaction(SIGUSR2, NULL, &now) &&
+	    now.sa_handler == on_signal)
+		sigaction(SIGUSR2, &profiler.before, NULL);
 }

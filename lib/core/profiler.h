@@ -14,4 +14,7 @@ int baton_profiler_start(struct baton_rt *rt, const struct baton_config *cfg);
 /* Nothing blocks any more: write the file, if it was started. */
 void baton_profiler_stop(struct baton_rt *rt);
 
+/* In the child of fork(). */
+void baton_profiler_forked(void);
+
 #endif /* BATON_CORE_PROFILER_H */

@@ -260,6 +260,7 @@ static void after_fork(void)
 	baton_rt_forked();
 	baton_trace_forked();
 	baton_dump_forked();
+	baton_profiler_forked();
 	baton_held_forked();
 	baton_adopted_forked();
 	WRITE_ONCE(busy, false);

@@ -3,6 +3,7 @@
 #include "trace.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -49,7 +50,7 @@ static struct trace_region *map_locked(void)
 		return MAP_FAILED;
 	/* 0 is "none yet". */
 	if (!fd) {
-		fd = dup(fd);
+		fd = fcntl(fd, F_DUPFD_CLOEXEC, 1);
 		close(0);
 	}
 	if (fd > 0 && may_be_large(bytes) && !ftruncate(fd, (off_t)bytes))
@@ -120,9 +121,12 @@ static void record(const struct baton_worker *w, enum trace_type type,
 	if (!r)
 		return;
 	if (!w) {
+		/* Scheduler code waits for it, too. */
+		baton_unstoppable_begin();
 		lock_take(&lock);
 		put(&r->rings[0], type, when, e);
 		lock_drop(&lock);
+		baton_unstoppable_end();
 	} else if (w->index + 1 < r->nrings) {
 		put(&r->rings[w->index + 1], type, when, e);
 	}

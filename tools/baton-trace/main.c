@@ -53,6 +53,7 @@ struct recording {
 	struct target target;
 	const struct trace_region *region;
 	size_t bytes;
+	uint64_t nrings;	/* the other process may change its own */
 	uint64_t *seen;
 	struct known *known[BUCKETS];
 	struct view begin;
@@ -129,12 +130,13 @@ static int map_rings(struct recording *r)
 		return -1;
 	}
 	r->region = at;
-	if (r->region->nrings > (r->bytes - sizeof(*r->region)) /
-					sizeof(struct trace_ring)) {
+	r->nrings = __atomic_load_n(&r->region->nrings, __ATOMIC_RELAXED);
+	if (r->nrings > (r->bytes - sizeof(*r->region)) /
+				sizeof(struct trace_ring)) {
 		fputs("baton-trace: these are no rings\n", stderr);
 		return -1;
 	}
-	r->seen = calloc(r->region->nrings, sizeof(*r->seen));
+	r->seen = calloc(r->nrings, sizeof(*r->seen));
 	return r->seen ? 0 : -1;
 }
 
@@ -223,7 +225,7 @@ static void drain_all(struct recording *r)
 {
 	size_t was = r->events.n;
 
-	for (uint32_t i = 0; i < r->region->nrings; i++)
+	for (uint32_t i = 0; i < r->nrings; i++)
 		drain(r, i);
 	for (; was < r->events.n; was++) {
 		const struct event *e = &r->events.all[was];
@@ -325,6 +327,10 @@ int main(int argc, char **argv)
 		return 1;
 	sigaction(SIGINT, &on_stop, NULL);
 	sigaction(SIGTERM, &on_stop, NULL);
+	/* It is to be switched off in the other process in any case. */
+	sigaction(SIGHUP, &on_stop, NULL);
+	sigaction(SIGQUIT, &on_stop, NULL);
+	signal(SIGPIPE, SIG_IGN);
 	view_take(&r.target, &r.begin);
 	for (size_t i = 0; i < r.begin.nfibers; i++) {
 		is_known(&r, r.begin.fibers[i].at);

@@ -190,6 +190,9 @@ static void proc_begin(struct timeline *l, struct track *f, uint32_t p,
 {
 	char name[32];
 
+	/* It may have lost another one, and nobody said so. */
+	if (f->proc >= 0 && f->proc != (int)p && l->on_proc[f->proc] == f)
+		proc_over(l, f->proc, when);
 	f->proc = -1;
 	if (p >= BATON_PROCS_MAX || l->on_proc[p] == f) {
 		f->proc = p < BATON_PROCS_MAX ? (int)p : -1;

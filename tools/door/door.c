@@ -77,7 +77,7 @@ static bool find(struct target *t)
 	while (!found && getline(&line, &size, maps) > 0)
 		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " rw", &start,
 			   &end) == 2 &&
-		    strstr(line, " rw") && strchr(line, '/'))
+		    strstr(line, " rw-p ") && strchr(line, '/'))
 			found = find_between(t, start, end);
 	free(line);
 	fclose(maps);

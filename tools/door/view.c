@@ -15,6 +15,7 @@
 
 /* More than there can be: what was read is no such thing. */
 #define SLABS_MAX 1000000u
+#define FIBERS_MAX (1u << 24)
 #define STACKS_MAX 65536u
 
 const char *const fiber_whats[FIBER_WHATS] = {
@@ -229,6 +230,12 @@ static bool take_slab(const struct target *t, struct view *v, uintptr_t slab,
 	return true;
 }
 
+/* Of a list that is not as it should be: so many fibers are not shown. */
+static bool too_many(const struct view *v)
+{
+	return v->nfibers > FIBERS_MAX;
+}
+
 static bool take_fibers(const struct target *t, struct view *v, uintptr_t rt)
 {
 	uintptr_t slab, service;
@@ -237,7 +244,7 @@ static bool take_fibers(const struct target *t, struct view *v, uintptr_t rt)
 	    !get(t, rt, DOOR_RT_SERVICE, &service, sizeof(service)))
 		return false;
 	for (unsigned int i = 0; slab && i < SLABS_MAX; i++)
-		if (!take_slab(t, v, slab, service) ||
+		if (too_many(v) || !take_slab(t, v, slab, service) ||
 		    !get(t, slab, DOOR_SLAB_NEXT, &slab, sizeof(slab)))
 			return false;
 	return true;

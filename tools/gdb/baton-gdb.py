@@ -186,7 +186,9 @@ class Fiber:
     def name(self):
         start = self.rt.lay.at["f.name"]
         raw = self.data[start:start + self.rt.lay.at["name"]]
-        return raw.split(b"\0")[0].decode("utf-8", "replace")
+        # A terminal would obey what it may have in it.
+        return "".join(c if c.isprintable() else "?" for c in
+                       raw.split(b"\0")[0].decode("utf-8", "replace"))
 
     @property
     def base(self):
