@@ -33,13 +33,13 @@ sum()
 
 CK_FORK=no CK_RUN_CASE=truth BATON_PROFILE=$dir/p "$program" >"$dir/said" 2>&1 ||
 	sed 's/^/# /' "$dir/said"
-truth=$(sed -n 's/^# sleeps //p' "$dir/said")
+truth=$(sed -n 's/^# delay //p' "$dir/said")
 python3 "$here/pprof.py" "$dir/p" >"$dir/decoded" 2>&1
 report "$(head -n 1 "$dir/decoded")" "types blocks/count blocked/nanoseconds \
 no_cpu/nanoseconds no_processor/nanoseconds contentions/count delay/nanoseconds" \
 	"it is decoded"
-report "$(sum 0 sleeps) $(sum 1 sleeps)" "$truth" "blocks, and their time"
-report "$(sed -n 's/^sleeps.* //p' "$dir/p.folded" |
+report "$(sum 0 delay) $(sum 1 delay)" "$truth" "blocks, and their time"
+report "$(sed -n 's/^delay.* //p' "$dir/p.folded" |
 	awk '{ n += $1 } END { printf "%d", n }')" "${truth#* }" "folded stacks"
 if command -v go >/dev/null && go tool pprof -h >/dev/null 2>&1; then
 	report "$(go tool pprof -raw -sample_index=blocks "$dir/p" 2>/dev/null |

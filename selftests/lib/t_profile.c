@@ -23,11 +23,11 @@
 
 static int done;
 
-/* Are not inlined: files name them. */
-void sleeps(void *arg);
+/* Are not inlined: files name them, the first one as they name a type, too. */
+void delay(void *arg);
 void *locks(void *arg);
 
-__attribute__((noinline)) void sleeps(void *arg)
+__attribute__((noinline)) void delay(void *arg)
 {
 	struct timespec ts = { .tv_nsec = BLOCK_NS };
 
@@ -42,7 +42,7 @@ static void *yields(void *arg)
 	return NULL;
 }
 
-/* All that is known of blocks in sleeps(); those in it that sleep, if @nr. */
+/* All that is known of blocks in delay(); those in it that sleep, if @nr. */
 static struct baton_profile sum_of(const struct baton_profile *sites, int n,
 				   bool sleep)
 {
@@ -56,7 +56,7 @@ static struct baton_profile sum_of(const struct baton_profile *sites, int n,
 		expect_eq(count, sites[i].count);
 		expect(sites[i].longest <= sites[i].total);
 		expect(!i || sites[i].total <= sites[i - 1].total);
-		if (sites[i].fn != (uintptr_t)sleeps ||
+		if (sites[i].fn != (uintptr_t)delay ||
 		    (sleep && sites[i].nr != SYS_clock_nanosleep))
 			continue;
 		sum.count += sites[i].count;
@@ -86,7 +86,7 @@ static void block(unsigned int times)
 	/* It waits all the time, for a processor. */
 	f = spawn(yields, NULL);
 	while (times--)
-		expect(baton_call(sleeps, NULL) >= 0);
+		expect(baton_call(delay, NULL) >= 0);
 	store(&done, 1);
 	join(f);
 }
@@ -122,7 +122,7 @@ static void *truth_main(void *arg)
 		expect(sum.count - (sum.handoffs + sum.missed) <= 1);
 	}
 	sum = sum_of(sites, read_sites(sites), false);
-	printf("# sleeps %llu %llu\n", (unsigned long long)sum.count,
+	printf("# delay %llu %llu\n", (unsigned long long)sum.count,
 	       (unsigned long long)sum.total);
 	fflush(stdout);
 	return NULL;
@@ -258,7 +258,7 @@ static void *file_main(void *arg)
 
 	block_seen();
 	*(uint64_t *)arg = sum_of(sites, read_sites(sites), false).total;
-	expect(folded_sum("sleeps") < 0);
+	expect(folded_sum("delay") < 0);
 	return NULL;
 }
 
@@ -268,7 +268,7 @@ START_TEST(at_end)
 
 	run_on(1, file_main, &total);
 	check_file();
-	expect_eq(folded_sum("sleeps"), total);
+	expect_eq(folded_sum("delay"), total);
 }
 END_TEST
 
@@ -279,7 +279,7 @@ static void *signal_main(void *arg)
 	for (int i = 0; i < 2; i++) {
 		unlink(folded);
 		expect_eq(raise(SIGUSR2), 0);
-		while (folded_sum("sleeps") <= 0)
+		while (folded_sum("delay") <= 0)
 			expect_eq(baton_sleep(1000000), 0);
 		check_file();
 	}
