@@ -520,11 +520,11 @@ install: all
 	$(if $(PAGES8),$(call install_pages,$(PAGES8),man8))
 	install -m 644 $(TEXTS) $D$(docdir)"
 	install -d $D$(bashdir)" $D$(zshdir)" $D$(fishdir)"
-	install -m 644 tools/completion/baton.bash $D$(bashdir)/baton-sum"
-	ln -sf baton-sum $D$(bashdir)/baton-bench"
+	install -m 644 tools/completion/baton.bash $D$(bashdir)/baton-bench"
+	$(if $(CRYPTO),ln -sf baton-bench $D$(bashdir)/baton-sum")
 	install -m 644 tools/completion/baton.zsh $D$(zshdir)/_baton"
-	install -m 644 tools/completion/baton.fish $D$(fishdir)/baton-sum.fish"
-	ln -sf baton-sum.fish $D$(fishdir)/baton-bench.fish"
+	install -m 644 tools/completion/baton.fish $D$(fishdir)/baton-bench.fish"
+	$(if $(CRYPTO),ln -sf baton-bench.fish $D$(fishdir)/baton-sum.fish")
 	$(if $(DESTDIR),,$(tell_loader))
 
 # What an install with all tools puts there. Of the folders only those that are

@@ -126,6 +126,10 @@ static char *thread_pointer(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
 	return (char *)pthread_self();	/* it is, in glibc; clang has no other */
+#elif defined(__powerpc64__)
+	register char *tp __asm__("r13");	/* by the ABI */
+
+	return tp;
 #else
 	return __builtin_thread_pointer();
 #endif

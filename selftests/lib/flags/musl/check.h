@@ -33,6 +33,8 @@
 typedef struct {
 	double timeout;
 	int sig;		/* that the next test is to die of; or 0 */
+	void (*setup)(void);	/* in the process of each test, or NULL */
+	void (*teardown)(void);
 } TCase;
 
 typedef struct {
@@ -69,6 +71,13 @@ static inline void tcase_set_timeout(TCase *tc, double seconds)
 	tc->timeout = seconds;
 }
 
+static inline void tcase_add_checked_fixture(TCase *tc, void (*setup)(void),
+					     void (*teardown)(void))
+{
+	tc->setup = setup;
+	tc->teardown = teardown;
+}
+
 /* True: it ended as it should. Whatever it has left running is killed. */
 static inline int check_run(const TCase *tc, void (*fn)(int), int i)
 {
@@ -85,7 +94,11 @@ static inline int check_run(const TCase *tc, void (*fn)(int), int i)
 	if (!pid) {
 		setpgid(0, 0);
 		sigprocmask(SIG_SETMASK, &old, NULL);
+		if (tc->setup)
+			tc->setup();
 		fn(i);
+		if (tc->teardown)
+			tc->teardown();
 		exit(0);
 	}
 	setpgid(pid, pid);
