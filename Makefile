@@ -86,7 +86,7 @@ URING_LIBS := $(if $(URING),-luring)
 # <sys/sdt.h>, and with SDT=.
 ifeq ($(origin SDT),undefined)
 SDT := $(shell echo 'void f(void) { STAP_PROBE(a, b); }' | \
-	$(CC) $(CFLAGS) -include sys/sdt.h -x c -S -o /dev/null - 2>/dev/null && echo yes)
+	$(CC) $(CFLAGS) -include sys/sdt.h -x c -fsyntax-only - 2>/dev/null && echo yes)
 endif
 LIBFLAGS += $(if $(SDT),-DHAVE_SDT)
 
