@@ -85,8 +85,7 @@ URING_LIBS := $(if $(URING),-luring)
 # Probes, which are nops until somebody looks, are left out where $(CC) finds no
 # <sys/sdt.h>, and with SDT=.
 ifeq ($(origin SDT),undefined)
-SDT := $(shell echo 'void f(void) { STAP_PROBE(a, b); }' | \
-	$(CC) $(CFLAGS) -include sys/sdt.h -x c -fsyntax-only - 2>/dev/null && echo yes)
+SDT := $(shell $(CC) $(CFLAGS) -include sys/sdt.h -x c -E /dev/null >/dev/null 2>&1 && echo yes)
 endif
 LIBFLAGS += $(if $(SDT),-DHAVE_SDT)
 
