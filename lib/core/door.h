@@ -30,42 +30,7 @@
 #define DOOR_MAGIC "baton's door 1\n"
 #define DOOR_ALIGN 64
 
-/* Offsets of fields, and sizes of records; see the structs of these names. */
-enum door_field {
-	DOOR_RT_HDR,
-	DOOR_RT_RECS,
-	DOOR_RT_SLOTS,
-	DOOR_RT_TIER,
-	DOOR_RT_PROCS,
-	DOOR_RT_WORKERS,
-	DOOR_RT_SERVICE,
-	DOOR_RT_SPAWNS,
-	DOOR_RT_SLABS,
-	DOOR_TIER_ID,
-	DOOR_PROC_SIZE,
-	DOOR_PROC_STEALS,
-	DOOR_PROC_SPAWNS,
-	DOOR_WORKER_SIZE,
-	DOOR_WORKER_FIBER,
-	DOOR_WORKER_PROC,
-	DOOR_WORKER_DEPTH,
-	DOOR_WORKER_ADOPTED,
-	DOOR_WORKER_POLLING,
-	DOOR_SLAB_NEXT,
-	DOOR_SLAB_SIZE,
-	DOOR_SLAB_N,
-	DOOR_SLAB_STACKS,
-	DOOR_SLAB_NBARE,
-	DOOR_SLAB_BARE,
-	DOOR_FIBER_SIZE,
-	DOOR_FIBER_JOINER,
-	DOOR_FIBER_FN,
-	DOOR_FIBER_BLOCKED,
-	DOOR_FIBER_JOINED,
-	DOOR_FIBER_PERMIT,
-	DOOR_FIBER_NAME,
-	DOOR_FIELDS,
-};
+struct layout;
 
 /**
  * struct door - what a reader begins with
@@ -75,7 +40,7 @@ enum door_field {
  *         none runs
  * @runs:  how many schedulers have begun; what was read while this changed is
  *         of two
- * @at:    by enum door_field
+ * @layout: where the fields lie
  * @trace: written by who wants a trace, and by nobody else: TRACE_ON, or 0. See
  *         trace.h
  * @rings: descriptor of the memory for it; 0: there is none yet; or -errno
@@ -85,7 +50,7 @@ struct door {
 	const struct door *self;
 	struct baton_rt *const *rt;
 	uint64_t runs;
-	uint16_t at[DOOR_FIELDS];
+	const struct layout *layout;
 	uint32_t trace;
 	int32_t rings;
 };

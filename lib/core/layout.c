@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-/* layout.c - where things lie, for a debugger. */
+/* layout.c - where things lie, for debuggers and for tools of other processes. */
 #include "layout.h"
 
 #include <stddef.h>
 
-#include "fiber.h"
+#include "../tier/tier.h"
 #include "clock.h"
+#include "fiber.h"
 #include "proc.h"
 #include "rt.h"
 #include "stack.h"
@@ -27,7 +28,10 @@ const struct layout baton_layout
 	.suspended = &baton_asm_suspended,
 	.entries = {
 		RT(stacks.slabs), RT(workers), RT(max_workers), RT(main),
-		RT(service), RT(procs), RT(nprocs),
+		RT(service), RT(procs), RT(nprocs), RT(hdr), RT(recs),
+		RT(slots), RT(tier), RT(spawns),
+
+		AT("tier", tier_ops, id),
 
 		SLAB(next), SLAB(size), SLAB(step), SLAB(n), SLAB(stacks),
 		SLAB(nbare), SLAB(bare),
@@ -45,13 +49,15 @@ const struct layout baton_layout
 		{ "waited", PERMIT_WAITED },
 		{ "stamp", STAMP_SHIFT },
 
+		{ "worker", sizeof(struct baton_worker) },
+		WORKER(proc), WORKER(polling),
 		WORKER(fiber), WORKER(slot), WORKER(sys_sp), WORKER(base_sp),
 		WORKER(depth), WORKER(adopted), WORKER(tid),
 
 		SLOT(state), SLOT(fn),
 
 		{ "proc", sizeof(struct baton_proc) },
-		PROC(now), PROC(index),
+		PROC(now), PROC(index), PROC(steals), PROC(spawns),
 
 		{ "", 0 },
 	},

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * layout.h - where things lie, for a debugger that knows the library by no more
- * than this: tools/gdb/baton-gdb.py.
+ * layout.h - where things lie, for who looks on and knows the library by no
+ * more than this: a debugger, by tools/gdb/baton-gdb.py, and tools/door.
  *
- * The table is found by the name of its section, which is still there when all
- * symbols were stripped, in the shared library as in a program that the archive
- * was linked into. What it says is text and numbers, so that a script of
- * another version finds out what it does not know.
+ * A debugger finds the table by the name of its section, which is still there
+ * when all symbols were stripped, in the shared library as in a program that
+ * the archive was linked into; another process by door.h. It says text and
+ * numbers, so that who is of another version finds out what is unknown to him.
  */
 #ifndef BATON_CORE_LAYOUT_H
 #define BATON_CORE_LAYOUT_H

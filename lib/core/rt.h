@@ -32,7 +32,6 @@ struct baton_fiber;
 struct baton_proc;
 struct baton_worker;
 struct hogs;
-struct layout;
 struct polling;
 struct tier_ops;
 struct timers;
@@ -63,7 +62,6 @@ struct baton_rt {
 					 * set under L, for good */
 	cxx_fn cxx;			/* C: NULL without C++ */
 	enum handoff_mode handoff;	/* C */
-	const struct layout *layout;	/* C: which is linked by this */
 	const struct tier_ops *tier;	/* C */
 	void *tier_data;		/* C: the tier's own */
 	unsigned int helpers;		/* W: threads of the tier's own */

@@ -48,7 +48,6 @@
 #include "fiber.h"
 #include "held.h"
 #include "hog.h"
-#include "layout.h"
 #include "polling.h"
 #include "proc.h"
 #include "profiler.h"
@@ -154,7 +153,6 @@ static int run(struct baton_rt *rt, int dump)
 	baton_adopted_drain(rt);
 	baton_dump_remove(dump);
 	baton_profiler_stop(rt);
-	baton_interrupt_uninit();
 	baton_fault_handler_remove();
 	return err;
 }
@@ -168,13 +166,12 @@ static void free_keys(struct baton_fiber *f, void *arg)
 /* Steps 7 and 8. */
 static void end(struct baton_rt *rt)
 {
+	baton_interrupt_uninit();
 	if (rt->polling)
 		rt->polling->ops->close(rt);
 	baton_threads_free(rt);
 	baton_adopted_free(rt);
 	baton_hogs_destroy(rt);
-	/* If it did not run: slices have installed it already. */
-	baton_interrupt_uninit();
 	baton_timers_destroy(rt);
 	baton_procs_destroy(rt);
 	if (rt->more_keys)
@@ -212,7 +209,6 @@ static int create_and_run(const struct baton_config *cfg, baton_fn fn,
 	rt->watch_slack = cfg->timer_slack;
 	rt->calls_only = cfg->io == BATON_IO_CALL;
 	rt->users = 1;
-	rt->layout = &baton_layout;
 	rt->cxx = baton_cxx_find();
 	baton_global_init(&rt->global);
 	baton_deadlock_init(&rt->deadlock, cfg->deadlock);

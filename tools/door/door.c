@@ -11,9 +11,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../lib/core/layout.h"
 #include "../../lib/core/symbols.h"
 
 #define CHUNK	((size_t)1 << 16)
+#define RECORD_MAX	65536u
 
 bool target_read(const struct target *t, uintptr_t at, void *to, size_t n)
 {
@@ -84,6 +86,88 @@ static bool find(struct target *t)
 	return found;
 }
 
+/* --- where things lie there -------------------------------------------------- */
+
+static const char *const names_of[ATS] = {
+	[AT_RT_HDR] = "rt.hdr",
+	[AT_RT_RECS] = "rt.recs",
+	[AT_RT_SLOTS] = "rt.slots",
+	[AT_RT_TIER] = "rt.tier",
+	[AT_RT_PROCS] = "rt.procs",
+	[AT_RT_WORKERS] = "rt.workers",
+	[AT_RT_SERVICE] = "rt.service",
+	[AT_RT_SPAWNS] = "rt.spawns",
+	[AT_RT_SLABS] = "rt.stacks.slabs",
+	[AT_TIER_ID] = "tier.id",
+	[AT_PROC_SIZE] = "proc",
+	[AT_PROC_STEALS] = "proc.steals",
+	[AT_PROC_SPAWNS] = "proc.spawns",
+	[AT_WORKER_SIZE] = "worker",
+	[AT_WORKER_FIBER] = "w.fiber",
+	[AT_WORKER_PROC] = "w.proc",
+	[AT_WORKER_DEPTH] = "w.depth",
+	[AT_WORKER_ADOPTED] = "w.adopted",
+	[AT_WORKER_POLLING] = "w.polling",
+	[AT_SLAB_NEXT] = "slab.next",
+	[AT_SLAB_STEP] = "slab.step",
+	[AT_SLAB_N] = "slab.n",
+	[AT_SLAB_STACKS] = "slab.stacks",
+	[AT_SLAB_NBARE] = "slab.nbare",
+	[AT_SLAB_BARE] = "slab.bare",
+	[AT_FIBER_SIZE] = "fiber",
+	[AT_FIBER_JOINER] = "f.joiner",
+	[AT_FIBER_FN] = "f.fn",
+	[AT_FIBER_BLOCKED] = "f.waiter.blocked",
+	[AT_FIBER_JOINED] = "f.waiter.joined",
+	[AT_FIBER_PERMIT] = "f.permit",
+	[AT_FIBER_NAME] = "f.name",
+	[AT_FIBER_WAITED] = "waited",
+};
+
+/* More than there are. */
+#define ENTRIES_MAX	1024u
+
+/* No field may lie outside of its record, whatever the other process says. */
+static bool sane(const struct target *t)
+{
+	for (int f = AT_WORKER_FIBER; f <= AT_WORKER_POLLING; f++)
+		if (t->lies[f] >= RECORD_MAX ||
+		    t->lies[f] + sizeof(uintptr_t) > t->lies[AT_WORKER_SIZE])
+			return false;
+	for (int f = AT_FIBER_JOINER; f <= AT_FIBER_NAME; f++)
+		if (t->lies[f] >= RECORD_MAX ||
+		    t->lies[f] + NAME_SIZE > t->lies[AT_FIBER_SIZE])
+			return false;
+	return t->lies[AT_WORKER_SIZE] <= RECORD_MAX &&
+	       t->lies[AT_FIBER_SIZE] <= RECORD_MAX;
+}
+
+/* False: it is not told, or not all of it. */
+static bool learn(struct target *t)
+{
+	uintptr_t at = (uintptr_t)t->door.layout;
+	__typeof__(((struct layout *)0)->entries[0]) e;
+	struct layout head;
+	unsigned int found = 0;
+
+	if (!target_read(t, at, &head, sizeof(head)) ||
+	    memcmp(head.magic, LAYOUT_MAGIC, sizeof(head.magic)))
+		return false;
+	at += offsetof(struct layout, entries);
+	for (unsigned int i = 0; i < ENTRIES_MAX; i++, at += sizeof(e)) {
+		if (!target_read(t, at, &e, sizeof(e)) || !*e.name)
+			break;
+		e.name[sizeof(e.name) - 1] = 0;
+		for (int f = 0; f < ATS; f++) {
+			if (strcmp(names_of[f], e.name))
+				continue;
+			t->lies[f] = e.value;
+			found++;
+		}
+	}
+	return found == ATS && sane(t);
+}
+
 int target_open(struct target *t, pid_t pid, bool writes)
 {
 	char path[64];
@@ -101,7 +185,7 @@ int target_open(struct target *t, pid_t pid, bool writes)
 			      stderr);
 		return -1;
 	}
-	if (find(t))
+	if (find(t) && learn(t))
 		return 0;
 	fprintf(stderr,
 		"%s: process %d: no libbaton in it, or one that this program does not know\n",

@@ -16,17 +16,57 @@
 
 #define NAME_SIZE 32
 
+/* Of the layout, what is looked at here: offsets, sizes and numbers. */
+enum at {
+	AT_RT_HDR,
+	AT_RT_RECS,
+	AT_RT_SLOTS,
+	AT_RT_TIER,
+	AT_RT_PROCS,
+	AT_RT_WORKERS,
+	AT_RT_SERVICE,
+	AT_RT_SPAWNS,
+	AT_RT_SLABS,
+	AT_TIER_ID,
+	AT_PROC_SIZE,
+	AT_PROC_STEALS,
+	AT_PROC_SPAWNS,
+	AT_WORKER_SIZE,
+	AT_WORKER_FIBER,
+	AT_WORKER_PROC,
+	AT_WORKER_DEPTH,
+	AT_WORKER_ADOPTED,
+	AT_WORKER_POLLING,
+	AT_SLAB_NEXT,
+	AT_SLAB_STEP,
+	AT_SLAB_N,
+	AT_SLAB_STACKS,
+	AT_SLAB_NBARE,
+	AT_SLAB_BARE,
+	AT_FIBER_SIZE,
+	AT_FIBER_JOINER,
+	AT_FIBER_FN,
+	AT_FIBER_BLOCKED,
+	AT_FIBER_JOINED,
+	AT_FIBER_PERMIT,
+	AT_FIBER_NAME,
+	AT_FIBER_WAITED,
+	ATS,
+};
+
 /**
  * struct target - the process
  * @mem:  its memory, /proc/PID/mem
  * @at:   where its door lies
  * @door: that record, as it was last read
+ * @lies: by enum at, of lib/core/layout.h
  */
 struct target {
 	pid_t pid;
 	int mem;
 	uintptr_t at;
 	struct door door;
+	uint32_t lies[ATS];
 };
 
 /* 0; or -1, and a message on standard error. @writes: is it to be written to? */

@@ -28,45 +28,33 @@ const char *const fiber_whats[FIBER_WHATS] = {
 };
 
 /* As in lib/core/fiber.h and waiter.h. */
-enum { JOINER_FREED = 0, JOINER_DONE = 2, PERMIT_WAITED = 2 };
+enum { JOINER_FREED = 0, JOINER_DONE = 2, JOINER_MASKED = 8 };
 
-static uintptr_t field(const struct target *t, enum door_field f)
+static uintptr_t field(const struct target *t, enum at f)
 {
-	return t->door.at[f];
+	return t->lies[f];
 }
 
 /* A field of the record at @at. */
-static bool get(const struct target *t, uintptr_t at, enum door_field f,
+static bool get(const struct target *t, uintptr_t at, enum at f,
 		void *to, size_t n)
 {
 	return target_read(t, at + field(t, f), to, n);
 }
 
 /* The same of a record that was read already. */
-static void of(const struct target *t, const char *record, enum door_field f,
+static void of(const struct target *t, const char *record, enum at f,
 	       void *to, size_t n)
 {
 	memcpy(to, record + field(t, f), n);
-}
-
-/* No field may lie outside of its record, whatever the other process says. */
-static bool sane(const struct door *d)
-{
-	for (int f = DOOR_WORKER_FIBER; f <= DOOR_WORKER_POLLING; f++)
-		if (d->at[f] + sizeof(uintptr_t) > d->at[DOOR_WORKER_SIZE])
-			return false;
-	for (int f = DOOR_FIBER_JOINER; f <= DOOR_FIBER_NAME; f++)
-		if (d->at[f] + NAME_SIZE > d->at[DOOR_FIBER_SIZE])
-			return false;
-	return true;
 }
 
 static bool take_procs(const struct target *t, struct view *v, uintptr_t rt)
 {
 	uintptr_t recs, procs;
 
-	if (!get(t, rt, DOOR_RT_RECS, &recs, sizeof(recs)) ||
-	    !get(t, rt, DOOR_RT_PROCS, &procs, sizeof(procs)))
+	if (!get(t, rt, AT_RT_RECS, &recs, sizeof(recs)) ||
+	    !get(t, rt, AT_RT_PROCS, &procs, sizeof(procs)))
 		return false;
 	v->procs = calloc(v->hdr.nprocs, sizeof(*v->procs));
 	if (!v->procs)
@@ -74,13 +62,13 @@ static bool take_procs(const struct target *t, struct view *v, uintptr_t rt)
 	v->nprocs = v->hdr.nprocs;
 	for (unsigned int i = 0; i < v->nprocs; i++) {
 		struct proc *p = &v->procs[i];
-		uintptr_t at = procs + i * field(t, DOOR_PROC_SIZE);
+		uintptr_t at = procs + i * field(t, AT_PROC_SIZE);
 
 		p->idle = v->hdr.idle[i / 64] >> (i % 64) & 1;
 		if (!target_read(t, recs + i * sizeof(p->rec), &p->rec,
 				 sizeof(p->rec)) ||
-		    !get(t, at, DOOR_PROC_STEALS, &p->steals, 8) ||
-		    !get(t, at, DOOR_PROC_SPAWNS, &p->spawns, 8))
+		    !get(t, at, AT_PROC_STEALS, &p->steals, 8) ||
+		    !get(t, at, AT_PROC_SPAWNS, &p->spawns, 8))
 			return false;
 	}
 	return true;
@@ -89,18 +77,18 @@ static bool take_procs(const struct target *t, struct view *v, uintptr_t rt)
 static bool take_worker(const struct target *t, struct worker *w, uintptr_t at,
 			uintptr_t slots)
 {
-	char record[field(t, DOOR_WORKER_SIZE)];
+	char record[field(t, AT_WORKER_SIZE)];
 	uintptr_t proc;
 
 	if (!target_read(t, at, record, sizeof(record)) ||
 	    !target_read(t, slots + w->n * sizeof(w->slot), &w->slot,
 			 sizeof(w->slot)))
 		return false;
-	of(t, record, DOOR_WORKER_FIBER, &w->fiber, sizeof(w->fiber));
-	of(t, record, DOOR_WORKER_PROC, &proc, sizeof(proc));
-	of(t, record, DOOR_WORKER_DEPTH, &w->depth, sizeof(w->depth));
-	of(t, record, DOOR_WORKER_ADOPTED, &w->adopted, 1);
-	of(t, record, DOOR_WORKER_POLLING, &w->polling, 1);
+	of(t, record, AT_WORKER_FIBER, &w->fiber, sizeof(w->fiber));
+	of(t, record, AT_WORKER_PROC, &proc, sizeof(proc));
+	of(t, record, AT_WORKER_DEPTH, &w->depth, sizeof(w->depth));
+	of(t, record, AT_WORKER_ADOPTED, &w->adopted, 1);
+	of(t, record, AT_WORKER_POLLING, &w->polling, 1);
 	w->has_proc = proc && w->slot.taken != BATON_TAKEN &&
 		      w->slot.state != BATON_PARKED;
 	return true;
@@ -115,8 +103,8 @@ static bool take_workers(const struct target *t, struct view *v, uintptr_t rt)
 	at = calloc(max, sizeof(*at));
 	v->workers = calloc(max, sizeof(*v->workers));
 	if (!at || !v->workers ||
-	    !get(t, rt, DOOR_RT_SLOTS, &slots, sizeof(slots)) ||
-	    !get(t, rt, DOOR_RT_WORKERS, &table, sizeof(table)) ||
+	    !get(t, rt, AT_RT_SLOTS, &slots, sizeof(slots)) ||
+	    !get(t, rt, AT_RT_WORKERS, &table, sizeof(table)) ||
 	    !target_read(t, table, at, max * sizeof(*at)))
 		goto out;
 	well = true;
@@ -158,30 +146,40 @@ bool view_add(struct view *v, const struct fiber *f)
 	return true;
 }
 
+/* Is the fiber at @at still the one that waits for the end of @joined's? */
+static bool joins(const struct target *t, uintptr_t at, uintptr_t joined)
+{
+	uintptr_t joiner;
+
+	return joined && get(t, joined, AT_FIBER_JOINER, &joiner,
+			     sizeof(joiner)) &&
+	       (joiner & ~(uintptr_t)JOINER_MASKED) == at;
+}
+
 /* The fiber whose record lies at @at; false: it has ended, or never begun. */
 static bool take_fiber(const struct target *t, const struct view *v,
 		       struct fiber *f, uintptr_t at)
 {
-	char record[field(t, DOOR_FIBER_SIZE)];
+	char record[field(t, AT_FIBER_SIZE)];
 	uintptr_t joiner, joined;
 	uint32_t blocked, permit;
 	const struct worker *w;
 
 	if (!target_read(t, at, record, sizeof(record)))
 		return false;
-	of(t, record, DOOR_FIBER_JOINER, &joiner, sizeof(joiner));
+	of(t, record, AT_FIBER_JOINER, &joiner, sizeof(joiner));
 	if (joiner == JOINER_FREED || joiner == JOINER_DONE)
 		return false;
 	f->at = at;
-	of(t, record, DOOR_FIBER_FN, &f->fn, sizeof(f->fn));
-	of(t, record, DOOR_FIBER_NAME, f->name, sizeof(f->name));
+	of(t, record, AT_FIBER_FN, &f->fn, sizeof(f->fn));
+	of(t, record, AT_FIBER_NAME, f->name, sizeof(f->name));
 	f->name[sizeof(f->name) - 1] = 0;
-	of(t, record, DOOR_FIBER_BLOCKED, &blocked, sizeof(blocked));
-	of(t, record, DOOR_FIBER_JOINED, &joined, sizeof(joined));
-	of(t, record, DOOR_FIBER_PERMIT, &permit, sizeof(permit));
+	of(t, record, AT_FIBER_BLOCKED, &blocked, sizeof(blocked));
+	of(t, record, AT_FIBER_JOINED, &joined, sizeof(joined));
+	of(t, record, AT_FIBER_PERMIT, &permit, sizeof(permit));
 	f->worker = -1;
-	f->what = permit >= PERMIT_WAITED ? FIBER_PARKS :
-		  joined		  ? FIBER_JOINS :
+	f->what = permit >= field(t, AT_FIBER_WAITED) ? FIBER_PARKS :
+		  joins(t, at, joined)	  ? FIBER_JOINS :
 		  blocked		  ? FIBER_WAITS :
 					    FIBER_READY;
 	if (f->what != FIBER_READY)
@@ -206,22 +204,22 @@ static bool take_slab(const struct target *t, struct view *v, uintptr_t slab,
 	static uint16_t numbers[STACKS_MAX];
 	unsigned int n, nbare;
 	uintptr_t stacks;
-	size_t size, page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t step;
 	struct fiber f;
 
-	if (!get(t, slab, DOOR_SLAB_N, &n, sizeof(n)) ||
-	    !get(t, slab, DOOR_SLAB_SIZE, &size, sizeof(size)) ||
-	    !get(t, slab, DOOR_SLAB_STACKS, &stacks, sizeof(stacks)) ||
-	    !get(t, slab, DOOR_SLAB_NBARE, &nbare, sizeof(nbare)) ||
+	if (!get(t, slab, AT_SLAB_N, &n, sizeof(n)) ||
+	    !get(t, slab, AT_SLAB_STEP, &step, sizeof(step)) ||
+	    !get(t, slab, AT_SLAB_STACKS, &stacks, sizeof(stacks)) ||
+	    !get(t, slab, AT_SLAB_NBARE, &nbare, sizeof(nbare)) ||
 	    n > STACKS_MAX || nbare > n ||
-	    !get(t, slab, DOOR_SLAB_BARE, numbers, nbare * sizeof(*numbers)))
+	    !get(t, slab, AT_SLAB_BARE, numbers, nbare * sizeof(*numbers)))
 		return false;
 	memset(bare, 0, n);
 	for (unsigned int i = 0; i < nbare; i++)
 		bare[numbers[i]] = true;
 	for (unsigned int i = 0; i < n; i++) {
-		uintptr_t at = slab_record(stacks, size + page, i,
-					   field(t, DOOR_FIBER_SIZE));
+		uintptr_t at = slab_record(stacks, step, i,
+					   field(t, AT_FIBER_SIZE));
 
 		if (!bare[i] && at != service && take_fiber(t, v, &f, at) &&
 		    !view_add(v, &f))
@@ -240,12 +238,12 @@ static bool take_fibers(const struct target *t, struct view *v, uintptr_t rt)
 {
 	uintptr_t slab, service;
 
-	if (!get(t, rt, DOOR_RT_SLABS, &slab, sizeof(slab)) ||
-	    !get(t, rt, DOOR_RT_SERVICE, &service, sizeof(service)))
+	if (!get(t, rt, AT_RT_SLABS, &slab, sizeof(slab)) ||
+	    !get(t, rt, AT_RT_SERVICE, &service, sizeof(service)))
 		return false;
 	for (unsigned int i = 0; slab && i < SLABS_MAX; i++)
 		if (too_many(v) || !take_slab(t, v, slab, service) ||
-		    !get(t, slab, DOOR_SLAB_NEXT, &slab, sizeof(slab)))
+		    !get(t, slab, AT_SLAB_NEXT, &slab, sizeof(slab)))
 			return false;
 	return true;
 }
@@ -253,8 +251,8 @@ static bool take_fibers(const struct target *t, struct view *v, uintptr_t rt)
 bool view_fiber(const struct target *t, uintptr_t at, struct fiber *f)
 {
 	f->at = at;
-	if (!get(t, at, DOOR_FIBER_FN, &f->fn, sizeof(f->fn)) ||
-	    !get(t, at, DOOR_FIBER_NAME, f->name, sizeof(f->name)))
+	if (!get(t, at, AT_FIBER_FN, &f->fn, sizeof(f->fn)) ||
+	    !get(t, at, AT_FIBER_NAME, f->name, sizeof(f->name)))
 		return false;
 	f->name[sizeof(f->name) - 1] = 0;
 	return true;
@@ -273,13 +271,13 @@ static int take(struct target *t, struct view *v)
 		return 1;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	v->when = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-	if (!get(t, rt, DOOR_RT_HDR, &hdr, sizeof(hdr)) ||
+	if (!get(t, rt, AT_RT_HDR, &hdr, sizeof(hdr)) ||
 	    !target_read(t, hdr, &v->hdr, sizeof(v->hdr)) ||
 	    v->hdr.abi != BATON_ABI || v->hdr.nprocs > BATON_PROCS_MAX ||
 	    v->hdr.max_workers > BATON_WORKERS_MAX ||
-	    !get(t, rt, DOOR_RT_TIER, &tier, sizeof(tier)) ||
-	    !get(t, tier, DOOR_TIER_ID, &v->tier, sizeof(v->tier)) ||
-	    !get(t, rt, DOOR_RT_SPAWNS, &v->spawns, sizeof(v->spawns)) ||
+	    !get(t, rt, AT_RT_TIER, &tier, sizeof(tier)) ||
+	    !get(t, tier, AT_TIER_ID, &v->tier, sizeof(v->tier)) ||
+	    !get(t, rt, AT_RT_SPAWNS, &v->spawns, sizeof(v->spawns)) ||
 	    !take_procs(t, v, rt) || !take_workers(t, v, rt) ||
 	    !take_fibers(t, v, rt) ||
 	    !target_read(t, t->at + offsetof(struct door, runs), &now_runs,
@@ -305,8 +303,7 @@ int view_take(struct target *t, struct view *v)
 		if (i)
 			view_free(v);
 		*v = (struct view){ 0 };
-		if (!target_read(t, t->at, &t->door, sizeof(t->door)) ||
-		    !sane(&t->door))
+		if (!target_read(t, t->at, &t->door, sizeof(t->door)))
 			break;
 		ret = take(t, v);
 	}
