@@ -279,11 +279,11 @@ $(O)/tools/%.o: tools/%.c $(UAPI) Makefile
 
 $(O)/tools/baton-bench/cmd_files.o: BASE += $(if $(URING),-DHAVE_URING)
 
-$(O)/baton-bench: $(call tool_obj,baton-bench) $(O)/libbaton.a
+$(O)/baton-bench: $(call tool_obj,baton-bench) $(call tool_obj,usage) $(O)/libbaton.a
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ $(URING_LIBS) -pthread -lm
 
-$(O)/baton-sum: $(call tool_obj,baton-sum) $(O)/libbaton.a
+$(O)/baton-sum: $(call tool_obj,baton-sum) $(call tool_obj,usage) $(O)/libbaton.a
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ -lcrypto $(URING_LIBS) -pthread
 
@@ -295,13 +295,11 @@ CURSES := $(shell t=$$(mktemp) && echo 'int main(void) { return !initscr(); }' |
 	2>/dev/null && echo yes; rm -f "$$t")
 endif
 $(O)/tools/baton-top/screen.o: BASE += $(if $(CURSES),-DHAVE_CURSES)
-$(O)/tools/baton-top/main.o $(O)/tools/baton-trace/main.o: BASE += -DBATON_TOOLS_VERSION='"$(VERSION)"'
-
-$(O)/baton-top: $(call tool_obj,baton-top) $(call tool_obj,door) $(O)/libbaton.a
+$(O)/baton-top: $(call tool_obj,baton-top) $(call tool_obj,usage) $(call tool_obj,door) $(O)/libbaton.a
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ $(if $(CURSES),-lncurses) -pthread
 
-$(O)/baton-trace: $(call tool_obj,baton-trace) $(call tool_obj,door) $(O)/libbaton.a
+$(O)/baton-trace: $(call tool_obj,baton-trace) $(call tool_obj,usage) $(call tool_obj,door) $(O)/libbaton.a
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ -pthread
 

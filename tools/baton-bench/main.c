@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../usage/usage.h"
 #include "bench.h"
 
 struct bench_opts bench_opts = { .nprocs = 1 };
@@ -144,43 +145,7 @@ static void list_cases(void)
 			printf("%s %s\n", c->scenario, c->name);
 }
 
-static void __attribute__((noreturn, format(printf, 1, 2)))
-usage_error(const char *fmt, ...)
-{
-	va_list ap;
-
-	fputs("baton-bench: ", stderr);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputs("\nTry 'baton-bench --help'.\n", stderr);
-	exit(2);
-}
-
-static unsigned int parse_number(const char *option, const char *arg,
-				 unsigned long max)
-{
-	char *end;
-	unsigned long v = strtoul(arg, &end, 10);
-
-	if (*arg < '0' || *arg > '9' || *end || !v || v > max)
-		usage_error("%s: '%s' is no number from 1 to %lu", option, arg,
-			    max);
-	return (unsigned int)v;
-}
-
-static enum baton_tier parse_tier(const char *arg)
-{
-	static const enum baton_tier tiers[] = {
-		BATON_TIER_AUTO, BATON_TIER_POLL, BATON_TIER_IDLE,
-		BATON_TIER_KMOD,
-	};
-
-	for (size_t i = 0; i < sizeof(tiers) / sizeof(*tiers); i++)
-		if (!strcmp(arg, baton_tier_name(tiers[i])))
-			return tiers[i];
-	usage_error("--tier: '%s' is none of auto, poll, kmod", arg);
-}
+const int usage_status = 2;
 
 static void parse_options(int argc, char **argv)
 {
@@ -204,24 +169,24 @@ static void parse_options(int argc, char **argv)
 	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (opt) {
 		case 't':
-			bench_opts.tier = parse_tier(optarg);
+			bench_opts.tier = usage_tier(optarg);
 			break;
 		case 'p':
-			bench_opts.nprocs = parse_number("--nprocs", optarg, 256);
+			bench_opts.nprocs = usage_number("--nprocs", optarg, 256);
 			break;
 		case 'c':
 			bench_opts.only = optarg;
 			break;
 		case 'n':
-			bench_opts.trials = parse_number("--trials", optarg,
+			bench_opts.trials = usage_number("--trials", optarg,
 							 1000000);
 			break;
 		case 'b':
-			bench_opts.block_ms = parse_number("--block", optarg,
+			bench_opts.block_ms = usage_number("--block", optarg,
 							   10000);
 			break;
 		case 'd':
-			bench_opts.time_ms = parse_number("--time", optarg,
+			bench_opts.time_ms = usage_number("--time", optarg,
 							  60000);
 			break;
 		case 'P':

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /* main.c - baton-sum: checksums of files and trees, one fiber per file. */
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "../usage/usage.h"
 #include "sum.h"
 
 #define SPARE_FILES	64	/* descriptors for all but the files */
@@ -41,43 +41,7 @@ static const char usage_text[] =
 "Exit status: 0; 1 if a file could not be read, a checksum did not match, or\n"
 "the command line is wrong.\n";
 
-static void __attribute__((noreturn, format(printf, 1, 2)))
-usage_error(const char *fmt, ...)
-{
-	va_list ap;
-
-	fputs("baton-sum: ", stderr);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputs("\nTry 'baton-sum --help'.\n", stderr);
-	exit(1);
-}
-
-static unsigned int parse_number(const char *option, const char *arg,
-				 unsigned long max)
-{
-	char *end;
-	unsigned long v = strtoul(arg, &end, 10);
-
-	if (*arg < '0' || *arg > '9' || *end || !v || v > max)
-		usage_error("%s: '%s' is no number from 1 to %lu", option, arg,
-			    max);
-	return (unsigned int)v;
-}
-
-static enum baton_tier parse_tier(const char *arg)
-{
-	static const enum baton_tier tiers[] = {
-		BATON_TIER_AUTO, BATON_TIER_POLL, BATON_TIER_IDLE,
-		BATON_TIER_KMOD,
-	};
-
-	for (size_t i = 0; i < sizeof(tiers) / sizeof(*tiers); i++)
-		if (!strcmp(arg, baton_tier_name(tiers[i])))
-			return tiers[i];
-	usage_error("--tier: '%s' is none of auto, poll, kmod", arg);
-}
+const int usage_status = 1;
 
 static enum baton_io parse_io(const char *arg)
 {
@@ -141,7 +105,7 @@ static void parse_option(int opt)
 		sum_opts.check = true;
 		break;
 	case 'j':
-		sum_opts.nprocs = parse_number("--procs", optarg, 256);
+		sum_opts.nprocs = usage_number("--procs", optarg, 256);
 		break;
 	case 'q':
 		sum_opts.quiet = true;
@@ -160,7 +124,7 @@ static void parse_option(int opt)
 		sum_opts.ignore_missing = true;
 		break;
 	case OPT_IN_FLIGHT:
-		sum_opts.in_flight = parse_number("--in-flight", optarg,
+		sum_opts.in_flight = usage_number("--in-flight", optarg,
 						  65536);
 		break;
 	case OPT_IO:
@@ -182,7 +146,7 @@ static void parse_option(int opt)
 		sum_opts.tag = true;
 		break;
 	case OPT_TIER:
-		sum_opts.tier = parse_tier(optarg);
+		sum_opts.tier = usage_tier(optarg);
 		break;
 	case OPT_UNANNOUNCED:
 		sum_opts.unannounced = true;

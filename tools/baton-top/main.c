@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /* main.c - baton-top: what the fibers of another process do. */
+#include <baton/version.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "../usage/usage.h"
 #include "top.h"
+
+const int usage_status = 1;
 
 static const char usage_text[] =
 "Usage: baton-top [OPTION]... PID\n"
@@ -28,24 +32,6 @@ static const struct option options[] = {
 	{ "version", no_argument, NULL, 'V' },
 	{ NULL, 0, NULL, 0 }
 };
-
-static void __attribute__((noreturn)) usage_error(const char *what,
-						  const char *arg)
-{
-	fprintf(stderr, "baton-top: %s: %s\n", what, arg);
-	fputs("Try 'baton-top --help'.\n", stderr);
-	exit(1);
-}
-
-static double number(const char *arg, double min, double max)
-{
-	char *end;
-	double v = strtod(arg, &end);
-
-	if (end == arg || *end || !(v >= min && v <= max))
-		usage_error("bad number", arg);
-	return v;
-}
 
 int next_view(struct top *top)
 {
@@ -95,13 +81,13 @@ int main(int argc, char **argv)
 			batch = true;
 			break;
 		case 'd':
-			seconds = number(optarg, 0.001, 86400);
+			seconds = usage_real(optarg, 0.001, 86400);
 			break;
 		case 'f':
 			top.list = true;
 			break;
 		case 'n':
-			count = (unsigned long)number(optarg, 1, 1e9);
+			count = (unsigned long)usage_real(optarg, 1, 1e9);
 			counted = true;
 			break;
 		case 'j':
@@ -111,16 +97,16 @@ int main(int argc, char **argv)
 			fputs(usage_text, stdout);
 			return 0;
 		case 'V':
-			puts("baton-top " BATON_TOOLS_VERSION);
+			printf("baton-top %s\n", baton_version());
 			return 0;
 		default:
-			usage_error("bad option", argv[optind - 1]);
+			usage_error("bad option: %s", argv[optind - 1]);
 		}
 	if (optind + 1 != argc)
-		usage_error("one process is to be named",
+		usage_error("one process is to be named: %s",
 			    optind < argc ? argv[optind + 1] : "none was");
-	if (target_open(&top.target, (pid_t)number(argv[optind], 1, 4194304),
-			false))
+	if (target_open(&top.target,
+			(pid_t)usage_real(argv[optind], 1, 4194304), false))
 		return 1;
 	if (!batch && !top.json && !counted && screen_can())
 		ret = screen_run(&top, seconds);

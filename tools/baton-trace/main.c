@@ -2,6 +2,7 @@
 /* main.c - baton-trace: record what the fibers of another process do. */
 #include "trace.h"
 
+#include <baton/version.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -14,9 +15,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../usage/usage.h"
+
 #define PAUSE_NS	2000000	/* between two looks at the rings */
 #define MAX_EVENTS	((size_t)1 << 25)
 #define BUCKETS		4096u
+
+const int usage_status = 1;
 
 static const char usage_text[] =
 "Usage: baton-trace [OPTION]... PID\n"
@@ -66,24 +71,6 @@ static void stop(int sig)
 {
 	(void)sig;
 	enough = 1;
-}
-
-static void __attribute__((noreturn)) usage_error(const char *what,
-						  const char *arg)
-{
-	fprintf(stderr, "baton-trace: %s: %s\n", what, arg);
-	fputs("Try 'baton-trace --help'.\n", stderr);
-	exit(1);
-}
-
-static double number(const char *arg, double min, double max)
-{
-	char *end;
-	double v = strtod(arg, &end);
-
-	if (end == arg || *end || !(v >= min && v <= max))
-		usage_error("bad number", arg);
-	return v;
 }
 
 static int64_t now_ns(void)
@@ -305,7 +292,7 @@ int main(int argc, char **argv)
 	while ((opt = getopt_long(argc, argv, "d:o:", options, NULL)) != -1)
 		switch (opt) {
 		case 'd':
-			seconds = number(optarg, 0.001, 86400);
+			seconds = usage_real(optarg, 0.001, 86400);
 			break;
 		case 'o':
 			path = optarg;
@@ -314,16 +301,16 @@ int main(int argc, char **argv)
 			fputs(usage_text, stdout);
 			return 0;
 		case 'V':
-			puts("baton-trace " BATON_TOOLS_VERSION);
+			printf("baton-trace %s\n", baton_version());
 			return 0;
 		default:
-			usage_error("bad option", argv[optind - 1]);
+			usage_error("bad option: %s", argv[optind - 1]);
 		}
 	if (optind + 1 != argc)
-		usage_error("one process is to be named",
+		usage_error("one process is to be named: %s",
 			    optind < argc ? argv[optind + 1] : "none was");
-	if (target_open(&r.target, (pid_t)number(argv[optind], 1, 4194304),
-			true))
+	if (target_open(&r.target,
+			(pid_t)usage_real(argv[optind], 1, 4194304), true))
 		return 1;
 	sigaction(SIGINT, &on_stop, NULL);
 	sigaction(SIGTERM, &on_stop, NULL);

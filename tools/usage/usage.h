@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* usage.h - what the command lines of the tools have in common. */
+#ifndef TOOLS_USAGE_H
+#define TOOLS_USAGE_H
+
+#include <baton/runtime.h>
+
+/* The program's own: it exits with that if it was called wrongly. */
+extern const int usage_status;
+
+/* Ends the program, as one that was called wrongly. */
+_Noreturn void usage_error(const char *fmt, ...)
+	__attribute__((format(printf, 1, 2)));
+
+/* What @option was given: a whole number from 1 to @max; or a usage error. */
+unsigned int usage_number(const char *option, const char *arg,
+			  unsigned long max);
+
+/* The same of any number from @min to @max. */
+double usage_real(const char *arg, double min, double max);
+
+/* What --tier was given. */
+enum baton_tier usage_tier(const char *arg);
+
+#endif /* TOOLS_USAGE_H */
