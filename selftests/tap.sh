@@ -17,6 +17,26 @@ not_ok()
 	echo "not ok $num - $1"
 }
 
+skip()
+{
+	ok "$1 # SKIP $2"
+}
+
+# status STATUS WHAT: of what has just run
+status()
+{
+	if [ "$1" = 0 ]; then ok "$2"; else not_ok "$2"; fi
+}
+
+# none WHAT LIST: the list names what is wrong
+none()
+{
+	if [ -z "$2" ]; then ok "$1"; return; fi
+	not_ok "$1"
+	# shellcheck disable=SC2001 # each line
+	sed 's/^/# /' <<<"$2"
+}
+
 # try WHAT COMMAND...
 try()
 {

@@ -10,20 +10,14 @@
 program=$(dirname "$0")/../../build/selftests/kmod/account
 file=${TMPDIR:-/tmp}/baton-trace.dat
 export BATON_TRACED=1
-num=0 failed=0
+# shellcheck source=selftests/tap.sh
+. "$(dirname "$0")/../tap.sh"
 
 result()
 {
-	num=$((num + 1))
-	if [ "$2" = 100 ]; then
-		echo "ok $num - $1"
-	else
-		echo "not ok $num - $1: '$2' blocks, not 100"
-		failed=1
-	fi
+	if [ "$2" = 100 ]; then ok "$1"; else not_ok "$1: '$2' blocks, not 100"; fi
 }
 
-echo 1..2
 trace-cmd record -q -e baton -o "$file" "$program" >/dev/null 2>&1
 result trace-cmd "$(trace-cmd report "$file" 2>/dev/null |
 		    grep -c 'block:.*fn=0x123456789abc .*nr=230')"
@@ -31,4 +25,4 @@ rm -f "$file"
 result bpftrace "$(bpftrace -c "$program" -e \
 	'tracepoint:baton:block { @n = count(); }' 2>/dev/null |
 	sed -n 's/^@n: //p')"
-exit $failed
+plan

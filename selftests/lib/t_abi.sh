@@ -11,20 +11,8 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 lib=${BATON_SO:-$top/build/libbaton.so}
 archive=${lib%.so}.a
 man=$top/lib/man
-num=0 failed=0
-
-# report TITLE LIST: the list names what is wrong
-report()
-{
-	num=$((num + 1))
-	if [ -z "$2" ]; then
-		echo "ok $num - $1"
-	else
-		echo "not ok $num - $1"
-		sed 's/^/# /' <<<"$2"
-		failed=1
-	fi
-}
+# shellcheck source=selftests/tap.sh
+. "$(dirname "$0")/../tap.sh"
 
 has_page()
 {
@@ -80,14 +68,14 @@ other_versions()
 }
 
 echo "1..8"
-report "the map lists symbols" "$([ -n "$listed" ] || echo nothing)"
-report "all that is listed is exported" \
+none "the map lists symbols" "$([ -n "$listed" ] || echo nothing)"
+none "all that is listed is exported" \
 	"$(comm -23 <(echo "$listed") <(echo "$exported"))"
-report "all that is exported is listed" \
+none "all that is exported is listed" \
 	"$(comm -13 <(echo "$listed") <(echo "$exported"))"
-report "each has a version" "$untyped"
-report "no name in the archive is without the prefix" "$unprefixed"
-report "each is declared in a public header" "$(undeclared)"
-report "each has a man page" "$(without_page)"
-report "one version everywhere" "$(other_versions)"
-exit $failed
+none "each has a version" "$untyped"
+none "no name in the archive is without the prefix" "$unprefixed"
+none "each is declared in a public header" "$(undeclared)"
+none "each has a man page" "$(without_page)"
+none "one version everywhere" "$(other_versions)"
+exit $bad

@@ -21,18 +21,18 @@ script=$top/tools/gdb/baton-gdb.py
 tmp=$(mktemp -d)
 pid=
 trap '[ -z "$pid" ] || kill -9 "$pid" 2>/dev/null; rm -rf "$tmp"' EXIT
-num=0 failed=0 gdb=gdb
+# shellcheck source=selftests/tap.sh
+. "$(dirname "$0")/../tap.sh"
+gdb=gdb
 
 report()
 {
-	num=$((num + 1))
 	if [ "$2" = ok ]; then
-		echo "ok $num - $1"
+		ok "$1"
 	else
-		echo "not ok $num - $1"
+		not_ok "$1"
 		echo "# $2"
 		sed 's/^/# /' "$tmp/out"
-		failed=1
 	fi
 }
 
@@ -177,8 +177,8 @@ if [ $# -gt 0 ]; then
 		-ex "file $program" -ex "target remote $tmp/stub" \
 		-ex 'break spin' -ex continue
 	stop KILL
-	echo "1..$num"
-	exit $failed
+	plan
+	exit
 fi
 
 start "$program"
@@ -192,7 +192,7 @@ if [ -n "$core" ]; then
 	look "a core" named -x "$script" "$program" "$core"
 	rm -f "$core"
 else
-	report "a core # SKIP this system keeps none in the current folder" ok
+	skip "a core" "this system keeps none in the current folder"
 fi
 
 strip -o "$tmp/stripped" "$program"
@@ -212,5 +212,4 @@ look installed named -p "$pid" \
 	-iex "add-auto-load-safe-path $tmp/usr" \
 	-iex "add-auto-load-scripts-directory $tmp/usr/share/gdb/auto-load"
 stop KILL
-echo "1..$num"
-exit $failed
+plan

@@ -13,18 +13,8 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 page=$top/lib/man/baton-porting.7
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
-num=0 failed=0
-
-report()
-{
-	num=$((num + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $num - $2"
-	else
-		echo "not ok $num - $2"
-		failed=1
-	fi
-}
+# shellcheck source=selftests/tap.sh
+. "$(dirname "$0")/../tap.sh"
 
 # The blocks of language $1, as C or Go has them: one after another to $2 and on
 blocks()
@@ -76,20 +66,19 @@ make_program >"$tmp/all.c"
 ${CC:-cc} -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -fexceptions \
 	"-I$top/lib/include" -o "$tmp/all" "$tmp/all.c" \
 	"$top/build/libbaton.a" -pthread
-report $? "all of it compiles"
+status $? "all of it compiles"
 timeout 60 "$tmp/all" >"$tmp/did"
-report $? "all of it runs"
+status $? "all of it runs"
 for f in $(functions run) $(functions fiber); do
 	grep -qx "$f" "$tmp/did"
-	report $? "$f"
+	status $? "$f"
 done
 if command -v gofmt >/dev/null; then
 	for f in "$tmp"/Go*.txt; do
 		gofmt -e <"$f" >/dev/null
-		report $? "Go: $(head -n 1 "$f")"
+		status $? "Go: $(head -n 1 "$f")"
 	done
 else
 	echo "# SKIP Go: no gofmt"
 fi
-echo "1..$num"
-exit $failed
+plan

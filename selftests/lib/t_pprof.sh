@@ -10,17 +10,12 @@ here=$(cd "$(dirname "$0")" && pwd)
 program=$here/../../build/selftests/lib/t_profile
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
-num=0 failed=0
+# shellcheck source=selftests/tap.sh
+. "$here/../tap.sh"
 
 report()
 {
-	num=$((num + 1))
-	if [ "$1" = "$2" ]; then
-		echo "ok $num - $3"
-	else
-		echo "not ok $num - $3: '$1', not '$2'"
-		failed=1
-	fi
+	if [ "$1" = "$2" ]; then ok "$3"; else not_ok "$3: '$1', not '$2'"; fi
 }
 
 # The sum of column $1 of lines that begin with $2
@@ -50,5 +45,4 @@ if command -v go >/dev/null && go tool pprof -h >/dev/null 2>&1; then
 else
 	echo "# SKIP go tool pprof: no go"
 fi
-echo "1..$num"
-exit $failed
+plan

@@ -8,20 +8,10 @@
 set -u
 export LC_ALL=C
 top=$(cd "$(dirname "$0")/../.." && pwd)
-num=0 failed=0
+# shellcheck source=selftests/tap.sh
+. "$(dirname "$0")/../tap.sh"
 compilers=(gcc clang)
 cxx=(g++ clang++)
-
-report()
-{
-	num=$((num + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $num - $2"
-	else
-		echo "not ok $num - $2"
-		failed=1
-	fi
-}
 
 # compile COMPILER FLAG...: standard input; what it says goes to $said
 compile()
@@ -73,7 +63,7 @@ refused()
 		command -v "$cc" >/dev/null || continue
 		! compile "$cc" -x "$lang" "-std=$std" \
 			< <(program "$statement") && [[ $said = *"$words"* ]]
-		report $? "$cc refuses $statement"
+		status $? "$cc refuses $statement"
 	done
 }
 
@@ -88,7 +78,7 @@ accepted()
 		command -v "$cc" >/dev/null || continue
 		compile "$cc" -x "$lang" "$@" < <(program "$statement") &&
 			[ -z "$said" ]
-		report $? "$cc $* accepts $statement"
+		status $? "$cc $* accepts $statement"
 		[ -z "$said" ] || head -n 5 <<<"$said" | sed 's/^/# /'
 	done
 }
@@ -126,5 +116,4 @@ accepted c++ "BATON_CALL(err, half, 3), BATON_CALL(err, takes, p)" \
 	-std=c++17 "${wide[@]}" -Wold-style-cast
 accepted c++ "err = baton::call([&] { n = 4; })" -std=c++20 "${wide[@]}" \
 	-Wold-style-cast
-echo "1..$num"
-exit $failed
+plan

@@ -14,7 +14,8 @@ export LC_ALL=C
 top=$(cd "$(dirname "$0")/../.." && pwd)
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-num=0 failed=0
+# shellcheck source=selftests/tap.sh
+. "$(dirname "$0")/../tap.sh"
 
 # Functions of an object, one per line, that do both
 both()
@@ -59,17 +60,6 @@ both()
 		}'
 }
 
-report()
-{
-	num=$((num + 1))
-	if [ "$2" = ok ]; then
-		echo "ok $num - $1"
-	else
-		echo "not ok $num - $1"
-		failed=1
-	fi
-}
-
 # built NAME FLAGS: the library with these, clean of it?
 built()
 {
@@ -78,13 +68,11 @@ built()
 	make -s -C "$top" CI= SAN= O="build/tls/$1" CFLAGS="-g $2" LDFLAGS="$2" \
 		"build/tls/$1/libbaton.so" >"$tmp/log" 2>&1 || {
 		sed 's/^/# /' "$tmp/log"
-		report "$2: builds" no
+		not_ok "$2: builds"
 		return
 	}
 	found=$(both "$so") || found="no listing"
-	[ -z "$found" ] || echo "# ${found//$'\n'/$'\n# '}"
-	report "$2: no address of a thread-local is kept over a switch" \
-		"${found:-ok}"
+	none "$2: no address of a thread-local is kept over a switch" "$found"
 }
 
 # What the test must find: errno, before and after, with the switch further down
@@ -98,11 +86,7 @@ seeded()
 	int kept(void) { errno = 0; leave(); return errno; }
 	EOF
 	cc -O3 -fPIC -shared -o "$tmp/seeded.so" "$tmp/seeded.c" || return
-	if [ "$(both "$tmp/seeded.so")" = kept ]; then
-		report "a seeded one is found" ok
-	else
-		report "a seeded one is found" no
-	fi
+	try "a seeded one is found" [ "$(both "$tmp/seeded.so")" = kept ]
 }
 
 if [ "$(uname -m)" != x86_64 ]; then
@@ -112,5 +96,4 @@ fi
 seeded
 built O3 "-O3"
 built lto "-O3 -flto=auto"
-echo "1..$num"
-exit $failed
+plan
