@@ -451,12 +451,20 @@ static void *holds_over_yields(void *arg)
 	return arg;
 }
 
+static void *readies(void *arg)
+{
+	expect_eq(baton_ready(arg), 0);
+	return NULL;
+}
+
 static void *holds_over_wait(void *arg)
 {
+	struct baton_fiber *f = spawn(readies, baton_self());
+
 	expect_eq(pthread_mutex_trylock(&plain), 0);
-	/* More than it takes to begin to wait, under an emulator, too. */
-	expect_eq(baton_sleep(200 * BATON_MSEC), 0);
+	expect_eq(baton_park(), 0);
 	expect_eq(pthread_mutex_unlock(&plain), 0);
+	join(f);
 	return arg;
 }
 

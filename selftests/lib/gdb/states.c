@@ -132,8 +132,7 @@ static void __attribute__((noinline)) spin(void)
 
 static void *run(void *arg)
 {
-	/* All who come before have come to rest when they are this late. */
-	baton_sleep(200 * BATON_MSEC);
+	/* All others were queued before, and have come to rest. */
 	spawn("is-ready", yield);
 	baton_yield();
 	spawn("is-new", end);
