@@ -24,7 +24,8 @@ static const struct baton_hook_way *const ways[] = {
 #endif
 };
 
-static const struct baton_hook_way *way __ro_after_init;
+/* Which of them. */
+static size_t way __ro_after_init;
 
 /* By the loader alone, before baton_hook_init(): nobody may write it later. */
 static int hook_set(const char *name, const struct kernel_param *kp)
@@ -33,7 +34,7 @@ static int hook_set(const char *name, const struct kernel_param *kp)
 
 	for (i = 0; i < ARRAY_SIZE(ways); i++) {
 		if (sysfs_streq(name, ways[i]->name)) {
-			way = ways[i];
+			way = i;
 			return 0;
 		}
 	}
@@ -42,8 +43,7 @@ static int hook_set(const char *name, const struct kernel_param *kp)
 
 static int hook_get(char *buf, const struct kernel_param *kp)
 {
-	/* There may be readers before baton_hook_init() has chosen. */
-	return sysfs_emit(buf, "%s\n", (way ?: ways[0])->name);
+	return sysfs_emit(buf, "%s\n", ways[way]->name);
 }
 
 static const struct kernel_param_ops hook_ops = {
@@ -69,13 +69,11 @@ MODULE_PARM_DESC(hook,
 
 int __init baton_hook_init(void)
 {
-	if (!way)
-		way = ways[0];
-	baton_worker_init(way);
-	return way->init();
+	baton_worker_init(ways[way]);
+	return ways[way]->init();
 }
 
 void baton_hook_uninit(void)
 {
-	way->uninit();
+	ways[way]->uninit();
 }

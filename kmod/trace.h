@@ -38,8 +38,7 @@ TRACE_EVENT(block,
 		  __entry->fn, __entry->pc, __entry->nr)
 );
 
-/* Processor @proc was taken, and goes to thread @to; 0: it becomes idle. */
-TRACE_EVENT(handoff,
+DECLARE_EVENT_CLASS(processor,
 	TP_PROTO(u32 proc, int to),
 	TP_ARGS(proc, to),
 	TP_STRUCT__entry(
@@ -53,19 +52,16 @@ TRACE_EVENT(handoff,
 	TP_printk("proc=%u to=%d", __entry->proc, __entry->to)
 );
 
-/* Processor @proc is given to thread @to, by a hand-off, WAKE, SWAP or PARK. */
-TRACE_EVENT(grant,
+/* Processor @proc was taken, and goes to thread @to; 0: it becomes idle. */
+DEFINE_EVENT(processor, handoff,
 	TP_PROTO(u32 proc, int to),
-	TP_ARGS(proc, to),
-	TP_STRUCT__entry(
-		__field(u32, proc)
-		__field(int, to)
-	),
-	TP_fast_assign(
-		__entry->proc = proc;
-		__entry->to = to;
-	),
-	TP_printk("proc=%u to=%d", __entry->proc, __entry->to)
+	TP_ARGS(proc, to)
+);
+
+/* Processor @proc is given to thread @to, by a hand-off, WAKE, SWAP or PARK. */
+DEFINE_EVENT(processor, grant,
+	TP_PROTO(u32 proc, int to),
+	TP_ARGS(proc, to)
 );
 
 /*
