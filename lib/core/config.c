@@ -93,11 +93,11 @@ int baton_config_set_worker_keep(struct baton_config *cfg, unsigned int ms)
 
 int baton_config_set_slice(struct baton_config *cfg, unsigned int ms)
 {
-	if (ms > SLICE_MAX_MS)
-		return baton_error(-EINVAL, "slice of %u ms: not 1 to %u", ms,
-				   SLICE_MAX_MS);
-	cfg->slice = ms;
-	return 0;
+	int err = slice_check(ms);
+
+	if (!err)
+		cfg->slice = ms;
+	return err;
 }
 
 int baton_config_set_tier(struct baton_config *cfg, enum baton_tier tier)

@@ -79,12 +79,13 @@ int baton_set_name(const char *name)
 int baton_set_slice(unsigned int ms)
 {
 	struct baton_fiber *f = baton_self();
+	int err;
 
 	if (!f)
 		return -EPERM;
-	if (ms != SLICE_NEVER && ms > SLICE_MAX_MS)
-		return baton_error(-EINVAL, "slice of %u ms: not 1 to %u", ms,
-				   SLICE_MAX_MS);
+	err = ms == SLICE_NEVER ? 0 : slice_check(ms);
+	if (err)
+		return err;
 	f->named = true;
 	WRITE_ONCE(f->slice, ms);
 	return 0;

@@ -98,8 +98,8 @@ static void stop_locked(struct baton_worker *w)
 
 	baton_rt_assert_locked();
 	if (!w->sliceable) {
-		baton_interrupt_event(&event, w->slot->tid);
-		if (timer_create(cpu_clock(w->slot->tid), &event, &w->slicer))
+		baton_interrupt_event(&event, w->tid);
+		if (timer_create(cpu_clock(w->tid), &event, &w->slicer))
 			return;
 		/* Release: the timer before that; see slice_over(). */
 		smp_store_release(&w->sliceable, true);

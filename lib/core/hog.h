@@ -47,7 +47,10 @@
 #ifndef BATON_CORE_HOG_H
 #define BATON_CORE_HOG_H
 
+#include <errno.h>
 #include <stdint.h>
+
+#include "reason.h"
 
 struct baton_rt;
 
@@ -55,6 +58,16 @@ struct baton_rt;
 
 /* baton_fiber.slice: this one keeps its processor for as long as it likes. */
 #define SLICE_NEVER	UINT32_MAX
+
+/* May a slice be @ms long, 0 for as it is by default? 0, or -EINVAL, with a
+ * reason. */
+static inline int slice_check(unsigned int ms)
+{
+	return ms <= SLICE_MAX_MS ?
+		       0 :
+		       baton_error(-EINVAL, "slice of %u ms: not 1 to %u", ms,
+				   SLICE_MAX_MS);
+}
 
 /* Slices of @ms milliseconds; 0: none. 0, -ENOMEM. */
 int baton_hogs_create(struct baton_rt *rt, unsigned int ms);

@@ -299,9 +299,10 @@ bool baton_sched_wait_here(struct baton_worker *w)
 	sched_pin(w, w->fiber);
 	if (claim_lost(w->slot, READ_ONCE(w->rare))) {
 		struct baton_site *site = baton_site_back(w);
-		int64_t since = now_ns();
 
 		if (!baton_proc_regain(w)) {
+			int64_t since = now_ns();
+
 			if (!baton_sched_queue_here(w))
 				return false;
 			baton_site_starved(site, since);

@@ -2,20 +2,16 @@
 /* turn.c - waiting for a processor in the middle of a fiber's code. */
 #include "turn.h"
 
-#include <linux/futex.h>
-#include <stddef.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include "base.h"
 #include "clock.h"
+#include "futex.h"
 
 void baton_turn_grant(struct turn *t, uint32_t grant)
 {
 	/* Release: what the last holder did. Pairs with the wait. */
 	smp_store_release(&t->grant, grant);
 	/* The worker may be gone by now, and then this wakes nobody. */
-	syscall(SYS_futex, &t->grant, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	futex_wake(&t->grant);
 }
 
 uint32_t baton_turn_wait(struct turn *t, int64_t ns)
@@ -30,8 +26,7 @@ uint32_t baton_turn_wait(struct turn *t, int64_t ns)
 		if (left < 0)
 			break;
 		/* Other signals' handlers may run meanwhile. */
-		syscall(SYS_futex, &t->grant, FUTEX_WAIT_PRIVATE, TURN_NONE,
-			ns < 0 ? NULL : &limit, NULL, 0);
+		futex_wait(&t->grant, TURN_NONE, ns < 0 ? NULL : &limit);
 	}
 	return got;
 }

@@ -4,13 +4,12 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <linux/futex.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "claim.h"
 #include "clock.h"
+#include "futex.h"
 
 int baton_wait_result(const struct baton_fiber *f)
 {
@@ -211,7 +210,7 @@ void __attribute__((noinline)) baton_waiter_resume(struct waiter *waiter)
 	 * address with those that threads wait at, and one that waits there
 	 * for something else looks again. */
 	smp_store_release(&waiter->go, 1u);
-	syscall(SYS_futex, &waiter->go, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	futex_wake(&waiter->go);
 	errno = saved;
 }
 

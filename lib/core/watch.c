@@ -3,15 +3,14 @@
 #include "watch.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "fatal.h"
+#include "futex.h"
 #include "reason.h"
 #include "timer.h"
 
@@ -43,8 +42,7 @@ void baton_watch_kick(struct watch *t)
 
 	atomic_fetch_add(&t->kicks, 1);
 	if (t->event < 0)
-		syscall(SYS_futex, &t->kicks, FUTEX_WAKE_PRIVATE, 1, NULL,
-			NULL, 0);
+		futex_wake(&t->kicks);
 	else	/* It cannot block; at the limit it is readable anyway. */
 		while (write(t->event, &one, sizeof(one)) < 0 &&
 		       errno == EINTR)
@@ -102,6 +100,5 @@ void baton_watch_sleep(struct watch *t, uint32_t kicks, int64_t ns)
 	if (t->event >= 0)
 		wait_fds(t, ns < 0 ? NULL : &limit);
 	else
-		syscall(SYS_futex, &t->kicks, FUTEX_WAIT_PRIVATE, kicks,
-			ns < 0 ? NULL : &limit, NULL, 0);
+		futex_wait(&t->kicks, kicks, ns < 0 ? NULL : &limit);
 }

@@ -94,6 +94,7 @@ int __baton_worker_attach(struct baton_worker *w)
 	err = exit_key_set(w);
 	if (err)
 		return err;
+	w->tid = (uint32_t)gettid();
 	err = rt->tier->attach(w);
 	if (err) {
 		pthread_setspecific(exit_key, NULL);
@@ -105,7 +106,6 @@ int __baton_worker_attach(struct baton_worker *w)
 	/* Under the lock: __baton_fences_on() tells those in the table. */
 	w->rare = READ_ONCE(rt->fence) ? RARE_FENCE : 0;
 	w->errnop = &errno;
-	w->tid = (uint32_t)gettid();
 	w->cxx = rt->cxx ? rt->cxx() : NULL;
 	w->extra = w->cxx ? EXTRA_CXX : 0;
 	baton_san_thread_init(&w->san);

@@ -17,4 +17,12 @@ int baton_contend_block(struct wait *t, int64_t deadline,
 			enum contend_kind kind, const void *site)
 	__attribute__((cold));
 
+/* The same if waits are timed, otherwise wait_block(). */
+static inline int contend_block(struct wait *t, int64_t deadline,
+				enum contend_kind kind, const void *site)
+{
+	return contend_timed() ? baton_contend_block(t, deadline, kind, site) :
+				 wait_block(t, deadline);
+}
+
 #endif /* BATON_SYNC_CONTEND_H */

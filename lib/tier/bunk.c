@@ -15,13 +15,12 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <linux/futex.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../core/debug.h"
+#include "../core/futex.h"
 #include "../core/reason.h"
 #include "../core/site.h"
 #include "../core/worker.h"
@@ -36,16 +35,6 @@
 static struct bunks *bunks_of(struct baton_rt *rt)
 {
 	return rt->tier_data;
-}
-
-static void futex_wait(uint32_t *word, uint32_t val)
-{
-	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, val, NULL, NULL, 0);
-}
-
-static void futex_wake(uint32_t *word)
-{
-	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 /* --- the region --------------------------------------------------------- */
@@ -136,7 +125,7 @@ int baton_bunk_attach(struct baton_worker *w)
 	slot_set_state(w->slot, BATON_RUNTIME);
 	WRITE_ONCE(w->slot->taken, BATON_KEPT);
 	WRITE_ONCE(w->slot->calls, 0);
-	WRITE_ONCE(w->slot->tid, (uint32_t)gettid());
+	WRITE_ONCE(w->slot->tid, w->tid);
 	atomic_fetch_add_relaxed(&w->rt->hdr->nworkers, 1);
 	return 0;
 }
@@ -265,7 +254,7 @@ static int sleep_on(struct baton_worker *w, unsigned int flags)
 		if (got == GRANT_LOOK)
 			look_again(w, flags);
 		else
-			futex_wait(&b->grant, GRANT_NONE);
+			futex_wait(&b->grant, GRANT_NONE, NULL);
 	}
 	if (got == GRANT_STOP)
 		return -ESHUTDOWN;

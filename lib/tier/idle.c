@@ -47,19 +47,18 @@
  */
 #include <errno.h>
 #include <limits.h>
-#include <linux/futex.h>
 #include <linux/rseq.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "../core/claim.h"
 #include "../core/clock.h"
+#include "../core/futex.h"
 #include "../core/lock.h"
 #include "../core/reason.h"
 #include "../core/worker.h"
@@ -146,42 +145,31 @@ static const uint32_t *own_cpu(void)
 	return (int)READ_ONCE(area->cpu_id) < 0 ? NULL : &area->cpu_id;
 }
 
-/* Full barriers: the count before the look at @cpus, and what that leads to
- * before the count. Pair with idle_detach(). */
-static void read_begin(struct idle *t)
-{
-	atomic_fetch_add(&t->readers, 1);
-}
-
-static void read_end(struct idle *t)
-{
-	atomic_fetch_sub(&t->readers, 1);
-}
-
 /*
  * Where the worker of processor @p was when it was last in user mode; -1 if the
- * processor is idle, or nobody knows. The caller is counted in @readers.
+ * processor is idle, or nobody knows. Full barriers: the count before the look at
+ * @cpus, and what that leads to before the count. Pair with idle_detach().
  */
 static int proc_cpu(struct baton_rt *rt, unsigned int p)
 {
-	uint32_t index = READ_ONCE(rt->recs[p].worker);
-	const uint32_t *at = smp_load_acquire(&idle_of(rt)->cpus[index]);
+	struct idle *t = idle_of(rt);
+	const uint32_t *at;
+	int cpu = -1;
 
-	return !at || idle_test(rt->hdr, p) ? -1 : (int)READ_ONCE(*at);
+	atomic_fetch_add(&t->readers, 1);
+	at = smp_load_acquire(&t->cpus[READ_ONCE(rt->recs[p].worker)]);
+	if (at && !idle_test(rt->hdr, p))
+		cpu = (int)READ_ONCE(*at);
+	atomic_fetch_sub(&t->readers, 1);
+	return cpu;
 }
 
 /* --- arming -------------------------------------------------------------- */
 
-static void futex(uint32_t *word, int op, uint32_t val,
-		  const struct timespec *limit)
-{
-	syscall(SYS_futex, word, op | FUTEX_PRIVATE_FLAG, val, limit, NULL, 0);
-}
-
 static void arm(struct sentinel *s)
 {
 	if (READ_ONCE(s->asleep) && xchg(&s->asleep, 0u))
-		futex(&s->asleep, FUTEX_WAKE, 1, NULL);
+		futex_wake(&s->asleep);
 }
 
 static struct sentinel *sentinel_of(struct idle *t, int cpu)
@@ -201,13 +189,9 @@ static bool arm_all(struct baton_rt *rt, int but)
 	bool elsewhere = true;
 
 	for (unsigned int p = 0; p < rt->nprocs; p++) {
-		struct sentinel *s;
-		int cpu;
+		int cpu = proc_cpu(rt, p);
+		struct sentinel *s = sentinel_of(t, cpu);
 
-		read_begin(t);
-		cpu = proc_cpu(rt, p);
-		read_end(t);
-		s = sentinel_of(t, cpu);
 		if (s && cpu != but)
 			arm(s);
 		else if (!idle_test(rt->hdr, p))
@@ -274,14 +258,10 @@ static bool see(const struct sentinel *s, unsigned int p, struct sight *sight)
 static bool see_any(const struct sentinel *s, unsigned int from,
 		    struct sight *sight)
 {
-	struct idle *t = idle_of(s->rt);
-	bool seen = false;
-
-	read_begin(t);
-	for (unsigned int p = from; p < s->rt->nprocs && !seen; p++)
-		seen = see(s, p, sight);
-	read_end(t);
-	return seen;
+	for (unsigned int p = from; p < s->rt->nprocs; p++)
+		if (see(s, p, sight))
+			return true;
+	return false;
 }
 
 static bool same(const struct sight *a, const struct sight *b)
@@ -349,8 +329,7 @@ static void rest(struct sentinel *s, long ns, bool work)
 	atomic_fetch_or(&s->rt->watch.asleep, ASLEEP_TIER);
 	if (!rt_stopping(s->rt) && !(work && rt_has_work(s->rt)))
 		do
-			futex(&s->asleep, FUTEX_WAIT, 1,
-			      ns < 0 ? NULL : &limit);
+			futex_wait(&s->asleep, 1, ns < 0 ? NULL : &limit);
 		while (ns < 0 && READ_ONCE(s->asleep));
 	WRITE_ONCE(s->asleep, 0u);
 }
@@ -405,11 +384,8 @@ static void sentinels_make(struct baton_rt *rt)
 	struct idle *t = idle_of(rt);
 
 	for (unsigned int p = 0; p < rt->nprocs; p++) {
-		int cpu;
+		int cpu = proc_cpu(rt, p);
 
-		read_begin(t);
-		cpu = proc_cpu(rt, p);
-		read_end(t);
 		if (cpu >= 0 && (unsigned int)cpu < t->ncpus &&
 		    !t->sentinels[cpu])
 			sentinel_make(rt, (unsigned int)cpu);
@@ -522,7 +498,7 @@ static int idle_attach(struct baton_worker *w)
 }
 
 /* The thread may end after this: nobody looks at what is its own any more. Full
- * barrier; pairs with read_begin(). */
+ * barrier; pairs with proc_cpu(). */
 static void idle_detach(struct baton_worker *w)
 {
 	struct idle *t = idle_of(w->rt);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * futex.h - a thread waits at a word for another one to change it. errno is the
+ * caller's to keep: its value, and that it is the thread's.
+ */
+#ifndef BATON_CORE_FUTEX_H
+#define BATON_CORE_FUTEX_H
+
+#include <linux/futex.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* While @word is @val, for @limit at most; NULL: for any time. It may return
+ * sooner, too. */
+static inline void futex_wait(uint32_t *word, uint32_t val,
+			      const struct timespec *limit)
+{
+	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, val, limit, NULL, 0);
+}
+
+/* One of those that wait at @word, which may be no more: it is not looked at. */
+static inline void futex_wake(uint32_t *word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+#endif /* BATON_CORE_FUTEX_H */
