@@ -69,10 +69,13 @@ static int wait_on(struct wait *t, struct baton_chan *ch, struct baton_waitq *q,
 	wait_arm(t, wait_object(ch));
 	waitq_add(q, &c.baton_entry, t->waiter);
 	lock_drop(&ch->baton_lock);
-	err = contend_block(t, deadline,
-			    q == &ch->baton_senders ? CONTEND_SEND :
-						      CONTEND_RECV,
-			    site);
+	if (contend_timed())
+		err = baton_contend_block(t, deadline,
+					  q == &ch->baton_senders ?
+						  CONTEND_SEND :
+						  CONTEND_RECV, site);
+	else
+		err = wait_block(t, deadline);
 	if (likely(!err))
 		return c.result;
 	lock_take(&ch->baton_lock);

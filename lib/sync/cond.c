@@ -52,7 +52,10 @@ static int cond_wait(struct baton_cond *c, struct baton_mutex *m,
 	waitq_add(&c->baton_waiters, &place.entry, t.waiter);
 	word_unlock(&c->baton_word, 0, &c->baton_waiters);
 	baton_mutex_give(&t, m, self);
-	err = contend_block(&t, deadline, CONTEND_COND, site);
+	if (contend_timed())
+		err = baton_contend_block(&t, deadline, CONTEND_COND, site);
+	else
+		err = wait_block(&t, deadline);
 	if (err)
 		baton_word_withdraw(&c->baton_word, &c->baton_waiters, &place);
 	wait_leave(&t);
