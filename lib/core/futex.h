@@ -21,8 +21,8 @@ static inline void futex_wait(uint32_t *word, uint32_t val,
 	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, val, limit, NULL, 0);
 }
 
-/* One of those that wait at @word wakes. The word may be no more: nobody looks at
- * it here. */
+/* One of those that wait at @word wakes. The word may be no more: nobody looks
+ * at it here. */
 static inline void futex_wake(uint32_t *word)
 {
 	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
