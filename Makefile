@@ -277,7 +277,7 @@ $(O)/tools/%.o: tools/%.c $(UAPI) Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(BASE) $(CFLAGS) $(DEPFLAGS) -pthread -c -o $@ $<
 
-$(O)/tools/baton-bench/cmd_files.o: BASE += $(if $(URING),-DHAVE_URING)
+$(O)/tools/baton-bench/cmd_files.o $(O)/tools/baton-bench/uloop.o: BASE += $(if $(URING),-DHAVE_URING)
 
 $(O)/baton-bench: $(call tool_obj,baton-bench) $(call tool_obj,usage) $(O)/libbaton.a
 	$(call say,LD,$@)

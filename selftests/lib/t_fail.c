@@ -9,6 +9,9 @@
 #include "ends.h"
 #include "refuse.h"
 
+#include <baton/io.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sys/mman.h>
 
@@ -66,6 +69,36 @@ static void no_call(void *arg)
 {
 	add((int *)arg, 1);
 }
+
+/* --- no thread for the ring, or no memory -------------------------------- */
+
+static void *no_ring(void *arg)
+{
+	struct fail *f = arg;
+	char text[4];
+	const char *why;
+	int fd;
+
+	store(&f->left, INT_MAX);
+	fd = baton_openat(AT_FDCWD, "/proc/self/exe", O_RDONLY | O_CLOEXEC, 0);
+	expect(fd >= 0);
+	expect_eq(baton_pread(fd, text, 4, 0), 4);
+	expect(!memcmp(text, "\177ELF", 4));
+	expect_eq(baton_io(&why), BATON_IO_CALL);
+	expect(*why);
+	store(&f->left, 0);
+	expect_eq(baton_pread(fd, text, 3, 1), 3);
+	expect(!memcmp(text, "ELF", 3));
+	expect_eq(baton_fsync(-1), -EBADF);
+	expect_eq(baton_close(fd), 0);
+	return arg;
+}
+
+START_TEST(no_thread_for_ring)
+{
+	run_on(1, no_ring, _i ? &memory : &threads);
+}
+END_TEST
 
 /* --- no thread, or no memory for it, for a while --------------------------- */
 
@@ -473,6 +506,7 @@ int main(void)
 	Suite *s = suite_create("fail");
 	TCase *tc = test_case(s, "fail");
 
+	tcase_add_loop_test(tc, no_thread_for_ring, 0, 2);
 	tcase_add_test(tc, no_thread_for_a_while);
 	tcase_add_test(tc, no_memory_for_a_while);
 	tcase_add_test(tc, no_thread_after_retired);

@@ -681,16 +681,64 @@ static void *refused(void *arg)
 	return arg;
 }
 
-/* As containers do it */
+/* As containers do it; or a control group has no memory for it. */
 START_TEST(forbidden)
 {
+	static const int errs[] = { EPERM, ENOSYS, ENOMEM };
+
 	dir_make();
-	if (!refuse(SYS_io_uring_setup, 0, _i ? ENOSYS : EPERM)) {
+	if (!refuse(SYS_io_uring_setup, 0, errs[_i])) {
 		skip("forbidden", "no seccomp");
 		dir_remove();
 		return;
 	}
-	run_by(BATON_IO_URING, 2, refused, NULL);
+	run_by(BATON_IO_URING, 2, refused, strerror(errs[_i]));
+	dir_remove();
+}
+END_TEST
+
+/* Is there a ring? Then it is there still, or there was no memory for it. */
+static void *either(void *arg)
+{
+	const char *why;
+	bool *had = arg;
+
+	if (!*had)
+		*had = has_ring("no_memlock");
+	else if (baton_io(&why) == BATON_IO_CALL)
+		expect(strstr(why, strerror(ENOMEM)));
+	check_all(NULL);
+	return arg;
+}
+
+/* No memory may be locked, by one whom that concerns: root it does not. */
+START_TEST(no_memlock)
+{
+	struct rlimit none = { 0, 0 };
+	bool ring = false;
+
+	dir_make();
+	run_by(BATON_IO_URING, 2, either, &ring);
+	if (!geteuid())
+		expect_eq(chown(dir, 65534, 65534) || seteuid(65534), 0);
+	expect_eq(setrlimit(RLIMIT_MEMLOCK, &none), 0);
+	if (ring)
+		run_by(BATON_IO_URING, 2, either, &ring);
+	if (!getuid())
+		expect_eq(seteuid(0), 0);
+	dir_remove();
+}
+END_TEST
+
+/* In the virtual machine: the kernel lets nobody have a ring. */
+START_TEST(disabled)
+{
+	if (!getenv("BATON_TEST_NO_RING")) {
+		skip("disabled", "that would be for all of this machine");
+		return;
+	}
+	dir_make();
+	run_by(BATON_IO_URING, 2, refused, strerror(EPERM));
 	dir_remove();
 }
 END_TEST
@@ -840,10 +888,13 @@ int main(void)
 	tcase_add_loop_test(tc, storms, 0, 2 * n);
 	tcase_add_loop_test(tc, foreign_calls, 0, 2 * n);
 	tcase_add_test(tc, position);
-	tcase_add_loop_test(tc, forbidden, 0, 2);
+	tcase_add_loop_test(tc, forbidden, 0, 3);
+	tcase_add_test(tc, no_memlock);
 	tcase_add_loop_test(tc, no_descriptors, 0, 2);
 	tc = test_case(s, "disk");
 	tcase_add_test(tc, slow_disk);
 	tcase_add_loop_test(tc, bad_disk, 0, 4);
+	tc = test_case(s, "disabled");
+	tcase_add_test(tc, disabled);
 	return suite_main(s);
 }

@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
@@ -273,6 +274,137 @@ static void *queue_full_main(void *arg)
 START_TEST(queue_full)
 {
 	run(_i, queue_full_main, NULL);
+}
+END_TEST
+
+/* So is that of TCP; once it is emptied there is room for more. */
+static void *backlog_main(void *arg)
+{
+	struct sockaddr_in a;
+	int fd = listener(&a, 0), c[8], n = 0, err, s;
+
+	for (;; n++) {
+		expect(n < (int)ARRAY_SIZE(c));
+		c[n] = socket(AF_INET, SOCK_STREAM, 0);
+		err = baton_connect_until(c[n], (struct sockaddr *)&a,
+					  sizeof(a),
+					  baton_now() + 30 * BATON_MSEC);
+		if (err)
+			break;
+	}
+	expect_eq(err, -ETIMEDOUT);
+	expect(n > 0);
+	expect_eq(baton_close(c[n]), 0);
+	for (int i = 0; i < n; i++) {
+		s = baton_accept(fd, NULL, NULL);
+		expect(s >= 0);
+		expect_eq(baton_close(s), 0);
+	}
+	c[n] = socket(AF_INET, SOCK_STREAM, 0);
+	expect_eq(baton_connect(c[n], (struct sockaddr *)&a, sizeof(a)), 0);
+	for (int i = 0; i <= n; i++)
+		expect_eq(baton_close(c[i]), 0);
+	expect_eq(baton_close(fd), 0);
+	return arg;
+}
+
+START_TEST(backlog)
+{
+	run(_i, backlog_main, NULL);
+}
+END_TEST
+
+/*
+ * A process is killed in the middle of two transfers: who receives has what came
+ * before, and then the end; who sends what is not read hears of a reset, though
+ * he waits.
+ */
+struct killed {
+	struct sockaddr_in a;
+	int listening;
+	pid_t pid;
+	int to, from;
+};
+
+static void *sends_all(void *arg)
+{
+	static char data[65536];
+	struct killed *k = arg;
+	ssize_t n;
+
+	do
+		n = baton_send(k->to, data, sizeof(data), 0);
+	while (n > 0);
+	expect(n == -ECONNRESET || n == -EPIPE);
+	expect_eq(baton_send(k->to, data, sizeof(data), 0), -EPIPE);
+	return NULL;
+}
+
+static void *receives_all(void *arg)
+{
+	struct killed *k = arg;
+	char buf[16];
+
+	expect_eq(baton_recv(k->from, buf, sizeof(buf), MSG_WAITALL), 5);
+	expect_eq(baton_recv(k->from, buf, sizeof(buf), 0), 0);
+	return NULL;
+}
+
+static void *killed_main(void *arg)
+{
+	struct baton_fiber *sender, *receiver;
+	struct killed *k = arg;
+	struct pollfd p;
+
+	k->from = baton_accept(k->listening, NULL, NULL);
+	k->to = baton_accept(k->listening, NULL, NULL);
+	expect(k->from >= 0 && k->to >= 0);
+	receiver = spawn(receives_all, k);
+	sender = spawn(sends_all, k);
+	/* Until nothing more can be sent. */
+	p = (struct pollfd){ .fd = k->to, .events = POLLOUT };
+	while (poll(&p, 1, 0))
+		baton_yield();
+	let_run();
+	expect_eq(kill(k->pid, SIGKILL), 0);
+	join(sender);
+	join(receiver);
+	expect_eq(baton_close(k->to), 0);
+	expect_eq(baton_close(k->from), 0);
+	return arg;
+}
+
+/* It sends five bytes by the first connection, and reads nothing. */
+static void talks(const struct sockaddr_in *a)
+{
+	int fd[2];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (int i = 0; i < 2; i++) {
+		fd[i] = socket(AF_INET, SOCK_STREAM, 0);
+		if (connect(fd[i], (const struct sockaddr *)a, sizeof(*a)))
+			_exit(1);
+	}
+	if (write(fd[0], "12345", 5) != 5)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+START_TEST(killed)
+{
+	struct killed k;
+	int status;
+
+	k.listening = listener(&k.a, 4);
+	k.pid = fork();
+	expect(k.pid >= 0);
+	if (!k.pid)
+		talks(&k.a);
+	run(_i, killed_main, &k);
+	expect_eq(waitpid(k.pid, &status, 0), k.pid);
+	expect(WIFSIGNALED(status));
+	close(k.listening);
 }
 END_TEST
 
@@ -743,6 +875,8 @@ int main(void)
 	LOOP(resets);
 	LOOP(contend);
 	LOOP(queue_full);
+	LOOP(backlog);
+	LOOP(killed);
 	LOOP(emfile);
 	LOOP(kinds);
 	LOOP(partial);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * cmd_echo.c - echo, connections, idle: a server with a fiber for each
- * connection, beside one that is an epoll loop.
+ * connection, beside one that is an epoll loop; sockets: that one, beside
+ * others that have a ring.
  *
- * Both are on one CPU, and their client on another. They serve by turns, each
+ * All are on one CPU, and their client on another. They serve by turns, each
  * turn connections of its own, so that a machine that changes its speed changes
- * it for both: the ratios are medians of those of turns that came one after the
+ * it for all: the ratios are medians of those of turns that came one after the
  * other.
  */
 #include <errno.h>
@@ -24,15 +25,34 @@
 #define TURNS_MAX	50u
 #define SETTLE_NS	BENCH_SEC
 
-enum { OURS, REFERENCE, NSIDES };
+enum { OURS, REFERENCE, RING_POLL, RING_RECV, RING_ZC, NSIDES };
+
+static const char *const side_names[NSIDES] = {
+	[REFERENCE] = "reference",
+	[RING_POLL] = "ring-poll",
+	[RING_RECV] = "ring-recv",
+	[RING_ZC] = "ring-zc",
+};
+
+static const enum uloop_how ring_how[NSIDES] = {
+	[RING_POLL] = ULOOP_POLL,
+	[RING_RECV] = ULOOP_RECV,
+	[RING_ZC] = ULOOP_ZC,
+};
+
+#define BESIDE	(1u << OURS | 1u << REFERENCE)
+#define LOOPS	(1u << REFERENCE | 1u << RING_POLL | 1u << RING_RECV | \
+		 1u << RING_ZC)
 
 /**
  * struct setting - what is particular to a case
+ * @sides:  who serves by turns
  * @kind:   what the client does
  * @conns:  connections at once
  * @fibers: that wait besides, for nothing
  */
 struct setting {
+	unsigned int sides;
 	enum load_kind kind;
 	unsigned int conns;
 	unsigned int fibers;
@@ -147,6 +167,12 @@ static int serve(struct serving *s, int side)
 			return 0;
 		return bench_fail(s->c, "epoll loop: %s", strerror(errno));
 	}
+	if (side != OURS) {
+		if (!uloop_serve(s->fd, s->total, ring_how[side]))
+			return 0;
+		return bench_fail(s->c, "%s: %s", side_names[side],
+				  strerror(errno));
+	}
 	if (bench_run(1, accept_fiber, s))
 		return -1;
 	if (s->error)
@@ -225,7 +251,8 @@ static void print_side(struct serving *s, int side)
 	bench_row_set(row, BENCH_CPU_NS, median(s, cpu_each, side));
 	if (s->set->kind == LOAD_ECHO)
 		bench_row_set(row, BENCH_FAIRNESS, median(s, fairness, side));
-	if (side == OURS) {
+	/* One heading for all, where the reference comes first */
+	if (side != REFERENCE || !(s->set->sides & 1u << OURS)) {
 		bench_row_set(row, BENCH_RATIO, median(s, ratio, side));
 		bench_row_set(row, BENCH_P99_RATIO, median(s, p99_ratio, side));
 	}
@@ -250,15 +277,22 @@ static void check_client(struct serving *s)
 
 static int all_turns(struct serving *s)
 {
+	unsigned int sides = s->set->sides;
+
 	for (unsigned int i = 0; i < s->turns; i++)
 		for (int side = 0; side < NSIDES; side++)
-			if (turn(s, side, &s->results[side][i]))
+			if (sides & 1u << side &&
+			    turn(s, side, &s->results[side][i]))
 				return -1;
-	s->row[REFERENCE] = s->row[OURS];
-	s->row[REFERENCE].tier = "reference";
-	print_side(s, OURS);
-	print_side(s, REFERENCE);
-	check_client(s);
+	for (int side = REFERENCE; side < NSIDES; side++) {
+		s->row[side] = s->row[OURS];
+		s->row[side].tier = side_names[side];
+	}
+	for (int side = 0; side < NSIDES; side++)
+		if (sides & 1u << side)
+			print_side(s, side);
+	if (sides & 1u << OURS)
+		check_client(s);
 	return 0;
 }
 
@@ -295,6 +329,11 @@ static int run(const struct bench_case *c)
 	unsigned int have;
 	int ret = -1;
 
+	if (!(set->sides & 1u << OURS) && uloop_probe()) {
+		bench_note(c, "left out: no ring, or an old one: %s",
+			   strerror(errno));
+		return 0;
+	}
 	if (!client_descriptors(set->conns, &have)) {
 		bench_note(c, "left out: %u connections are more than the %u that the limit on descriptors leaves (ulimit -Hn)",
 			   set->conns, have);
@@ -313,6 +352,11 @@ static int run(const struct bench_case *c)
 
 		if (!s->client.alone)
 			bench_note(c, "there is one CPU: the client is on it, too");
+		s->row[OURS] = (struct bench_row){
+			.scenario = c->scenario,
+			.name = c->name,
+			.nprocs = 1,
+		};
 		plan(s);
 		s->load.port = port;
 		ret = all_turns(s);
@@ -324,14 +368,24 @@ static int run(const struct bench_case *c)
 	return ret;
 }
 
-static const struct setting one = { .kind = LOAD_ECHO, .conns = 1 };
-static const struct setting some = { .kind = LOAD_ECHO, .conns = 64 };
-static const struct setting many = { .kind = LOAD_ECHO, .conns = 1000 };
-static const struct setting most = { .kind = LOAD_ECHO, .conns = 10000 };
-static const struct setting churn = { .kind = LOAD_CHURN, .conns = 64 };
-static const struct setting idle = { .kind = LOAD_IDLE, .conns = 10000 };
+#define ECHO(n, who)	{ .sides = (who), .kind = LOAD_ECHO, .conns = (n) }
+
+static const struct setting one = ECHO(1, BESIDE);
+static const struct setting some = ECHO(64, BESIDE);
+static const struct setting many = ECHO(1000, BESIDE);
+static const struct setting most = ECHO(10000, BESIDE);
+static const struct setting loops_one = ECHO(1, LOOPS);
+static const struct setting loops_some = ECHO(64, LOOPS);
+static const struct setting loops_many = ECHO(1000, LOOPS);
+static const struct setting loops_most = ECHO(10000, LOOPS);
+static const struct setting churn = {
+	.sides = BESIDE, .kind = LOAD_CHURN, .conns = 64,
+};
+static const struct setting idle = {
+	.sides = BESIDE, .kind = LOAD_IDLE, .conns = 10000,
+};
 static const struct setting parked = {
-	.kind = LOAD_IDLE, .conns = 1, .fibers = 10000,
+	.sides = BESIDE, .kind = LOAD_IDLE, .conns = 1, .fibers = 10000,
 };
 
 const struct bench_case bench_echo_cases[] = {
@@ -339,6 +393,10 @@ const struct bench_case bench_echo_cases[] = {
 	{ "echo", "64", run, &some },
 	{ "echo", "1000", run, &many },
 	{ "echo", "10000", run, &most },
+	{ "sockets", "1", run, &loops_one },
+	{ "sockets", "64", run, &loops_some },
+	{ "sockets", "1000", run, &loops_many },
+	{ "sockets", "10000", run, &loops_most },
 	{ "connections", "64", run, &churn },
 	{ "idle", "connections", run, &idle },
 	{ "idle", "fibers", run, &parked },

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * cmd_files.c - files: random reads of 4 KiB, so many at once; by fibers, by a
- * program that has nothing but its ring, and by threads, in turns.
+ * program that has nothing but its ring, by one that has told its ring of the
+ * file and the buffers before, and by threads, in turns.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -39,7 +40,7 @@ struct setting {
  * @until:  when a turn ends
  * @reads:  in this turn; atomic
  * @failed: a read was not what it should be
- * @ns:     of a read, in each turn of each of the three
+ * @ns:     of a read, in each turn of each of the four
  */
 struct files {
 	const struct bench_case *c;
@@ -49,10 +50,10 @@ struct files {
 	uint64_t until;
 	uint64_t reads;
 	bool failed;
-	double ns[3][TURNS];
+	double ns[4][TURNS];
 };
 
-enum { FIBERS, RING, THREADS };
+enum { FIBERS, RING, RING_FIXED, THREADS };
 
 struct reader {
 	struct files *files;
@@ -127,17 +128,32 @@ static void by_threads(struct files *f, struct reader *r)
 
 #ifdef HAVE_URING
 static void submit_read(struct io_uring *ring, struct files *f,
-			struct reader *r)
+			struct reader *r, bool fixed)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+	char *buf = f->bufs + (size_t)r->index * BLOCK;
+	uint64_t place = (uint64_t)next_place(&r->seed);
 
-	io_uring_prep_read(sqe, f->fd, f->bufs + (size_t)r->index * BLOCK,
-			   BLOCK, (uint64_t)next_place(&r->seed));
+	if (fixed) {
+		io_uring_prep_read_fixed(sqe, 0, buf, BLOCK, place, 0);
+		sqe->flags |= IOSQE_FIXED_FILE;
+	} else {
+		io_uring_prep_read(sqe, f->fd, buf, BLOCK, place);
+	}
 	io_uring_sqe_set_data(sqe, r);
 }
 
+/* Return: whether the kernel has taken them. */
+static bool register_both(struct io_uring *ring, struct files *f)
+{
+	struct iovec iov = { f->bufs, (size_t)DEPTH_MAX * BLOCK };
+
+	return !io_uring_register_files(ring, &f->fd, 1) &&
+	       !io_uring_register_buffers(ring, &iov, 1);
+}
+
 /* What has completed is submitted anew, before the next wait. */
-static void by_ring(struct files *f, struct reader *r)
+static void by_ring(struct files *f, struct reader *r, bool fixed)
 {
 	struct io_uring_params p = {
 		.flags = IORING_SETUP_SINGLE_ISSUER |
@@ -151,8 +167,10 @@ static void by_ring(struct files *f, struct reader *r)
 		f->failed = true;
 		return;
 	}
-	for (unsigned int i = 0; i < f->set->depth; i++)
-		submit_read(&ring, f, &r[i]);
+	if (fixed && !register_both(&ring, f))
+		flying = 0;
+	for (unsigned int i = 0; i < flying; i++)
+		submit_read(&ring, f, &r[i], fixed);
 	while (flying) {
 		struct io_uring_cqe *cqe;
 		unsigned int head, n = 0;
@@ -168,7 +186,7 @@ static void by_ring(struct files *f, struct reader *r)
 				flying--;
 			else
 				submit_read(&ring, f,
-					    io_uring_cqe_get_data(cqe));
+					    io_uring_cqe_get_data(cqe), fixed);
 		}
 		io_uring_cq_advance(&ring, n);
 		f->reads += n;
@@ -189,8 +207,8 @@ static void plain(void *arg)
 	struct plain *p = arg;
 
 #ifdef HAVE_URING
-	if (p->how == RING)
-		by_ring(p->files, p->readers);
+	if (p->how == RING || p->how == RING_FIXED)
+		by_ring(p->files, p->readers, p->how == RING_FIXED);
 #endif
 	if (p->how == THREADS)
 		by_threads(p->files, p->readers);
@@ -234,7 +252,7 @@ static void *first_fiber(void *arg)
 {
 	struct files *f = arg;
 	struct bench_row row;
-	double ns, ring;
+	double ns, ring, fixed;
 
 	for (int i = 0; i < TURNS && !f->failed; i++)
 		for (int how = FIBERS; how <= THREADS; how++)
@@ -243,6 +261,7 @@ static void *first_fiber(void *arg)
 		return NULL;
 	ns = median(f->ns[FIBERS]);
 	ring = median(f->ns[RING]);
+	fixed = median(f->ns[RING_FIXED]);
 	bench_row_init(&row, f->c, TURNS);
 	bench_row_set(&row, BENCH_NS_PER_OP, ns);
 	if (ring > 0)
@@ -250,6 +269,14 @@ static void *first_fiber(void *arg)
 	bench_row_set(&row, BENCH_RATIO_THREADS,
 		      median(f->ns[THREADS]) / ns);
 	bench_row_print(&row);
+	if (fixed > 0) {
+		row.tier = "ring-fixed";
+		bench_row_set(&row, BENCH_NS_PER_OP, fixed);
+		bench_row_set(&row, BENCH_RATIO, ring / fixed);
+		bench_row_set(&row, BENCH_RATIO_THREADS,
+			      median(f->ns[THREADS]) / fixed);
+		bench_row_print(&row);
+	}
 	return NULL;
 }
 

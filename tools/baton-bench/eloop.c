@@ -69,8 +69,8 @@ static int accept_all(int ep, int listening, uint64_t most)
 	return n;
 }
 
-/* Return: whether the connection goes on. */
-static bool echo(int fd)
+/* Send back what has come. Return: whether the connection goes on. */
+bool eloop_echo(int fd)
 {
 	char buf[4096];
 	ssize_t n, done = 0, ret;
@@ -118,7 +118,7 @@ int eloop_serve(int fd, uint64_t total)
 				if (more < 0)
 					goto out;
 				accepted += (uint64_t)more;
-			} else if (!echo(got)) {
+			} else if (!eloop_echo(got)) {
 				close(got);
 				ended++;
 			}

@@ -76,5 +76,16 @@ void load_run(const struct load *l, struct load_result *r);
 /* eloop.c - the reference */
 int eloop_listen(uint16_t *port);
 int eloop_serve(int fd, uint64_t total);
+bool eloop_echo(int fd);
+
+/* uloop.c - others, by a ring */
+enum uloop_how {
+	ULOOP_POLL,	/* polls that stay, and system calls */
+	ULOOP_RECV,	/* receives that stay, and sends */
+	ULOOP_ZC,	/* the same, sent without a copy */
+};
+
+int uloop_probe(void);
+int uloop_serve(int fd, uint64_t total, enum uloop_how how);
 
 #endif /* BATON_BENCH_NET_H */
