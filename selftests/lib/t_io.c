@@ -264,7 +264,7 @@ static void *queue_full_main(void *arg)
 		c[n] = socket(AF_UNIX, SOCK_STREAM, 0);
 		err = baton_connect_until(c[n], (struct sockaddr *)&a,
 					  sizeof(a),
-					  baton_now() + 30 * BATON_MSEC);
+					  baton_now() + 300 * BATON_MSEC);
 	} while (!err && ++n < 8);
 	expect_eq(err, -ETIMEDOUT);
 	expect(n > 0);
@@ -288,7 +288,7 @@ static void *backlog_main(void *arg)
 		c[n] = socket(AF_INET, SOCK_STREAM, 0);
 		err = baton_connect_until(c[n], (struct sockaddr *)&a,
 					  sizeof(a),
-					  baton_now() + 30 * BATON_MSEC);
+					  baton_now() + 300 * BATON_MSEC);
 		if (err)
 			break;
 	}
