@@ -295,6 +295,15 @@ CURSES := $(shell t=$$(mktemp) && echo 'int main(void) { return !initscr(); }' |
 	2>/dev/null && echo yes; rm -f "$$t")
 endif
 $(O)/tools/baton-top/screen.o: BASE += $(if $(CURSES),-DHAVE_CURSES)
+
+# The names of system calls are those of the machine that it is built for.
+$(O)/tools/baton-top/sites.o: $(O)/tools/baton-top/syscalls.h
+$(O)/tools/baton-top/syscalls.h: Makefile
+	$(call say,GEN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '#include <sys/syscall.h>' | $(CC) $(BASE) -E -dM -x c - | LC_ALL=C sort | \
+		sed -n 's/^#define SYS_\([a-z0-9_]*\) .*/{ SYS_\1, "\1" },/p' >$@.tmp && mv $@.tmp $@
+
 $(O)/baton-top: $(call tool_obj,baton-top) $(call tool_obj,usage) $(call tool_obj,door) $(O)/libbaton.a
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ $(if $(CURSES),-lncurses) -pthread

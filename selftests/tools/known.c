@@ -4,8 +4,12 @@
  *
  * usage: known states	ten fibers in ten states, until standard input ends
  *	  known spawns N	N fibers are spawned, and joined
- *	  known blocks N	N foreign calls of 3 ms each, and two fibers that wake
- *			each other as often, from standard input's end on
+ *	  known blocks N	N foreign calls of 3 ms each, and two
+ *			fibers that wake each other as often, from standard
+ *			input's end on
+ *	  known sites N	N foreign calls of 3 ms each; then it is ready, and
+ *			says what baton_profile() has of them: count, total
+ *			and longest
  *	  known storm	fibers that yield, until standard input ends
  */
 #include <baton/baton.h>
@@ -236,6 +240,50 @@ static void *site(void *arg)
 	return arg;
 }
 
+/* --- sites ------------------------------------------------------------------ */
+
+#define PLACES	64
+
+/* All zero: it has not been seen to block. */
+static struct baton_profile find_site(void (*fn)(void *arg))
+{
+	struct baton_profile places[PLACES];
+	int n = baton_profile(places, PLACES, sizeof(*places));
+
+	check(n < 0 ? n : 0, "profile");
+	for (int i = 0; i < n && i < PLACES; i++)
+		if (places[i].fn == (uintptr_t)fn)
+			return places[i];
+	return (struct baton_profile){ 0 };
+}
+
+/* As many as there are to be; and more, until one of them was seen. */
+static void *blocks_then_over(void *arg)
+{
+	blocks(arg);
+	while (!find_site(block_3ms).count)
+		check(baton_call(block_3ms, NULL), "call");
+	store(&over, 1);
+	return arg;
+}
+
+static void *sites(void *arg)
+{
+	struct baton_fiber *blocker = spawn("blocker", blocks_then_over);
+	struct baton_profile p;
+
+	/* For whom processors are taken. */
+	while (!load(&over))
+		baton_yield();
+	check(baton_join(blocker, NULL), "join");
+	p = find_site(block_3ms);
+	printf("ready %llu %llu %llu\n", (unsigned long long)p.count,
+	       (unsigned long long)p.total, (unsigned long long)p.longest);
+	fflush(stdout);
+	baton_call(wait_input, NULL);
+	return arg;
+}
+
 /* --- storm ------------------------------------------------------------------- */
 
 static void *yields(void *arg)
@@ -264,11 +312,12 @@ int main(int argc, char **argv)
 	baton_fn fn = !strcmp(what, "states") ? states :
 		      !strcmp(what, "spawns") ? spawns :
 		      !strcmp(what, "blocks") ? site :
+		      !strcmp(what, "sites")  ? sites :
 		      !strcmp(what, "storm")  ? storm : NULL;
 
 	count = argc > 2 ? strtoul(argv[2], NULL, 0) : 100;
 	if (!fn) {
-		fputs("usage: known states|spawns|blocks|storm [N]\n", stderr);
+		fputs("usage: known states|spawns|blocks|sites|storm [N]\n", stderr);
 		return 2;
 	}
 	check(baton_config_create(&cfg), "options");
