@@ -295,6 +295,15 @@ CURSES := $(shell t=$$(mktemp) && echo 'int main(void) { return !initscr(); }' |
 	2>/dev/null && echo yes; rm -f "$$t")
 endif
 $(O)/tools/baton-top/screen.o: BASE += $(if $(CURSES),-DHAVE_CURSES)
+
+# The names of system calls are those of the machine that it is built for.
+$(O)/tools/baton-top/sites.o: $(O)/tools/baton-top/syscalls.h
+$(O)/tools/baton-top/syscalls.h: Makefile
+	$(call say,GEN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '#include <sys/syscall.h>' | $(CC) $(BASE) -E -dM -x c - | LC_ALL=C sort | \
+		sed -n 's/^#define SYS_\([a-z0-9_]*\) .*/{ SYS_\1, "\1" },/p' >$@.tmp && mv $@.tmp $@
+
 $(O)/baton-top: $(call tool_obj,baton-top) $(call tool_obj,usage) $(call tool_obj,door) $(O)/libbaton.a
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ $(if $(CURSES),-lncurses) -pthread
@@ -580,6 +589,18 @@ dist:
 		gzip -n9 >"$(O)/$(DIST).tar.gz"
 	$(call say,DIST,"$(O)/$(DIST).tar.gz")
 
+# Those of README, from the data beside them; tools/pictures/measure has made these.
+PICTURES := tools/pictures/handoff.svg tools/pictures/timeline.svg
+pictures: $(PICTURES)
+
+$(O)/draw: $(O)/tools/pictures/draw.o $(O)/tools/baton-bench/chart.o
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $^ -lm
+
+tools/pictures/%.svg: tools/pictures/%.tsv $(O)/draw
+	$(call say,DRAW,$@)
+	$(Q)$(O)/draw $* <$< >$@.tmp && mv $@.tmp $@
+
 # For a browser, in build/docs/.
 docs:
 	@tools/docs/build $(O)/docs
@@ -616,6 +637,7 @@ help:
 	@echo 'make uninstall   with the same ones: remove what was installed'
 	@echo '                 (CRYPTO=: without baton-sum, as where there is no OpenSSL;'
 	@echo '                 URING=: files by foreign calls, as where there is no liburing)'
+	@echo 'make pictures    draw the pictures of README anew, from measured data'
 	@echo 'make docs        the manual pages and the like, for a browser'
 	@echo 'make modules_install  the module, its rule for udev: for this kernel'
 	@echo 'make deb, rpm    packages, in build/package/'
@@ -631,7 +653,7 @@ help:
 clean:
 	rm -rf $(O)
 
-.PHONY: all bench bench-peers check check-arch check-delays check-kernels check-package check-shadow check-trace clean deb demo deps dist docs examples help install kmod model modules_install release-check rpm selftests style uninstall
+.PHONY: all bench bench-peers check check-arch check-delays check-kernels check-package check-shadow check-trace clean deb demo deps dist docs examples help install kmod model modules_install pictures release-check rpm selftests style uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 

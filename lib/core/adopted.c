@@ -219,6 +219,7 @@ void baton_adopted_drain(struct baton_rt *rt)
 	for (unsigned int i = 0; i < rt->max_workers; i++)
 		while (visits_locked(rt->workers[i]))
 			baton_rt_wait(&left);
+	baton_rt_await_lookers_locked(rt);
 	rt->drained = true;
 	baton_rt_unlock();
 }

@@ -50,6 +50,7 @@ fences_on(struct baton_rt *rt)
 void baton_cancel_held(struct baton_rt *rt, struct baton_worker *w,
 		       struct baton_fiber *f)
 {
+	probe1(cancel, f);
 	smp_store_mb(f->canceled, CANCEL_DUE);
 	if (!READ_ONCE(rt->fence) && unlikely(!membarrier_all()))
 		fences_on(rt);

@@ -4,6 +4,7 @@
 
 #include <baton/runtime.h>
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <unistd.h>
@@ -15,18 +16,18 @@
 
 int baton_dump(int fd)
 {
-	struct baton_rt *rt = baton_rt_hold();
-	int err;
+	struct baton_rt *rt = baton_rt_look();
+	int err, cancels;
 
 	if (!rt)
 		return baton_error(-ESRCH, "no scheduler runs");
+	/* The scheduler's end waits for us, and write() may be our own. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancels);
 	err = baton_list_all(rt, fd);
-	if (!err) {
-		baton_rt_hold_lock();
-		err = baton_list_adopted_locked(rt, fd);
-		baton_rt_hold_unlock();
-	}
-	baton_rt_release();
+	if (!err)
+		err = baton_list_adopted(rt, fd);
+	pthread_setcancelstate(cancels, NULL);
+	baton_rt_look_over(rt);
 	return err ? baton_error(err, "the dump could not be written: error %d",
 				 -err) :
 		     0;
@@ -104,9 +105,6 @@ void baton_dump_look(struct baton_rt *rt)
 	if (likely(!READ_ONCE(wanted)))
 		return;
 	WRITE_ONCE(wanted, 0);
-	if (baton_list_all(rt, STDERR_FILENO))
-		return;
-	baton_rt_lock();
-	baton_list_adopted_locked(rt, STDERR_FILENO);
-	baton_rt_unlock();
+	if (!baton_list_all(rt, STDERR_FILENO))
+		baton_list_adopted(rt, STDERR_FILENO);
 }

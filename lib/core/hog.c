@@ -9,6 +9,7 @@
 #include "../tier/tier.h"
 #include "clock.h"
 #include "interrupt.h"
+#include "probe.h"
 #include "lock.h"
 #include "reason.h"
 #include "sched.h"
@@ -132,6 +133,7 @@ static bool take_locked(struct baton_rt *rt, unsigned int p,
 	if (!claim_take_running(w->slot, p, READ_ONCE(rt->fence)))
 		return false;
 	count(&rt->sliced);
+	probe2(slice, w->tid, p);
 	/* Foreign code goes on, and finds out when it is over. */
 	if (READ_ONCE(w->slot->state) == BATON_FIBER)
 		stop_locked(w);

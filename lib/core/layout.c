@@ -29,7 +29,7 @@ const struct layout baton_layout
 	.entries = {
 		RT(stacks.slabs), RT(workers), RT(max_workers), RT(main),
 		RT(service), RT(procs), RT(nprocs), RT(hdr), RT(recs),
-		RT(slots), RT(tier), RT(spawns),
+		RT(slots), RT(tier), RT(spawns), RT(sites), RT(nsites),
 
 		AT("tier", tier_ops, id),
 

@@ -68,6 +68,10 @@ enum which {
  * @fd:     where to
  * @err:    what has failed there: 0, -errno
  * @len:    bytes of @text that were not written yet
+ * @kept:   what is to be written once a lock is dropped: who reads it may be
+ *          slow, or not read at all
+ * @nkept:  bytes of it
+ * @keeps:  is such a lock held?
  */
 struct list {
 	struct baton_rt *rt;
@@ -82,14 +86,15 @@ struct list {
 	int err;
 	size_t len;
 	char text[1024];
+	char *kept;
+	size_t nkept;
+	bool keeps;
 };
 
-static void flush(struct list *l)
+static void put(struct list *l, const char *text, size_t len)
 {
-	const char *text = l->text;
-
-	while (l->len && !l->err) {
-		ssize_t n = write(l->fd, text, l->len);
+	while (len && !l->err) {
+		ssize_t n = write(l->fd, text, len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -98,9 +103,47 @@ static void flush(struct list *l)
 			break;
 		}
 		text += n;
-		l->len -= (size_t)n;
+		len -= (size_t)n;
 	}
+}
+
+static void keep(struct list *l)
+{
+	char *more = realloc(l->kept, l->nkept + l->len);
+
+	if (!more) {
+		l->err = -ENOMEM;
+		return;
+	}
+	memcpy(more + l->nkept, l->text, l->len);
+	l->kept = more;
+	l->nkept += l->len;
+}
+
+static void flush(struct list *l)
+{
+	if (l->len && !l->keeps)
+		put(l, l->text, l->len);
+	else if (l->len)
+		keep(l);
 	l->len = 0;
+}
+
+/* From here on what is said is kept, as a lock was taken; and that is over. */
+static void keep_begin(struct list *l)
+{
+	flush(l);
+	l->keeps = true;
+}
+
+static void keep_end(struct list *l)
+{
+	flush(l);
+	l->keeps = false;
+	put(l, l->kept, l->nkept);
+	free(l->kept);
+	l->kept = NULL;
+	l->nkept = 0;
 }
 
 /* Less than half of the text at once. */
@@ -515,27 +558,33 @@ void baton_list_workers(struct baton_rt *rt)
 	struct list l = { .rt = rt, .fd = STDERR_FILENO };
 	unsigned int n = 0;
 
+	keep_begin(&l);
 	baton_rt_lock();
 	for (unsigned int i = 0; i < rt->max_workers; i++)
 		if (rt->workers[i] && n++ < WORKERS_MAX)
 			say_worker_locked(&l, rt->workers[i]);
 	baton_rt_unlock();
+	keep_end(&l);
 	if (n > WORKERS_MAX)
 		say(&l, "  and %u more\n", n - WORKERS_MAX);
 	flush(&l);
 }
 
-int baton_list_adopted_locked(struct baton_rt *rt, int fd)
+int baton_list_adopted(struct baton_rt *rt, int fd)
 {
 	struct list l = { .rt = rt, .fd = fd, .frames = FRAMES_ALL };
+	int saved = errno;
 
-	baton_rt_assert_locked();
+	keep_begin(&l);
+	baton_rt_lock();
 	for (unsigned int i = 0; i < rt->max_workers; i++) {
 		const struct baton_worker *w = rt->workers[i];
 
 		if (w && w->adopted && READ_ONCE(w->depth))
 			say_fiber(&l, w->fiber);
 	}
-	flush(&l);
+	baton_rt_unlock();
+	keep_end(&l);
+	errno = saved;
 	return l.err;
 }

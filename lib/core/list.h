@@ -20,11 +20,11 @@ void baton_list_workers(struct baton_rt *rt);
 
 /*
  * All fibers of stacks that @rt has, to @fd. By a worker, the watcher, or with
- * baton_rt_lock(). 0; -ENOMEM; what write() has failed by.
+ * baton_rt_look(). 0; -ENOMEM; what write() has failed by.
  */
 int baton_list_all(struct baton_rt *rt, int fd);
 
-/* And those of adopted threads that are in a callback; with the lock. */
-int baton_list_adopted_locked(struct baton_rt *rt, int fd);
+/* And those of adopted threads that are in a callback. */
+int baton_list_adopted(struct baton_rt *rt, int fd);
 
 #endif /* BATON_CORE_LIST_H */

@@ -79,15 +79,16 @@ static int longer_first(const void *a, const void *b)
 	return (x < y) - (x > y);
 }
 
-int baton_profile_read(const struct baton_rt *rt, struct baton_profile **sites)
+int baton_profile_merge(const struct baton_site *from, unsigned int nfrom,
+			struct baton_profile **sites)
 {
 	int n = 0;
 
-	*sites = malloc((rt->nsites + 1) * sizeof(**sites));
+	*sites = malloc((nfrom + 1) * sizeof(**sites));
 	if (!*sites)
 		return -ENOMEM;
-	for (unsigned int i = 0; i < rt->nsites; i++) {
-		const struct baton_site *s = &rt->sites[i];
+	for (unsigned int i = 0; i < nfrom; i++) {
+		const struct baton_site *s = &from[i];
 		struct baton_profile *p;
 
 		/* Acquire: where it is; pairs with the module's fill(), and
@@ -100,6 +101,12 @@ int baton_profile_read(const struct baton_rt *rt, struct baton_profile **sites)
 	}
 	qsort(*sites, (size_t)n, sizeof(**sites), longer_first);
 	return n;
+}
+
+int baton_profile_read(const struct baton_rt *rt,
+		       struct baton_profile **sites)
+{
+	return baton_profile_merge(rt->sites, rt->nsites, sites);
 }
 
 /* Never inline: malloc() uses errno, which is the thread's. */

@@ -12,6 +12,7 @@
 struct baton_rt *baton_rt_running;
 
 static pthread_mutex_t lock = BATON_LOCK_INITIALIZER;
+static pthread_cond_t looked = PTHREAD_COND_INITIALIZER;
 
 void baton_rt_lock(void)
 {
@@ -67,6 +68,34 @@ void baton_rt_release(void)
 		baton_rt_unlock();
 }
 
+struct baton_rt *baton_rt_look(void)
+{
+	struct baton_rt *rt = baton_rt_hold();
+
+	if (rt && !own_rt()) {
+		rt->lookers++;
+		baton_rt_unlock();
+	}
+	return rt;
+}
+
+void baton_rt_look_over(struct baton_rt *rt)
+{
+	if (own_rt())
+		return;
+	baton_rt_lock();
+	if (!--rt->lookers)
+		pthread_cond_broadcast(&looked);
+	baton_rt_unlock();
+}
+
+void baton_rt_await_lookers_locked(struct baton_rt *rt)
+{
+	baton_rt_assert_locked();
+	while (rt->lookers)
+		baton_rt_wait(&looked);
+}
+
 void baton_rt_hold_lock(void)
 {
 	if (own_rt())
@@ -82,6 +111,7 @@ void baton_rt_hold_unlock(void)
 void baton_rt_forked(void)
 {
 	baton_lock_init(&lock);
+	looked = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
 	baton_unstoppable_forked();
 	WRITE_ONCE(baton_rt_running, NULL);
 }

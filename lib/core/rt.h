@@ -91,6 +91,7 @@ struct baton_rt {
 	uint64_t spawns;		/* A: by threads without a processor */
 	uint64_t adopted;		/* A: threads, ever */
 	unsigned int users;		/* L: baton_run(), adopted threads */
+	unsigned int lookers;		/* L: threads in baton_rt_look() */
 	struct baton_worker *forgotten;	/* L: list, freed once drained */
 	struct baton_worker *adoptable;	/* L: list, for the next thread */
 	unsigned int nadoptable;	/* L: how many */
@@ -177,6 +178,15 @@ void baton_rt_assert_locked(void);
  */
 struct baton_rt *baton_rt_hold(void);
 void baton_rt_release(void);
+
+/*
+ * The same for who takes long: no lock is held meanwhile, but the end of the
+ * scheduler waits for baton_rt_look_over(), before it frees anything. The
+ * last one is that wait, with the lock, which is dropped meanwhile.
+ */
+struct baton_rt *baton_rt_look(void);
+void baton_rt_look_over(struct baton_rt *rt);
+void baton_rt_await_lookers_locked(struct baton_rt *rt);
 
 /* The lock for a caller that has baton_rt_hold(), which may have it already. */
 void baton_rt_hold_lock(void);

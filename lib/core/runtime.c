@@ -18,7 +18,8 @@
  *  5. they are joined: only adopted threads may be left
  *						baton_threads_run()
  *  6. adopted threads leave their callbacks, or are cut off at their next
- *     scheduling point, and no scheduler runs any more
+ *     scheduling point, and no scheduler runs any more; threads that still
+ *     look on have looked
  *						baton_adopted_drain()
  *  7. the poller is closed; workers, processors, fibers and stacks are freed
  *						end() below

@@ -8,7 +8,11 @@
  * may hold, nor does the program have to be linked with -rdynamic.
  *
  * Every offset that the file gives is checked against its size: it may be
- * another one by now.
+ * another one by now. Nothing else is read, not even where a function's symbol
+ * is that of a descriptor in memory: so all of it holds for another process,
+ * too. That one's files are found as it sees them, in its own file system: by
+ * what the kernel has of each mapping, /proc/PID/map_files, which is open to
+ * root alone; otherwise by their names below /proc/PID/root.
  */
 #include "symbols.h"
 
@@ -16,6 +20,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -26,6 +31,18 @@ struct maps {
 	int fd;
 	size_t pos, len;
 	char buf[1024];
+};
+
+/**
+ * struct mapping - which file is mapped at an address
+ * @start, @end: there
+ * @offset: where in the file that address is
+ * @path:   the file's name
+ */
+struct mapping {
+	uintptr_t start, end;
+	uintptr_t offset;
+	char path[512];
 };
 
 /* A file, as a whole. */
@@ -80,30 +97,25 @@ static void next_path(struct maps *m, char *path, size_t size)
 	path[n] = 0;
 }
 
-/*
- * Which file is mapped at @addr, and where in the file is that? @maps is the
- * name of what the kernel tells of the process.
- */
-static bool find_file(const char *maps, uintptr_t addr, char *path, size_t size,
-		      uintptr_t *offset)
+/* @maps is the name of what the kernel tells of the process. */
+static bool find_file(const char *maps, uintptr_t addr, struct mapping *found)
 {
 	struct maps m = { .fd = open(maps, O_RDONLY | O_CLOEXEC) };
-	uintptr_t start, end = 0;
 
 	if (m.fd < 0)
 		return false;
 	do {
-		start = next_number(&m);
-		end = next_number(&m);
+		found->start = next_number(&m);
+		found->end = next_number(&m);
 		skip_word(&m);			/* permissions */
-		*offset = next_number(&m);
+		found->offset = next_number(&m);
 		skip_word(&m);			/* device */
 		skip_word(&m);			/* inode */
-		next_path(&m, path, size);
-	} while (end && !(addr >= start && addr < end));
+		next_path(&m, found->path, sizeof(found->path));
+	} while (found->end && !(addr >= found->start && addr < found->end));
 	close(m.fd);
-	*offset += addr - start;
-	return end && *path;
+	found->offset += addr - found->start;
+	return found->end && *found->path;
 }
 
 static bool map_file(struct image *f, const char *path)
@@ -120,8 +132,10 @@ static bool map_file(struct image *f, const char *path)
 		at = mmap(NULL, f->size, PROT_READ, MAP_PRIVATE, fd, 0);
 	}
 	close(fd);
+	if (at == MAP_FAILED)
+		return false;
 	f->at = at;
-	return at != MAP_FAILED;
+	return true;
 }
 
 /* @n entries of @size bytes at @offset, or NULL. */
@@ -134,15 +148,26 @@ static const void *table(const struct image *f, uint64_t offset, uint64_t n,
 	return f->at + offset;
 }
 
+/* The entries of @f that say what of it is mapped; NULL: it is no such file. */
+static const ElfW(Phdr) *segments(const struct image *f, unsigned int *n)
+{
+	const ElfW(Ehdr) *e = (const void *)f->at;
+
+	if (memcmp(e->e_ident, ELFMAG, SELFMAG) ||
+	    e->e_ident[EI_CLASS] != (sizeof(uintptr_t) > 4 ? ELFCLASS64 :
+							     ELFCLASS32))
+		return NULL;
+	*n = e->e_phnum;
+	return table(f, e->e_phoff, e->e_phnum, sizeof(ElfW(Phdr)));
+}
+
 /* Where a byte of the file lies in the file's own addresses. */
 static bool file_address(const struct image *f, uintptr_t *offset)
 {
-	const ElfW(Ehdr) *e = (const void *)f->at;
-	const ElfW(Phdr) *p = table(f, e->e_phoff, e->e_phnum, sizeof(*p));
+	unsigned int n;
+	const ElfW(Phdr) *p = segments(f, &n);
 
-	if (memcmp(e->e_ident, ELFMAG, SELFMAG) || !p)
-		return false;
-	for (unsigned int i = 0; i < e->e_phnum; i++, p++)
+	for (; p && n--; p++)
 		if (p->p_type == PT_LOAD && *offset >= p->p_offset &&
 		    *offset - p->p_offset < p->p_filesz) {
 			*offset += p->p_vaddr - p->p_offset;
@@ -151,28 +176,45 @@ static bool file_address(const struct image *f, uintptr_t *offset)
 	return false;
 }
 
-/*
- * Where the function @sym begins. @bias is what the loader has added to the
- * file's addresses. Thumb's mark is none of the address; and where a function's
- * symbol is that of a descriptor, in memory, the first word of this tells.
- */
-static uintptr_t begin_of(const ElfW(Sym) *sym, uintptr_t bias)
-{
 #if defined(__powerpc64__) && (!defined(_CALL_ELF) || _CALL_ELF < 2)
-	return *(const uintptr_t *)(sym->st_value + bias) - bias;
-#elif defined(__arm__)
-	(void)bias;
+/*
+ * A function's symbol is that of its descriptor, the first word of which is
+ * where its code is: in the file's addresses, as the file has it. 0: there is
+ * none.
+ */
+static uintptr_t begin_of(const struct image *f, const ElfW(Sym) *sym)
+{
+	unsigned int n;
+	const ElfW(Phdr) *p = segments(f, &n);
+	uintptr_t at = sym->st_value;
+	const void *word;
+
+	for (; p && n--; p++) {
+		if (p->p_type != PT_LOAD || at < p->p_vaddr ||
+		    at - p->p_vaddr >= p->p_filesz)
+			continue;
+		word = table(f, p->p_offset + (at - p->p_vaddr), 1,
+			     sizeof(uintptr_t));
+		return word ? *(const uintptr_t *)word : 0;
+	}
+	return 0;
+}
+#else
+/* Where the function @sym begins; Thumb's mark is none of the address. */
+static uintptr_t begin_of(const struct image *f, const ElfW(Sym) *sym)
+{
+	(void)f;
+#ifdef __arm__
 	return sym->st_value & ~(uintptr_t)1;
 #else
-	(void)bias;
 	return sym->st_value;
 #endif
 }
+#endif
 
 /* In one section: the function, and if there are several the longest. */
 static bool find_in(const struct image *f, const ElfW(Shdr) *sh,
-		    const ElfW(Shdr) *strings, uintptr_t at, uintptr_t bias,
-		    struct symbol *s)
+		    const ElfW(Shdr) *strings, uintptr_t at, struct symbol *s)
 {
 	size_t n = sh->sh_size / sizeof(ElfW(Sym)), len, longest = 0;
 	const ElfW(Sym) *sym = table(f, sh->sh_offset, n, sizeof(*sym));
@@ -184,7 +226,7 @@ static bool find_in(const struct image *f, const ElfW(Shdr) *sh,
 		    !sym->st_shndx || sym->st_size <= longest ||
 		    sym->st_name >= strings->sh_size)
 			continue;
-		begin = begin_of(sym, bias);
+		begin = begin_of(f, sym);
 		if (at < begin || at - begin >= sym->st_size)
 			continue;
 		longest = sym->st_size;
@@ -199,7 +241,7 @@ static bool find_in(const struct image *f, const ElfW(Shdr) *sh,
 	return longest;
 }
 
-static void find_function(const struct image *f, uintptr_t at, uintptr_t bias,
+static void find_function(const struct image *f, uintptr_t at,
 			  struct symbol *s)
 {
 	const ElfW(Ehdr) *e = (const void *)f->at;
@@ -209,28 +251,51 @@ static void find_function(const struct image *f, uintptr_t at, uintptr_t bias,
 		if ((sh[i].sh_type == SHT_SYMTAB ||
 		     sh[i].sh_type == SHT_DYNSYM) &&
 		    sh[i].sh_link < e->e_shnum &&
-		    find_in(f, &sh[i], &sh[sh[i].sh_link], at, bias, s))
+		    find_in(f, &sh[i], &sh[sh[i].sh_link], at, s))
 			return;
+}
+
+/* @f was opened for @m, or not: then the file's name is what is known. */
+static void name(struct symbol *s, struct image *f, const struct mapping *m)
+{
+	s->offset = m->offset;
+	memcpy(s->name, m->path, sizeof(s->name) - 1);
+	s->name[sizeof(s->name) - 1] = 0;
+	if (!f->at)
+		return;
+	if (file_address(f, &s->offset))
+		find_function(f, s->offset, s);
+	munmap((void *)f->at, f->size);
 }
 
 bool baton_symbol_find(struct symbol *s, uintptr_t addr)
 {
-	return baton_symbol_find_in(s, "/proc/self/maps", addr);
+	struct image f = { 0 };
+	struct mapping m;
+
+	if (!find_file("/proc/self/maps", addr, &m))
+		return false;
+	map_file(&f, m.path);
+	name(s, &f, &m);
+	return true;
 }
 
-bool baton_symbol_find_in(struct symbol *s, const char *maps, uintptr_t addr)
+bool baton_symbol_find_of(struct symbol *s, pid_t pid, uintptr_t addr)
 {
-	char path[512];
-	struct image f;
+	char path[sizeof(((struct mapping *)0)->path) + 64];
+	struct image f = { 0 };
+	struct mapping m;
 
-	if (!find_file(maps, addr, path, sizeof(path), &s->offset))
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	if (!find_file(path, addr, &m))
 		return false;
-	memcpy(s->name, path, sizeof(s->name) - 1);
-	s->name[sizeof(s->name) - 1] = 0;
-	if (!map_file(&f, path))
-		return true;
-	if (file_address(&f, &s->offset))
-		find_function(&f, s->offset, addr - s->offset, s);
-	munmap((void *)f.at, f.size);
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%lx-%lx", (int)pid,
+		 (unsigned long)m.start, (unsigned long)m.end);
+	if (!map_file(&f, path) && m.path[0] == '/') {
+		snprintf(path, sizeof(path), "/proc/%d/root%s", (int)pid,
+			 m.path);
+		map_file(&f, path);
+	}
+	name(s, &f, &m);
 	return true;
 }

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /**
  * struct symbol - what is known of an address in code
@@ -35,8 +36,8 @@ static inline uintptr_t symbol_code(uintptr_t fn)
  */
 bool baton_symbol_find(struct symbol *s, uintptr_t addr);
 
-/* The same in the process whose /proc/PID/maps is @maps, as far as its files
- * are found by the names that they have there. */
-bool baton_symbol_find_in(struct symbol *s, const char *maps, uintptr_t addr);
+/* The same in process @pid, whose files are those that it sees; not
+ * async-signal-safe. */
+bool baton_symbol_find_of(struct symbol *s, pid_t pid, uintptr_t addr);
 
 #endif /* BATON_CORE_SYMBOLS_H */

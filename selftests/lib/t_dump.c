@@ -3,8 +3,12 @@
  * t_dump.c - baton_dump() tells of each fiber what it does: on whichever thread
  * it is called, and on a signal.
  */
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "common.h"
@@ -293,6 +297,128 @@ START_TEST(kept)
 }
 END_TEST
 
+/* --- a reader that does not read ---------------------------------------------- */
+
+static int pipe_fds[2], dumped;
+
+static int in_pipe(void)
+{
+	int n = 0;
+
+	expect_eq(ioctl(pipe_fds[0], FIONREAD, &n), 0);
+	return n;
+}
+
+/* Has somebody begun to write to the last page of it? */
+static bool pipe_full(void)
+{
+	struct pollfd p = { .fd = pipe_fds[1], .events = POLLOUT };
+
+	return !poll(&p, 1, 0);
+}
+
+/* All but a page of it is in use; the dump has more to say than that. */
+static void fill_pipe(void)
+{
+	static char page[1 << 16];
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+
+	expect(size <= sizeof(page));
+	expect_eq(pipe(pipe_fds), 0);
+	expect(fcntl(pipe_fds[1], F_SETPIPE_SZ, 2 * size) == (int)(2 * size));
+	expect_eq(write(pipe_fds[1], page, size), size);
+}
+
+static void drain_pipe(void)
+{
+	char text[4096];
+
+	while (!load(&dumped) || in_pipe())
+		if (in_pipe())
+			expect(read(pipe_fds[0], text, sizeof(text)) > 0);
+		else
+			sched_yield();
+}
+
+static void *dumps(void *arg)
+{
+	expect_eq(baton_dump(pipe_fds[1]), 0);
+	store(&dumped, 1);
+	return arg;
+}
+
+static void *readies(void *arg)
+{
+	expect_eq(baton_spawn(NULL, NULL, ends, NULL), 0);
+	expect_eq(baton_ready(arg), 0);
+	return arg;
+}
+
+static void *drains_at_end(void *arg)
+{
+	struct baton_stats st;
+
+	while (baton_stats(&st, sizeof(st)) != -ESRCH)
+		sched_yield();
+	drain_pipe();
+	return arg;
+}
+
+static pthread_t dumper, drainer;
+
+/* Each fiber has a line or more, and the pipe is full. */
+static void begin_dump(void)
+{
+	store(&dumped, 0);
+	for (long i = 0; i < sysconf(_SC_PAGESIZE) / 32; i++)
+		expect_eq(baton_spawn(NULL, NULL, parks, NULL), 0);
+	baton_yield();
+	fill_pipe();
+	expect_eq(pthread_create(&dumper, NULL, dumps, NULL), 0);
+	while (!pipe_full())
+		baton_yield();
+}
+
+static void end_dump(void)
+{
+	expect_eq(pthread_join(dumper, NULL), 0);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+}
+
+/* Other threads spawn and ready fibers meanwhile. */
+static void *spawns_amid(void *arg)
+{
+	pthread_t thread;
+
+	begin_dump();
+	expect_eq(pthread_create(&thread, NULL, readies, baton_self()), 0);
+	baton_park();
+	expect_eq(pthread_join(thread, NULL), 0);
+	expect(!load(&dumped));
+	drain_pipe();
+	end_dump();
+	return arg;
+}
+
+/* The scheduler ends meanwhile: not before the dump. */
+static void *ends_amid(void *arg)
+{
+	begin_dump();
+	expect_eq(pthread_create(&drainer, NULL, drains_at_end, NULL), 0);
+	return arg;
+}
+
+START_TEST(unread)
+{
+	run_on(1, spawns_amid, NULL);
+	run_on(1, ends_amid, NULL);
+	expect(load(&dumped));
+	expect_eq(pthread_join(drainer, NULL), 0);
+	end_dump();
+}
+END_TEST
+
 static void *wrong_fd(void *arg)
 {
 	expect_eq(baton_dump(-1), -EBADF);
@@ -354,6 +480,7 @@ int main(void)
 	tcase_add_loop_test(tc, states, 0,
 			    ARRAY_SIZE(ways) * ARRAY_SIZE(nprocs_list));
 	tcase_add_test(tc, kept);
+	tcase_add_test(tc, unread);
 	tcase_add_test(tc, errors);
 	tcase_add_test(tc, meanwhile);
 	return suite_main(s);

@@ -4,8 +4,15 @@
  *
  * usage: known states	ten fibers in ten states, until standard input ends
  *	  known spawns N	N fibers are spawned, and joined
- *	  known blocks N	N foreign calls of 3 ms each, and two fibers that wake
- *			each other as often, from standard input's end on
+ *	  known cancels N	N fibers that park are canceled, and joined
+ *	  known slices N	one computes until N slices were over at
+ *			least, and another one wants to run; says how many
+ *	  known blocks N	N foreign calls of 3 ms each, and two
+ *			fibers that wake each other as often, from standard
+ *			input's end on
+ *	  known sites N	N foreign calls of 3 ms each; then it is ready, and
+ *			says what baton_profile() has of them: count, total
+ *			and longest
  *	  known storm	fibers that yield, until standard input ends
  */
 #include <baton/baton.h>
@@ -54,11 +61,17 @@ static void ready(void)
 	fflush(stdout);
 }
 
-/* --- states ----------------------------------------------------------------- */
+/* --- states ------------------------------------------------------------ */
 
 static void *parks(void *arg)
 {
 	baton_mutex_lock(&mutex);
+	baton_park();
+	return arg;
+}
+
+static void *parks_alone(void *arg)
+{
 	baton_park();
 	return arg;
 }
@@ -176,7 +189,7 @@ static void *states(void *arg)
 	return arg;
 }
 
-/* --- spawns ----------------------------------------------------------------- */
+/* --- spawns ------------------------------------------------------------ */
 
 static void *spawns(void *arg)
 {
@@ -185,7 +198,50 @@ static void *spawns(void *arg)
 	return arg;
 }
 
-/* --- blocks ----------------------------------------------------------------- */
+/* --- cancels ----------------------------------------------------------- */
+
+static void *cancels(void *arg)
+{
+	for (unsigned long i = 0; i < count; i++) {
+		struct baton_fiber *f = spawn("canceled", parks_alone);
+
+		check(baton_cancel(f), "cancel");
+		check(baton_join(f, NULL), "join");
+	}
+	return arg;
+}
+
+/* --- slices ------------------------------------------------------------ */
+
+static unsigned long sliced(void)
+{
+	struct baton_stats st;
+
+	check(baton_stats(&st, sizeof(st)), "stats");
+	return (unsigned long)st.sliced;
+}
+
+static void *computes(void *arg)
+{
+	while (sliced() < count)
+		;
+	store(&over, 1);
+	return arg;
+}
+
+static void *slices(void *arg)
+{
+	struct baton_fiber *f = spawn("computes", computes);
+
+	while (!load(&over))
+		baton_yield();
+	check(baton_join(f, NULL), "join");
+	printf("times %lu\n", sliced());
+	fflush(stdout);
+	return arg;
+}
+
+/* --- blocks ------------------------------------------------------------ */
 
 static void block_3ms(void *arg)
 {
@@ -236,7 +292,51 @@ static void *site(void *arg)
 	return arg;
 }
 
-/* --- storm ------------------------------------------------------------------- */
+/* --- sites ------------------------------------------------------------- */
+
+#define PLACES	64
+
+/* All zero: it has not been seen to block. */
+static struct baton_profile find_site(void (*fn)(void *arg))
+{
+	struct baton_profile places[PLACES];
+	int n = baton_profile(places, PLACES, sizeof(*places));
+
+	check(n < 0 ? n : 0, "profile");
+	for (int i = 0; i < n && i < PLACES; i++)
+		if (places[i].fn == (uintptr_t)fn)
+			return places[i];
+	return (struct baton_profile){ 0 };
+}
+
+/* As many as there are to be; and more, until one of them was seen. */
+static void *blocks_then_over(void *arg)
+{
+	blocks(arg);
+	while (!find_site(block_3ms).count)
+		check(baton_call(block_3ms, NULL), "call");
+	store(&over, 1);
+	return arg;
+}
+
+static void *sites(void *arg)
+{
+	struct baton_fiber *blocker = spawn("blocker", blocks_then_over);
+	struct baton_profile p;
+
+	/* For whom processors are taken. */
+	while (!load(&over))
+		baton_yield();
+	check(baton_join(blocker, NULL), "join");
+	p = find_site(block_3ms);
+	printf("ready %llu %llu %llu\n", (unsigned long long)p.count,
+	       (unsigned long long)p.total, (unsigned long long)p.longest);
+	fflush(stdout);
+	baton_call(wait_input, NULL);
+	return arg;
+}
+
+/* --- storm ------------------------------------------------------------- */
 
 static void *yields(void *arg)
 {
@@ -263,16 +363,22 @@ int main(int argc, char **argv)
 	const char *what = argc > 1 ? argv[1] : "";
 	baton_fn fn = !strcmp(what, "states") ? states :
 		      !strcmp(what, "spawns") ? spawns :
+		      !strcmp(what, "cancels") ? cancels :
+		      !strcmp(what, "slices") ? slices :
 		      !strcmp(what, "blocks") ? site :
+		      !strcmp(what, "sites")  ? sites :
 		      !strcmp(what, "storm")  ? storm : NULL;
 
 	count = argc > 2 ? strtoul(argv[2], NULL, 0) : 100;
 	if (!fn) {
-		fputs("usage: known states|spawns|blocks|storm [N]\n", stderr);
+		fputs("usage: known states|spawns|cancels|slices|blocks|sites|storm "
+		      "[N]\n", stderr);
 		return 2;
 	}
 	check(baton_config_create(&cfg), "options");
 	check(baton_config_set_nprocs(cfg, 1), "one processor");
+	if (fn == slices)
+		check(baton_config_set_slice(cfg, 10), "slice");
 	check(baton_run(cfg, fn, NULL, NULL), "run");
 	baton_config_destroy(cfg);
 	return 0;

@@ -23,16 +23,16 @@ static const char head[] =
 "width=\"%d\" height=\"%d\">\n"
 "<style>\n"
 "svg { background: #fff; color: #222; }\n"
-"svg { --ours: #0b6bcb; --other: #9aa5b1; }\n"
-"@media (prefers-color-scheme: dark) {\n"
-"svg { background: #16191d; color: #e4e7eb; }\n"
-"svg { --ours: #5aa9f5; --other: #66717d; }\n"
-"}\n"
 "text { font: 13px sans-serif; fill: currentColor; }\n"
 ".title { font-weight: bold; font-size: 15px; }\n"
 ".label { text-anchor: end; }\n"
-"rect { fill: var(--other); }\n"
-".ours { fill: var(--ours); }\n"
+"rect { fill: #9aa5b1; }\n"
+".ours { fill: #0b6bcb; }\n"
+"@media (prefers-color-scheme: dark) {\n"
+"svg { background: #16191d; color: #e4e7eb; }\n"
+"rect { fill: #66717d; }\n"
+".ours { fill: #5aa9f5; }\n"
+"}\n"
 "</style>\n";
 
 /* What XML would take for its own is written otherwise. */

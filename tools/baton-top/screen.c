@@ -28,7 +28,8 @@ static void draw(const struct top *top)
 	rest = text;
 	erase();
 	for (int y = 0; y < LINES - 1 && (line = strsep(&rest, "\n")); y++) {
-		bool title = strstr(line, "PROC  ") || strstr(line, " FIBER  ");
+		bool title = strstr(line, "PROC  ") || strstr(line, " FIBER  ") ||
+			     strstr(line, "  BLOCKS  ");
 
 		attrset(title ? A_REVERSE : A_NORMAL);
 		mvaddnstr(y, 0, line, COLS);

@@ -84,7 +84,7 @@ static uint64_t spawned(const struct view *v)
 }
 
 /* Text of the other process's: nothing that a terminal would obey. */
-static void plain(FILE *out, const char *text)
+void show_text(FILE *out, const char *text)
 {
 	for (; *text; text++)
 		fputc(*text < ' ' || *text > '~' ? '?' : *text, out);
@@ -120,12 +120,12 @@ static void worker_line(FILE *out, const struct top *top,
 		worker_does(w));
 	if (w->slot.state == BATON_FOREIGN) {
 		fputs(", ", out);
-		plain(out, target_function(&top->target, w->slot.fn));
+		show_text(out, target_function(&top->target, w->slot.fn));
 	}
 	if (f && w->slot.state != BATON_PARKED) {
 		fputs(": ", out);
-		plain(out, *f->name ? f->name :
-				      target_function(&top->target, f->fn));
+		show_text(out, *f->name ? f->name :
+					  target_function(&top->target, f->fn));
 	}
 	fputc('\n', out);
 }
@@ -137,10 +137,10 @@ static void fiber_line(FILE *out, const struct top *top, const struct fiber *f)
 		fprintf(out, "%6d  ", f->worker);
 	else
 		fprintf(out, "%6s  ", "-");
-	plain(out, target_function(&top->target, f->fn));
+	show_text(out, target_function(&top->target, f->fn));
 	if (*f->name) {
 		fputs("  \"", out);
-		plain(out, f->name);
+		show_text(out, f->name);
 		fputc('"', out);
 	}
 	fputc('\n', out);
@@ -169,6 +169,7 @@ void show_lines(FILE *out, const struct top *top)
 	      out);
 	for (unsigned int i = 0; i < v->nprocs; i++)
 		proc_line(out, v, i);
+	sites_lines(out, top);
 	fputs("\nWORKER     TID  PROC       CALLS  DOES\n", out);
 	for (unsigned int i = 0; i < v->nworkers; i++)
 		worker_line(out, top, &v->workers[i]);
@@ -181,7 +182,7 @@ void show_lines(FILE *out, const struct top *top)
 
 /* --- JSON ---------------------------------------------------------------------- */
 
-static void json_text(FILE *out, const char *text)
+void show_json_text(FILE *out, const char *text)
 {
 	fputc('"', out);
 	for (; *text; text++)
@@ -225,8 +226,8 @@ static void json_workers(FILE *out, const struct top *top)
 			fprintf(out, ", \"processor\": %u", w->slot.proc);
 		if (w->slot.state == BATON_FOREIGN) {
 			fputs(", \"function\": ", out);
-			json_text(out, target_function(&top->target,
-						       w->slot.fn));
+			show_json_text(out, target_function(&top->target,
+							    w->slot.fn));
 		}
 		fputc('}', out);
 	}
@@ -244,9 +245,9 @@ static void json_fibers(FILE *out, const struct top *top)
 		fprintf(out, "%s{\"fiber\": \"%#" PRIxPTR
 			"\", \"state\": \"%s\", \"name\": ",
 			i ? ", " : "", f->at, fiber_whats[f->what]);
-		json_text(out, f->name);
+		show_json_text(out, f->name);
 		fputs(", \"function\": ", out);
-		json_text(out, target_function(&top->target, f->fn));
+		show_json_text(out, target_function(&top->target, f->fn));
 		if (f->worker >= 0)
 			fprintf(out, ", \"worker\": %d", f->worker);
 		fputc('}', out);
@@ -274,6 +275,7 @@ void show_json(FILE *out, const struct top *top)
 			n[i]);
 	fputc('}', out);
 	json_procs(out, v);
+	sites_json(out, top);
 	json_workers(out, top);
 	if (top->list)
 		json_fibers(out, top);

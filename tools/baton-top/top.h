@@ -35,6 +35,16 @@ const struct fiber *fiber_of(const struct view *v, const struct worker *w);
 void show_lines(FILE *out, const struct top *top);
 void show_json(FILE *out, const struct top *top);
 
+/* Where fibers have blocked: the first places of them, or as a member "sites",
+ * all of them. */
+void sites_lines(FILE *out, const struct top *top);
+void sites_json(FILE *out, const struct top *top);
+
+/* Text of the other process's, with nothing that a terminal or a reader of JSON
+ * would obey. */
+void show_text(FILE *out, const char *text);
+void show_json_text(FILE *out, const char *text);
+
 /* On the terminal, until the user has enough, or the process ends. */
 bool screen_can(void);
 int screen_run(struct top *top, double seconds);

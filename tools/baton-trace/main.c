@@ -83,10 +83,35 @@ static int64_t now_ns(void)
 
 /* --- the rings ---------------------------------------------------------------- */
 
+/*
+ * A descriptor of the rings, or -1. The process says which of its own they are,
+ * and may lie: that could be anything that we may open and it may not, or that
+ * does something by being opened. So the file is taken hold of first, which
+ * opens nothing, and then opened if it is memory of that name.
+ */
+static int open_rings(pid_t pid, int theirs)
+{
+	static const char name[] = "/memfd:baton-trace (deleted)";
+	char path[64], is[sizeof(name)];
+	int held, fd = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, theirs);
+	held = open(path, O_PATH | O_CLOEXEC);
+	if (held < 0)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", held);
+	if (readlink(path, is, sizeof(is)) == (ssize_t)sizeof(name) - 1 &&
+	    !memcmp(is, name, sizeof(name) - 1))
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	else
+		errno = EBADF;
+	close(held);
+	return fd;
+}
+
 /* The process has made them, maybe. -1: it cannot, or they cannot be had. */
 static int map_rings(struct recording *r)
 {
-	char path[64];
 	struct stat st;
 	int32_t rings;
 	void *at;
@@ -100,13 +125,14 @@ static int map_rings(struct recording *r)
 			(int)r->target.pid, strerror(-rings));
 		return -1;
 	}
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)r->target.pid,
-		 (int)rings);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) ||
+	fd = open_rings(r->target.pid, rings);
+	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) ||
 	    st.st_size < (off_t)sizeof(*r->region)) {
-		fprintf(stderr, "baton-trace: %s: %s\n", path,
+		fprintf(stderr, "baton-trace: descriptor %d of process %d: %s\n",
+			(int)rings, (int)r->target.pid,
 			fd < 0 ? strerror(errno) : "not what it was");
+		if (fd >= 0)
+			close(fd);
 		return -1;
 	}
 	r->bytes = (size_t)st.st_size;

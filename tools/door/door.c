@@ -97,6 +97,8 @@ static const char *const names_of[ATS] = {
 	[AT_RT_WORKERS] = "rt.workers",
 	[AT_RT_SERVICE] = "rt.service",
 	[AT_RT_SPAWNS] = "rt.spawns",
+	[AT_RT_SITES] = "rt.sites",
+	[AT_RT_NSITES] = "rt.nsites",
 	[AT_RT_SLABS] = "rt.stacks.slabs",
 	[AT_TIER_ID] = "tier.id",
 	[AT_PROC_SIZE] = "proc",
@@ -203,15 +205,29 @@ void target_close(struct target *t)
 
 #define NAMES 1024
 
-const char *target_function(const struct target *t, uintptr_t fn)
+/* As symbol_code(), there. */
+static uintptr_t code_of(const struct target *t, uintptr_t fn)
+{
+#if defined(__powerpc64__) && (!defined(_CALL_ELF) || _CALL_ELF < 2)
+	uintptr_t code;
+
+	return target_read(t, fn, &code, sizeof(code)) ? code : fn;
+#else
+	(void)t;
+	return symbol_code(fn);
+#endif
+}
+
+/* Of function @fn or, if not @pointer, the one that has the code at @fn. */
+static const char *name_of(const struct target *t, uintptr_t fn, bool pointer)
 {
 	static struct {
 		uintptr_t fn;
 		char *name;
 	} names[NAMES];
 	unsigned int i = (unsigned int)(fn >> 2) % NAMES;
-	char maps[64], *name;
 	struct symbol s;
+	char *name;
 
 	for (unsigned int n = 0; n < NAMES && names[i].name; n++) {
 		if (names[i].fn == fn)
@@ -220,8 +236,7 @@ const char *target_function(const struct target *t, uintptr_t fn)
 	}
 	if (names[i].name)
 		return "?";	/* more than anybody would read */
-	snprintf(maps, sizeof(maps), "/proc/%d/maps", (int)t->pid);
-	if (!baton_symbol_find_in(&s, maps, fn) || !*s.name) {
+	if (!baton_symbol_find_of(&s, t->pid, pointer ? code_of(t, fn) : fn) || !*s.name) {
 		if (asprintf(&name, "%#" PRIxPTR, fn) < 0)
 			return "?";
 	} else if (s.name[0] == '/') {
@@ -234,4 +249,14 @@ const char *target_function(const struct target *t, uintptr_t fn)
 	names[i].fn = fn;
 	names[i].name = name;
 	return name ? name : "?";
+}
+
+const char *target_function(const struct target *t, uintptr_t fn)
+{
+	return name_of(t, fn, true);
+}
+
+const char *target_code(const struct target *t, uintptr_t code)
+{
+	return name_of(t, code, false);
 }

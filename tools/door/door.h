@@ -6,6 +6,7 @@
 #ifndef TOOLS_DOOR_H
 #define TOOLS_DOOR_H
 
+#include <baton/profile.h>
 #include <linux/baton.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,6 +27,8 @@ enum at {
 	AT_RT_WORKERS,
 	AT_RT_SERVICE,
 	AT_RT_SPAWNS,
+	AT_RT_SITES,
+	AT_RT_NSITES,
 	AT_RT_SLABS,
 	AT_TIER_ID,
 	AT_PROC_SIZE,
@@ -84,6 +87,9 @@ bool target_lives(const struct target *t);
 /* The name of the function at @fn, for as long as the program runs. */
 const char *target_function(const struct target *t, uintptr_t fn);
 
+/* The same of the function whose code is at @code. */
+const char *target_code(const struct target *t, uintptr_t code);
+
 /* What a fiber does. */
 enum what {
 	FIBER_RUNS,
@@ -127,6 +133,7 @@ struct proc {
  * @when:   nanoseconds of CLOCK_MONOTONIC
  * @tier:   enum baton_tier
  * @spawns: by threads that have no processor
+ * @sites:  where workers have blocked, the longest total first
  */
 struct view {
 	int64_t when;
@@ -139,6 +146,8 @@ struct view {
 	unsigned int nworkers;
 	struct fiber *fibers;
 	size_t nfibers;
+	struct baton_profile *sites;
+	unsigned int nsites;
 };
 
 /*

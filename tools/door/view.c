@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../lib/core/profile.h"
 #include "../../lib/core/slab.h"
 #include "door.h"
 
@@ -17,6 +18,7 @@
 #define SLABS_MAX 1000000u
 #define FIBERS_MAX (1u << 24)
 #define STACKS_MAX 65536u
+#define SITES_MAX 65536u
 
 const char *const fiber_whats[FIBER_WHATS] = {
 	[FIBER_RUNS] = "running",
@@ -118,6 +120,34 @@ static bool take_workers(const struct target *t, struct view *v, uintptr_t rt)
 out:
 	free(at);
 	return well;
+}
+
+/*
+ * The library's own reader adds them up, from a copy. What a site was USED for
+ * before it was copied does not change: so its state is looked at first.
+ */
+static bool take_sites(const struct target *t, struct view *v, uintptr_t rt)
+{
+	struct baton_site *sites;
+	unsigned int n;
+	uintptr_t at;
+	int found = -1;
+
+	if (!get(t, rt, AT_RT_SITES, &at, sizeof(at)) ||
+	    !get(t, rt, AT_RT_NSITES, &n, sizeof(n)) || n > SITES_MAX)
+		return false;
+	if (!at)
+		n = 0;
+	sites = calloc(2 * n + 1, sizeof(*sites));
+	if (sites && target_read(t, at, sites, n * sizeof(*sites)) &&
+	    target_read(t, at, sites + n, n * sizeof(*sites))) {
+		for (unsigned int i = 0; i < n; i++)
+			sites[n + i].state = sites[i].state;
+		found = baton_profile_merge(sites + n, n, &v->sites);
+	}
+	free(sites);
+	v->nsites = found < 0 ? 0 : (unsigned int)found;
+	return found >= 0;
 }
 
 /* The worker that the fiber is on, or NULL. */
@@ -279,7 +309,7 @@ static int take(struct target *t, struct view *v)
 	    !get(t, tier, AT_TIER_ID, &v->tier, sizeof(v->tier)) ||
 	    !get(t, rt, AT_RT_SPAWNS, &v->spawns, sizeof(v->spawns)) ||
 	    !take_procs(t, v, rt) || !take_workers(t, v, rt) ||
-	    !take_fibers(t, v, rt) ||
+	    !take_fibers(t, v, rt) || !take_sites(t, v, rt) ||
 	    !target_read(t, t->at + offsetof(struct door, runs), &now_runs,
 			 sizeof(now_runs)))
 		return -1;
@@ -291,6 +321,7 @@ void view_free(struct view *v)
 	free(v->procs);
 	free(v->workers);
 	free(v->fibers);
+	free(v->sites);
 	*v = (struct view){ 0 };
 }
 

@@ -38,7 +38,9 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"sort"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -209,7 +211,28 @@ func run(body func(int), n int) int {
 	return int(time.Since(start).Nanoseconds())
 }
 
+// handoff: from the begin of a system call that blocks for 20 ms until the
+// goroutine runs that waits for the processor; the median of 50. For tools/pictures.
+func handoff() int64 {
+	var ns [50]int64
+	ran := make(chan time.Time, 1)
+	for i := range ns {
+		go func() { ran <- time.Now() }()
+		block := syscall.Timespec{Nsec: 20000000}
+		start := time.Now()
+		syscall.Nanosleep(&block, nil)
+		ns[i] = (<-ran).Sub(start).Nanoseconds()
+	}
+	sort.Slice(ns[:], func(a, b int) bool { return ns[a] < ns[b] })
+	return ns[len(ns)/2]
+}
+
 func main() {
+	if os.Args[1] == "handoff" {
+		runtime.GOMAXPROCS(1)
+		fmt.Println(handoff())
+		return
+	}
 	if os.Args[1] == "echo" {
 		runtime.GOMAXPROCS(1)
 		serve(os.Args[2])
