@@ -411,13 +411,42 @@ int baton_detach(struct baton_fiber *fiber)
 	return err;
 }
 
+/*
+ * What is rare of a yield. Apart, so that what is not has nothing to keep over a
+ * call: there is one alone, to the fiber that goes first, and after that it has
+ * to find out where it is anyway. Without a result, so that a debugger finds
+ * baton_yield() on the stack of who waits here.
+ */
+static void __attribute__((noinline, cold)) yield_begin(struct baton_worker *w)
+{
+	w = baton_sched_begin_slow(w);
+	sched_exit(sched_yield_slow(w, sched_yield_next(w, w->fiber)));
+}
+
+static void __attribute__((noinline)) yield_end(struct baton_worker *w,
+						struct baton_fiber *next)
+{
+	sched_exit(sched_yield_slow(w, next));
+}
+
 int baton_yield(void)
 {
-	struct baton_worker *w = sched_enter();
+	struct baton_worker *w = baton_worker_self();
+	struct baton_fiber *f, *next;
 
-	if (unlikely(!w))
+	if (unlikely(!sched_on_fiber(w)))
 		return -EPERM;
-	sched_exit(sched_yield_fiber(w));
+	baton_debug_enter();
+	if (unlikely(sched_begins_rare(w))) {
+		yield_begin(w);
+		return 0;
+	}
+	f = w->fiber;
+	next = sched_yield_next(w, f);
+	if (unlikely(!next || next == f))
+		yield_end(w, next);
+	else
+		sched_exit(switch_to(w, f, next));
 	return 0;
 }
 
