@@ -283,7 +283,9 @@ int baton_spawn(struct baton_fiber **fiber, const struct baton_attr *attr,
 	w = sched_enter();
 	if (unlikely(!w))
 		return spawn_outside(fiber, attr, fn, arg);
-	f = fiber_create(w->rt, w->proc, attr, fn, arg);
+	/* Attributes are rare, and asked about in many places. */
+	f = likely(!attr) ? fiber_create(w->rt, w->proc, NULL, fn, arg) :
+			    baton_fiber_create(w->rt, w->proc, attr, fn, arg);
 	if (unlikely(!f)) {
 		err = no_memory();
 		goto out;
@@ -326,21 +328,24 @@ join_wait_slow(struct baton_worker *w, struct baton_fiber *f, int64_t deadline)
 }
 
 /*
- * @f has not ended: wait for that. 0: it has, or does so just now. It is the
+ * @f had not ended: wait for that. 0: it has, or does so just now. It is the
  * joiner in @f that is won, not the waiter: by the end of @f, or by a cancel or
  * deadline, which makes it JOIN_NONE, so that the handle is as good as before.
  */
 static inline int join_wait(struct baton_worker **w, struct baton_fiber *f,
 			    int64_t deadline)
 {
-	struct baton_fiber *self = (*w)->fiber, *was;
+	struct baton_fiber *self = (*w)->fiber, *was = JOIN_NONE, *heir;
 	uintptr_t masked = unlikely(self->masked) ? JOIN_MASKED : 0;
 	int err;
 
 	self->waiter.by = f;
 	WRITE_ONCE(self->waiter.since, (*w)->proc->now);
 	WRITE_ONCE(self->waiter.joined, f);
-	was = handle_use(f, (void *)((uintptr_t)self | masked));
+	heir = (void *)((uintptr_t)self | masked);
+	/* As the caller has seen it a moment ago; or whatever it is by now. */
+	if (unlikely(!try_cmpxchg_acq_rel(&f->joiner, &was, heir)))
+		was = handle_use(f, heir);
 	if (unlikely(was != JOIN_NONE)) {
 		err = was == JOIN_DONE ? 0 : -EINVAL;
 	} else if (wait_is_rare(*w, self, deadline)) {
