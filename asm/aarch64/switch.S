@@ -120,7 +120,7 @@ FUNC(baton_asm_switch)
 	cmp	x3, x4
 	mov	sp, x5
 	/* Nothing of @from is used from here on: it may be resumed. Release;
-	 * pairs with sched_resume() in core/sched.h. */
+	 * pairs with sched_stack_left(), core/switch.h. */
 	stlr	wzr, [x0]
 	b.ne	1f
 0:

@@ -85,7 +85,7 @@ FUNC(baton_asm_switch)
 	mov	r2, #0
 	ldr	sp, [r1, #CTX_SP]
 	/* Nothing of @from is used from here on: it may be resumed. Release;
-	 * pairs with sched_resume() in core/sched.h. */
+	 * pairs with sched_stack_left(), core/switch.h. */
 	dmb	ish
 	str	r2, [r0, #CTX_ON_STACK]
 	bne	1f

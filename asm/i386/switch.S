@@ -77,7 +77,7 @@ FUNC(baton_asm_switch)
 	andl	$MXCSR_CONTROL, %ecx
 	movl	CTX_SP(%edx), %esp
 	/* Nothing of @from is used from here on: it may be resumed. A plain
-	 * store is a release; pairs with sched_resume() in core/sched.h. */
+	 * store is a release; pairs with sched_stack_left(), core/switch.h. */
 	movl	$0, CTX_ON_STACK(%eax)
 	orl	%ebx, %ecx
 	jne	1f

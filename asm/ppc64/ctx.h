@@ -18,7 +18,7 @@
  *            struct, and returns the fiber to go on with.
  * @fpscr:    rounding, enabled exceptions; and status
  * @on_stack: 1 while a worker is on this stack. Cleared by switch.S after sp
- *            has moved, read by sched_resume() in core/sched.h before it moves.
+ *            has moved, read before it moves: core/switch.h.
  */
 struct baton_ctx {
 	void *sp;

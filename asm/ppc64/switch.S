@@ -317,7 +317,7 @@ FUNC(baton_asm_switch)
 	li	%r0, 0
 	ld	%r1, CTX_SP(%r4)
 	/* Nothing of @from is used from here on: it may be resumed. Release;
-	 * pairs with sched_resume() in core/sched.h. */
+	 * pairs with sched_stack_left(), core/switch.h. */
 	lwsync
 	stw	%r0, CTX_ON_STACK(%r3)
 	bne	2f

@@ -152,7 +152,7 @@ FUNC(baton_asm_switch)
 	ld	a2, CTX_ENTRY(a1)
 	ld	sp, CTX_SP(a1)
 	/* Nothing of @from is used from here on: it may be resumed. Release;
-	 * pairs with sched_resume() in core/sched.h. */
+	 * pairs with sched_stack_left(), core/switch.h. */
 	fence	rw, w
 	sw	zero, CTX_ON_STACK(a0)
 	bne	t0, t1, 1f

@@ -111,7 +111,7 @@ FUNC(baton_asm_switch)
 	nilf	%r4, FPC_CONTROL
 	lg	%r15, CTX_SP(%r3)
 	/* Nothing of @from is used from here on: it may be resumed. A plain
-	 * store is a release; pairs with sched_resume() in core/sched.h. */
+	 * store is a release; pairs with sched_stack_left(), core/switch.h. */
 	st	%r0, CTX_ON_STACK(%r2)
 	jne	1f
 0:

@@ -11,9 +11,10 @@
  * Frames: every routine keeps rbp chained, and its CFI is exact at every
  * instruction, on both sides of the change, but for the few on which a new
  * fiber, which has no frames to describe, is told from an old one.
+ *
+ * There is no endbr64: each routine is hidden, and is called or jumped to by
+ * its name alone, so that no indirect branch ever comes here.
  */
-#define ASM_LANDING	endbr64
-
 #include "common.h"
 
 /* mxcsr: the bits that a function must preserve (masks, rounding, FZ, DAZ) */
@@ -64,7 +65,7 @@
 
 /*
  * @from (rdi) may be resumed from here on, and is not used again: a plain store
- * is a release; pairs with sched_resume() in core/sched.h. "Not equal" if the
+ * is a release; pairs with sched_stack_left(), core/switch.h. "Not equal" if the
  * control words of @to (rsi) must be loaded, which stalls; comparing does not.
  */
 	.macro release_from
@@ -106,8 +107,9 @@
 	.endm
 
 /*
- * From the shadow stack of @from (rdi) to that of @to (rsi); rax scratch. The
- * token is in place before on_stack is cleared: x86 keeps the order of stores.
+ * From the shadow stack of @from (rdi) to that of @to (rsi), which has one; rax
+ * scratch. The token is in place before on_stack is cleared: x86 keeps the order
+ * of stores.
  */
 	.macro shadow_switch
 	shadow_read
@@ -139,7 +141,9 @@
  * Ends in ret rather than in an indirect jump: two fibers that change places
  * at the same depth of calls keep the CPU's stack of return addresses right.
  * The control words are stored first and compared last: storing mxcsr is the
- * slowest of it all, and goes on meanwhile.
+ * slowest of it all, and goes on meanwhile. Two things are rare of @to, and are
+ * asked at once: that it is new, and that it has a shadow stack. Where threads
+ * have one all fibers do.
  */
 FUNC(baton_asm_switch)
 	stmxcsr	CTX_MXCSR(%rdi)
@@ -147,11 +151,12 @@ FUNC(baton_asm_switch)
 	save_registers
 	movq	%rsp, CTX_SP(%rdi)
 .Lgo_on:
-	shadow_switch
-	cmpq	$0, CTX_ENTRY(%rsi)
-	movq	CTX_SP(%rsi), %rsp
-	jne	2f
+	movq	CTX_ENTRY(%rsi), %rax
+	orq	CTX_SSP(%rsi), %rax
+	jne	3f
+4:
 	.cfi_remember_state
+	movq	CTX_SP(%rsi), %rsp
 	movq	%rsi, %rax
 	restore_registers
 	release_from
@@ -160,9 +165,16 @@ FUNC(baton_asm_switch)
 1:
 	load_control
 	ret
+3:
+	.cfi_restore_state
+	cmpq	$0, CTX_SSP(%rsi)
+	je	2f
+	shadow_switch
+	cmpq	$0, CTX_ENTRY(%rsi)
+	je	4b
 	/* A new fiber, on its empty stack. */
 2:
-	.cfi_restore_state
+	movq	CTX_SP(%rsi), %rsp
 	.cfi_undefined rip
 	release_from
 	je	baton_asm_entry

@@ -36,7 +36,7 @@ struct contend_site {
 };
 
 /* One wait of so many is timed; 0: none. Set before a scheduler runs. */
-extern unsigned int baton_contend_rate;
+extern unsigned int baton_contend_rate __attribute__((visibility("hidden")));
 
 /* Nothing is known; one wait of @rate is timed, or with 0 none. */
 void baton_contend_init(unsigned int rate);

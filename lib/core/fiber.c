@@ -283,7 +283,9 @@ int baton_spawn(struct baton_fiber **fiber, const struct baton_attr *attr,
 	w = sched_enter();
 	if (unlikely(!w))
 		return spawn_outside(fiber, attr, fn, arg);
-	f = fiber_create(w->rt, w->proc, attr, fn, arg);
+	/* Attributes are rare, and asked about in many places. */
+	f = likely(!attr) ? fiber_create(w->rt, w->proc, NULL, fn, arg) :
+			    baton_fiber_create(w->rt, w->proc, attr, fn, arg);
 	if (unlikely(!f)) {
 		err = no_memory();
 		goto out;
@@ -326,21 +328,24 @@ join_wait_slow(struct baton_worker *w, struct baton_fiber *f, int64_t deadline)
 }
 
 /*
- * @f has not ended: wait for that. 0: it has, or does so just now. It is the
+ * @f had not ended: wait for that. 0: it has, or does so just now. It is the
  * joiner in @f that is won, not the waiter: by the end of @f, or by a cancel or
  * deadline, which makes it JOIN_NONE, so that the handle is as good as before.
  */
 static inline int join_wait(struct baton_worker **w, struct baton_fiber *f,
 			    int64_t deadline)
 {
-	struct baton_fiber *self = (*w)->fiber, *was;
+	struct baton_fiber *self = (*w)->fiber, *was = JOIN_NONE, *heir;
 	uintptr_t masked = unlikely(self->masked) ? JOIN_MASKED : 0;
 	int err;
 
 	self->waiter.by = f;
 	WRITE_ONCE(self->waiter.since, (*w)->proc->now);
 	WRITE_ONCE(self->waiter.joined, f);
-	was = handle_use(f, (void *)((uintptr_t)self | masked));
+	heir = (void *)((uintptr_t)self | masked);
+	/* As the caller has seen it a moment ago; or whatever it is by now. */
+	if (unlikely(!try_cmpxchg_acq_rel(&f->joiner, &was, heir)))
+		was = handle_use(f, heir);
 	if (unlikely(was != JOIN_NONE)) {
 		err = was == JOIN_DONE ? 0 : -EINVAL;
 	} else if (wait_is_rare(*w, self, deadline)) {
@@ -411,13 +416,42 @@ int baton_detach(struct baton_fiber *fiber)
 	return err;
 }
 
+/*
+ * What is rare of a yield. Apart, so that what is not has nothing to keep over a
+ * call: there is one alone, to the fiber that goes first, and after that it has
+ * to find out where it is anyway. Without a result, so that a debugger finds
+ * baton_yield() on the stack of who waits here.
+ */
+static void __attribute__((noinline, cold)) yield_begin(struct baton_worker *w)
+{
+	w = baton_sched_begin_slow(w);
+	sched_exit(sched_yield_slow(w, sched_yield_next(w, w->fiber)));
+}
+
+static void __attribute__((noinline)) yield_end(struct baton_worker *w,
+						struct baton_fiber *next)
+{
+	sched_exit(sched_yield_slow(w, next));
+}
+
 int baton_yield(void)
 {
-	struct baton_worker *w = sched_enter();
+	struct baton_worker *w = baton_worker_self();
+	struct baton_fiber *f, *next;
 
-	if (unlikely(!w))
+	if (unlikely(!sched_on_fiber(w)))
 		return -EPERM;
-	sched_exit(sched_yield_fiber(w));
+	baton_debug_enter();
+	if (unlikely(sched_begins_rare(w))) {
+		yield_begin(w);
+		return 0;
+	}
+	f = w->fiber;
+	next = sched_yield_next(w, f);
+	if (unlikely(!next || next == f))
+		yield_end(w, next);
+	else
+		sched_exit(switch_to(w, f, next));
 	return 0;
 }
 

@@ -220,11 +220,18 @@ bool baton_sched_direct_slow(struct baton_worker *w)
 	return true;
 }
 
-struct baton_worker *baton_switch_traced(struct baton_worker *w,
-					 struct baton_fiber *f,
-					 struct baton_fiber *next)
+struct baton_worker *baton_switch_slow(struct baton_worker *w,
+				       struct baton_fiber *f,
+				       struct baton_fiber *next)
 {
-	baton_trace_switch(w, f, next);
+	sched_stack_left(next);
+	if (w->extra & EXTRA_CXX) {
+		cxx_leave(w, f);
+		cxx_arrive(w, next);
+	}
+	sched_resume(w, next);
+	if (w->extra & EXTRA_TRACE)
+		baton_trace_switch(w, f, next);
 	return switch_now(w, f, next);
 }
 

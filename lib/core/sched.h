@@ -32,7 +32,7 @@ _Noreturn void baton_sched_loop(void *arg);
 struct baton_worker *baton_sched_leave(struct baton_worker *w,
 				       struct baton_fiber *f);
 
-/* Yield, in the cases that sched_yield_fiber() leaves over. */
+/* Yield, in the case that sched_yield_slow() leaves over. */
 struct baton_worker *baton_sched_yield_slow(struct baton_worker *w,
 					    struct baton_fiber *f);
 
@@ -142,14 +142,21 @@ static inline bool sched_on_fiber(const struct baton_worker *w)
 	return w && slot_state(w->slot) == BATON_FIBER;
 }
 
-/* What sched_begin() leaves over. */
-struct baton_worker *baton_sched_begin_slow(struct baton_worker *w);
+/* What sched_begin() leaves over. Returns where the fiber is then. */
+struct baton_worker *baton_sched_begin_slow(struct baton_worker *w)
+	__attribute__((returns_nonnull));
 
-/* The current fiber, in whatever state it is, enters scheduler code. */
+/* The current fiber, in whatever state it is, enters scheduler code. True:
+ * baton_sched_begin_slow() has to follow. All that is rare is asked at once. */
+static inline bool sched_begins_rare(struct baton_worker *w)
+{
+	return claim_enter(w->slot, BATON_RUNTIME) | READ_ONCE(w->rare) |
+	       w->depth;
+}
+
 static inline struct baton_worker *sched_begin(struct baton_worker *w)
 {
-	/* All that is rare is asked at once. */
-	if (unlikely(claim_enter(w->slot, BATON_RUNTIME) | READ_ONCE(w->rare) | w->depth))
+	if (unlikely(sched_begins_rare(w)))
 		w = baton_sched_begin_slow(w);
 	return w;
 }
@@ -242,17 +249,24 @@ static inline struct baton_worker *sched_join(struct baton_worker *w,
 			   baton_sched_leave(w, w->fiber);
 }
 
-/* The current fiber lets the others go first. */
-static inline struct baton_worker *sched_yield_fiber(struct baton_worker *w)
+/*
+ * The current fiber, @f, lets the others go first. Returns whom it is to go to, by
+ * switch_to(); if that is itself, or NULL, by sched_yield_slow().
+ */
+static inline struct baton_fiber *sched_yield_next(struct baton_worker *w,
+						   struct baton_fiber *f)
 {
-	struct baton_fiber *f = w->fiber, *next;
-
 	debug_assert_processor(w);
-	next = sched_due(w) ? NULL : runq_rotate(&w->proc->runq, f);
-	if (unlikely(!next))
-		return baton_sched_yield_slow(w, f);
-	return likely(next != f) ? switch_to(w, f, next) :
-				   baton_sched_leave(w, f);
+	return sched_due(w) ? NULL : runq_rotate(&w->proc->runq, f);
+}
+
+static inline struct baton_worker *sched_yield_slow(struct baton_worker *w,
+						    struct baton_fiber *next)
+{
+	if (!next)
+		return baton_sched_yield_slow(w, w->fiber);
+	return likely(next != w->fiber) ? switch_to(w, w->fiber, next) :
+					  baton_sched_leave(w, w->fiber);
 }
 
 #endif /* BATON_CORE_SCHED_H */

@@ -51,12 +51,27 @@ static inline void cxx_arrive(struct baton_worker *w, struct baton_fiber *f)
 	*w->cxx = f->cxx;
 }
 
-/* @w is about to run @f. */
+/*
+ * What else there is to do when @w is to run @f: EXTRA_*, and AWAIT_STACK. In
+ * most switches it is nothing, which takes one look. Acquire: as above.
+ */
+#define AWAIT_STACK	1u	/* on_stack, which is 0 or 1 */
+
+static inline uint32_t switch_extra(const struct baton_worker *w,
+				    struct baton_fiber *f)
+{
+	_Static_assert(!((EXTRA_CXX | EXTRA_TRACE) & AWAIT_STACK),
+		       "a bit each");
+	uint32_t on_stack = smp_load_acquire(&f->ctx.on_stack);
+
+	san_acquire(&f->cxx);
+	return on_stack | w->extra;
+}
+
+/* @w is about to run @f, whose stack has been left. */
 static inline void sched_resume(struct baton_worker *w, struct baton_fiber *f)
 {
-	sched_stack_left(f);
-	/* Or the compiler keeps the address of on_stack in a register, over a
-	 * call that hardly ever comes, which each yield would have to save. */
+	/* Or the compiler keeps the address of on_stack in a register. */
 	__asm__("" : "+r"(f));
 	WRITE_ONCE(f->ctx.on_stack, 1u);	/* fiber_state() looks */
 	/* Release: who cancels @f looks at @w; pairs with interrupt(). */
@@ -92,12 +107,13 @@ switch_now_to_scheduler(struct baton_worker *w, struct baton_fiber *f,
 }
 
 /*
- * The same, but it is recorded first. Apart, so that the others need not keep
- * anything over a call: that is a register to be saved, in each yield.
+ * The same, but @next is waited for, or the switch is recorded, first. Apart,
+ * so that the others need not keep anything over a call: that is a register to
+ * be saved, in each yield.
  */
-struct baton_worker *baton_switch_traced(struct baton_worker *w,
-					 struct baton_fiber *f,
-					 struct baton_fiber *next) TRACE_COLD;
+struct baton_worker *baton_switch_slow(struct baton_worker *w,
+				       struct baton_fiber *f,
+				       struct baton_fiber *next) TRACE_COLD;
 struct baton_worker *baton_switch_traced_to_scheduler(struct baton_worker *w,
 						      struct baton_fiber *f,
 						      void (*loop)(void *))
@@ -111,18 +127,19 @@ static inline struct baton_worker *switch_to(struct baton_worker *w,
 					     struct baton_fiber *f,
 					     struct baton_fiber *next)
 {
+	uint32_t extra;
+
 	debug_assert_fiber(w, f);
 	baton_held_leave(w, f);
 	probe2(switch, f, next);
-	sched_resume(w, next);
-	if (unlikely(w->extra)) {
-		if (w->extra & EXTRA_CXX) {
-			cxx_leave(w, f);
-			cxx_arrive(w, next);
-		}
-		if (w->extra & EXTRA_TRACE)
-			return baton_switch_traced(w, f, next);
+	extra = switch_extra(w, next);
+	if (unlikely(extra)) {
+		if (extra != EXTRA_CXX)
+			return baton_switch_slow(w, f, next);
+		cxx_leave(w, f);
+		cxx_arrive(w, next);
 	}
+	sched_resume(w, next);
 	return switch_now(w, f, next);
 }
 
@@ -149,6 +166,7 @@ switch_from_scheduler(struct baton_worker *w, struct baton_fiber *f)
 {
 	debug_assert_system(w);
 	probe2(switch, 0, f);
+	sched_stack_left(f);
 	sched_resume(w, f);
 	if (unlikely(w->extra)) {
 		if (w->extra & EXTRA_CXX)
@@ -166,14 +184,19 @@ static inline __attribute__((always_inline)) struct baton_ctx *
 switch_ended(struct baton_worker *w, struct baton_fiber *f,
 	     struct baton_fiber *next)
 {
+	uint32_t extra;
+
 	probe2(switch, f, next);
-	sched_resume(w, next);
-	if (unlikely(w->extra)) {
-		if (w->extra & EXTRA_CXX)
+	extra = switch_extra(w, next);
+	if (unlikely(extra)) {
+		if (extra & AWAIT_STACK)
+			sched_stack_left(next);
+		if (extra & EXTRA_CXX)
 			cxx_arrive(w, next);
-		if (w->extra & EXTRA_TRACE)
+		if (extra & EXTRA_TRACE)
 			baton_trace_switch(w, f, next);
 	}
+	sched_resume(w, next);
 	san_leave(&f->san, &next->san);
 	san_thread(&f->san, &next->san);
 	return &next->ctx;

@@ -112,13 +112,12 @@ static inline int wait_fd_of(uintptr_t on)
 	return (int)(on >> 1);
 }
 
-/* A wait begins, of the fiber that @w runs, if any. */
-static inline void wait_note(struct baton_worker *w, uintptr_t on)
+/* A wait of @f, the fiber that @w runs, begins. */
+static inline void wait_note(struct baton_worker *w, struct baton_fiber *f,
+			     uintptr_t on)
 {
-	if (unlikely(!w))
-		return;
-	WRITE_ONCE(w->fiber->waiter.since, w->proc->now);
-	WRITE_ONCE(w->fiber->on, on);
+	WRITE_ONCE(f->waiter.since, w->proc->now);
+	WRITE_ONCE(f->on, on);
 }
 
 /*
@@ -127,13 +126,20 @@ static inline void wait_note(struct baton_worker *w, uintptr_t on)
  */
 static inline void wait_arm(struct wait *t, uintptr_t on)
 {
-	bool masked = t->w && t->w->fiber->masked;
+	struct waiter *waiter = t->waiter;
+	uint32_t blocked = WAITER_BLOCKED;
+	struct baton_worker *w = t->w;
 
-	wait_note(t->w, on);
-	t->waiter->next = NULL;
+	if (likely(w)) {
+		struct baton_fiber *f = w->fiber;
+
+		wait_note(w, f, on);
+		if (unlikely(f->masked))
+			blocked = WAITER_MASKED;
+	}
+	waiter->next = NULL;
 	/* Release: pairs with waiter_win(). */
-	smp_store_release(&t->waiter->blocked,
-			  masked ? WAITER_MASKED : WAITER_BLOCKED);
+	smp_store_release(&waiter->blocked, blocked);
 }
 
 /*
@@ -142,7 +148,8 @@ static inline void wait_arm(struct wait *t, uintptr_t on)
  */
 static inline void wait_arm_masked(struct wait *t)
 {
-	wait_note(t->w, WAIT_ON_OTHER);
+	if (likely(t->w))
+		wait_note(t->w, t->w->fiber, WAIT_ON_OTHER);
 	t->waiter->next = NULL;
 	smp_store_release(&t->waiter->blocked, (uint32_t)WAITER_MASKED);
 }
@@ -192,9 +199,10 @@ static inline bool wait_is_rare(const struct baton_worker *w,
 				const struct baton_fiber *f, int64_t deadline)
 {
 	barrier();
+	/* Differences of what is the same are 0, and cost less than comparing. */
 	return unlikely(READ_ONCE(f->canceled) | READ_ONCE(w->rare) |
-			(deadline != TIMER_NEVER) |
-			(f->deadline != TIMER_NEVER));
+			(deadline ^ TIMER_NEVER) |
+			(f->deadline ^ TIMER_NEVER));
 }
 
 /*

@@ -20,9 +20,9 @@
 #include "sanitize.h"
 #include "turn.h"
 
-/* baton_worker.extra */
-#define EXTRA_CXX	1u	/* @cxx is not NULL */
-#define EXTRA_TRACE	2u	/* see trace.h */
+/* baton_worker.extra; 1 is taken, see switch_extra() */
+#define EXTRA_CXX	2u	/* @cxx is not NULL */
+#define EXTRA_TRACE	4u	/* see trace.h */
 
 /**
  * struct baton_worker - a worker

@@ -125,7 +125,7 @@ int baton_chan_send_until(struct baton_chan *ch, const void *elem,
 
 int baton_chan_send(struct baton_chan *ch, const void *elem)
 {
-	return baton_chan_send_until(ch, elem, BATON_NEVER);
+	return send_elem(ch, elem, false, BATON_NEVER);
 }
 
 int baton_chan_try_send(struct baton_chan *ch, const void *elem)
@@ -165,7 +165,7 @@ int baton_chan_recv_until(struct baton_chan *ch, void *elem, int64_t deadline)
 
 int baton_chan_recv(struct baton_chan *ch, void *elem)
 {
-	return baton_chan_recv_until(ch, elem, BATON_NEVER);
+	return recv_elem(ch, elem, false, BATON_NEVER);
 }
 
 int baton_chan_try_recv(struct baton_chan *ch, void *elem)

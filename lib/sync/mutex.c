@@ -64,15 +64,12 @@ lock_slow(struct baton_mutex *m, uintptr_t self, int64_t deadline,
 	return err;
 }
 
-static inline int lock(struct baton_mutex *m, int64_t deadline,
-		       const void *site)
+static inline int lock_as(struct baton_mutex *m, uintptr_t self,
+			  int64_t deadline, const void *site)
 {
-	uintptr_t old, self;
+	uintptr_t old;
 	int err = 0;
 
-	if (unlikely(!m))
-		return baton_sync_null("the mutex");
-	self = sync_self();
 	baton_order_before(m, self, site);
 	/* A swap in vain would cost more than a look. Acquire: what the last
 	 * owner did. */
@@ -82,6 +79,26 @@ static inline int lock(struct baton_mutex *m, int64_t deadline,
 	if (likely(!err))
 		baton_order_locked(m, self, site);
 	return err;
+}
+
+/* By a thread that is no fiber's. Apart, so that the others need no frame. */
+static int __attribute__((noinline))
+lock_thread(struct baton_mutex *m, int64_t deadline, const void *site)
+{
+	return lock_as(m, (uintptr_t)pthread_self(), deadline, site);
+}
+
+static inline int lock(struct baton_mutex *m, int64_t deadline,
+		       const void *site)
+{
+	const struct baton_worker *w;
+
+	if (unlikely(!m))
+		return baton_sync_null("the mutex");
+	w = baton_worker_self();
+	return likely(sync_as_fiber(w)) ?
+		       lock_as(m, (uintptr_t)w->fiber, deadline, site) :
+		       lock_thread(m, deadline, site);
 }
 
 int baton_mutex_lock(struct baton_mutex *m)
@@ -161,20 +178,33 @@ unlock_slow(struct baton_mutex *m, uintptr_t self)
 	return 0;
 }
 
-int baton_mutex_unlock(struct baton_mutex *m)
+static inline int unlock_as(struct baton_mutex *m, uintptr_t self)
 {
-	uintptr_t self, old;
+	uintptr_t old = READ_ONCE(m->baton_word);
 
-	if (unlikely(!m))
-		return baton_sync_null("the mutex");
-	self = sync_self();
-	old = READ_ONCE(m->baton_word);
 	/* Release: what the owner did. */
 	if (unlikely(old != self ||
 		     !try_cmpxchg_acq_rel(&m->baton_word, &old, 0)))
 		return unlock_slow(m, self);
 	baton_order_unlocked(m, self);
 	return 0;
+}
+
+/* As lock_thread(). */
+static int __attribute__((noinline)) unlock_thread(struct baton_mutex *m)
+{
+	return unlock_as(m, (uintptr_t)pthread_self());
+}
+
+int baton_mutex_unlock(struct baton_mutex *m)
+{
+	const struct baton_worker *w;
+
+	if (unlikely(!m))
+		return baton_sync_null("the mutex");
+	w = baton_worker_self();
+	return likely(sync_as_fiber(w)) ? unlock_as(m, (uintptr_t)w->fiber) :
+					  unlock_thread(m);
 }
 
 /* lock_slow(), which nothing but the mutex ends. */

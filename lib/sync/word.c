@@ -2,6 +2,22 @@
 /* word.c - what all objects that are waited for do when it takes longer. */
 #include "word.h"
 
+uintptr_t baton_word_lock_slow(uintptr_t *word)
+{
+	struct backoff b = { 0 };
+
+	for (;;) {
+		uintptr_t old = READ_ONCE(*word);
+
+		if (old == WORD_DEAD)
+			return old;
+		if (!(old & WORD_LOCK) &&
+		    try_cmpxchg_acq_rel(word, &old, old | WORD_LOCK))
+			return old;
+		baton_backoff(&b);
+	}
+}
+
 int baton_word_wait(struct wait *t, uintptr_t *word, uintptr_t rest,
 		    struct baton_waitq *q, struct place *place,
 		    int64_t deadline)

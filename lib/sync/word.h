@@ -55,6 +55,13 @@ static inline struct place *place_of(const void *entry)
 	return container_of(entry, struct place, entry);
 }
 
+/* Does the caller lock as the fiber of @w, its worker or NULL? */
+static inline bool sync_as_fiber(const struct baton_worker *w)
+{
+	/* An adopted thread is PARKED outside of its callbacks. */
+	return w && slot_state(w->slot) != BATON_PARKED;
+}
+
 /*
  * Who owns what the caller locks: the fiber, also in its foreign calls; or a
  * thread that runs none. Never 0, and WORD_BITS are not set.
@@ -63,10 +70,8 @@ static inline uintptr_t sync_self(void)
 {
 	const struct baton_worker *w = baton_worker_self();
 
-	/* An adopted thread is PARKED outside of its callbacks. */
-	if (likely(w && slot_state(w->slot) != BATON_PARKED))
-		return (uintptr_t)w->fiber;
-	return (uintptr_t)pthread_self();
+	return likely(sync_as_fiber(w)) ? (uintptr_t)w->fiber :
+					  (uintptr_t)pthread_self();
 }
 
 /* What is left of @old without the bits of the list. */
@@ -76,25 +81,24 @@ static inline uintptr_t word_rest(uintptr_t old)
 }
 
 /*
+ * What word_lock() leaves over: somebody has LOCK. The word without it, which
+ * the caller has now; or WORD_DEAD.
+ */
+uintptr_t baton_word_lock_slow(uintptr_t *word) __attribute__((cold));
+
+/*
  * Take LOCK; *@old is the word without it. False: the object was destroyed.
  * Acquire: what the last one who had it did.
  */
 static inline bool word_lock(uintptr_t *word, uintptr_t *old)
 {
-	struct backoff b = { 0 };
-
+	_Static_assert(WORD_DEAD & WORD_LOCK, "it looks as if locked");
 	*old = READ_ONCE(*word);
-	for (;;) {
-		if (unlikely(*old == WORD_DEAD))
-			return false;
-		if (unlikely(*old & WORD_LOCK)) {
-			baton_backoff(&b);
-			*old = READ_ONCE(*word);
-		} else if (likely(try_cmpxchg_acq_rel(word, old,
-						      *old | WORD_LOCK))) {
-			return true;
-		}
-	}
+	if (likely(!(*old & WORD_LOCK) &&
+		   try_cmpxchg_acq_rel(word, old, *old | WORD_LOCK)))
+		return true;
+	*old = baton_word_lock_slow(word);
+	return *old != WORD_DEAD;
 }
 
 /* The word is @rest from now on, without LOCK, and with what @q has. */
