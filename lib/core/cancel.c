@@ -67,13 +67,13 @@ int baton_cancel(struct baton_fiber *fiber)
 	int err = 0;
 
 	if (!fiber)
-		return -EINVAL;
+		return baton_error(-EINVAL, "NULL for a fiber");
 	w = sched_enter();
 	rt = w ? w->rt : baton_rt_hold();
 	if (!rt)
 		return baton_error(-ESRCH, "no scheduler runs");
 	if (unlikely(READ_ONCE(fiber->joiner) == JOIN_FREED))
-		err = -EINVAL;
+		err = baton_error(-EINVAL, "the fiber was joined already");
 	else
 		baton_cancel_held(rt, w, fiber);
 	if (w)
@@ -95,7 +95,7 @@ int baton_cancel_mask(void)
 	struct baton_fiber *f = baton_self();
 
 	if (unlikely(!f))
-		return -EPERM;
+		return baton_error(-EPERM, "not from a fiber");
 	WRITE_ONCE(f->masked, f->masked + 1);
 	return 0;
 }
@@ -105,9 +105,9 @@ int baton_cancel_unmask(void)
 	struct baton_fiber *f = baton_self();
 
 	if (unlikely(!f))
-		return -EPERM;
+		return baton_error(-EPERM, "not from a fiber");
 	if (unlikely(!f->masked))
-		return -EINVAL;
+		return baton_error(-EINVAL, "cancels are not masked");
 	WRITE_ONCE(f->masked, f->masked - 1);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "../core/clock.h"
+#include "../core/reason.h"
 #include "../core/wait.h"
 
 int64_t baton_now(void)
@@ -36,14 +37,23 @@ int baton_sleep(int64_t ns)
 							  BATON_NEVER);
 }
 
+static int scope_check(const struct baton_scope *scope,
+		       const struct baton_fiber *f)
+{
+	if (!scope)
+		return baton_error(-EINVAL, "NULL for a scope");
+	if (!f)
+		return baton_error(-EPERM, "a scope is a fiber's");
+	return 0;
+}
+
 int baton_deadline_push(struct baton_scope *scope, int64_t deadline)
 {
 	struct baton_fiber *f = baton_self();
+	int err = scope_check(scope, f);
 
-	if (!scope)
-		return -EINVAL;
-	if (!f)
-		return -EPERM;
+	if (err)
+		return err;
 	scope->baton_outer = f->deadline;
 	scope->baton_fiber = f;
 	if (deadline < f->deadline)
@@ -51,16 +61,22 @@ int baton_deadline_push(struct baton_scope *scope, int64_t deadline)
 	return 0;
 }
 
+/*
+ * A scope never allows more than the one around it. So a deadline that would
+ * become earlier is one of a scope that has ended, and would be in force for
+ * ever.
+ */
 int baton_deadline_pop(struct baton_scope *scope)
 {
 	struct baton_fiber *f = baton_self();
+	int err = scope_check(scope, f);
 
-	if (!scope)
-		return -EINVAL;
-	if (!f)
-		return -EPERM;
+	if (err)
+		return err;
 	if (scope->baton_fiber != f)
-		return -EINVAL;
+		return baton_error(-EINVAL, "no scope that this fiber is in");
+	if (scope->baton_outer < f->deadline)
+		return baton_error(-EINVAL, "the scope around it has ended");
 	f->deadline = scope->baton_outer;
 	scope->baton_fiber = NULL;
 	return 0;

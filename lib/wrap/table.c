@@ -82,7 +82,7 @@ static void shield(struct baton_scope *was)
 	struct baton_scope none;
 
 	baton_cancel_mask();
-	/* What a scope began with is where its end leads back to. */
+	/* What a scope began with is where its end leads back to, from never. */
 	baton_deadline_push(was, BATON_NEVER);
 	none = *was;
 	none.baton_outer = BATON_NEVER;
@@ -91,7 +91,7 @@ static void shield(struct baton_scope *was)
 
 static void lift(struct baton_scope *was)
 {
-	baton_deadline_pop(was);
+	baton_deadline_push(was, was->baton_outer);
 	baton_cancel_unmask();
 }
 

@@ -26,6 +26,8 @@ program()
 #include <baton/baton.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 struct pair { int a, b; };
 double half(double);
@@ -40,13 +42,27 @@ void nothing(int);
 int mixed(double, int);
 enum kind { ONE, TWO };
 int kinds(void (*)(int), enum kind, bool, const volatile char *, short, ...);
+int last(const char *, enum kind, bool, unsigned char, float);
+int single(float);
+int longest(long double);
+int complex(_Complex double);
+int six(int, int, int, int, int, double);
+int ints(unsigned, long, bool, signed char, enum kind, unsigned long);
+__attribute__((warn_unused_result)) int used(int);
+__attribute__((nonnull)) int both(char *, const void *);
+__attribute__((noreturn)) void never(int);
+int old();
+#define take(...) ((void)(__VA_ARGS__))
 void test(void);
 void test(void)
 {
 	struct pair p = { 1, 2 };
-	int err = 0, n = 3;
+	int err = 0, n = 3, (*fi)(unsigned long) = 0;
+	double (*fn)(double) = half;
+	char c = 1;
+	const char *p_ = "";
 
-	(void)p, (void)err, (void)n;
+	(void)p, (void)err, (void)n, (void)fi, (void)fn, (void)c, (void)p_;
 	$1;
 }
 END
@@ -96,11 +112,16 @@ refused c "BATON_CALL(err, seven, 1, 2, 3, 4, 5, 6, 7)" \
 	"more than six arguments"
 refused c++ "baton::call([] { return 1; })" "would lose what this returns"
 
-# An integer for a floating-point parameter: by clang alone, see call.h
-compilers=(clang)
-refused c "BATON_CALL(err, half, 3)" "baton_integer_or_pointer"
-refused c "BATON_CALL(err, mixed, 3, 4)" "baton_integer_or_pointer"
-compilers=(gcc clang)
+# An integer for a floating-point parameter
+for call in "half, 3" "half, 0" "half, c" "mixed, 3, 4" \
+	"last, p_, TWO, n, 1u, n" "single, 1" "longest, 1" \
+	"complex, 1" "six, 1, 2, 3, 4, 5, 6" "(*fn), n"
+do
+	refused c "BATON_CALL(err, $call)" "baton_integer_or_pointer"
+done
+refused c "BATON_CALL_NOERR(half, 3)" "baton_integer_or_pointer"
+refused c "take(BATON_CALL(err, number, BATON_CALL_NOERR(half, 3)))" \
+	"baton_integer_or_pointer"
 
 wide=(-Wall -Wextra -Wconversion)
 accepted c "n = BATON_CALL(err, number, 3)" -std=gnu11 "${wide[@]}" -Wshadow
@@ -110,6 +131,19 @@ accepted c "BATON_CALL(err, kinds, nothing, TWO, (bool)1, \"\", (short)2, 3L)" \
 accepted c "n = BATON_CALL(err, bind, 0, (struct sockaddr *)&p, (socklen_t)8)" \
 	-std=gnu11 "${wide[@]}" -Wcast-align
 accepted c "n = BATON_CALL(err, printf, \"%d\", n)" -std=c11 -Wall -Wformat=2
+# What has parameters of all other kinds, by whatever name, in whatever place
+for call in "ints, 1, n, (bool)1, (signed char)c, TWO, 3" \
+	"ints, 0, 0, 0, 0, 0, 0" "old, n, p_, 3" "old" "*fi, 3" "fi, 3" \
+	"printf, \"%d %s\", n, p_" \
+	"used, 3" "never, n" "both, &c, p_" "(n ? number : used), 1" \
+	"kinds, &nothing, ONE, 0, 0, 0" \
+	"abs, n" "strtol, p_, NULL, 0" "memset, &p, 0, sizeof(p)" "printf, \"n\""
+do
+	accepted c "BATON_CALL(err, $call)" -O2 "${wide[@]}" \
+		-Wno-int-conversion -Wformat=2 -Wdeclaration-after-statement
+	accepted c "take(BATON_CALL_NOERR($call))" -std=c11 -pedantic-errors \
+		-Wall -Wextra -isystem "$top/lib/include"
+done
 accepted c++ "n = BATON_CALL(err, number, 3)" -std=c++11 "${wide[@]}" \
 	-Wold-style-cast
 accepted c++ "BATON_CALL(err, half, 3), BATON_CALL(err, takes, p)" \

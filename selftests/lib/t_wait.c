@@ -150,7 +150,18 @@ static void *in_time(void *arg)
 	expect_eq(baton_park(), -ETIMEDOUT);
 	expect_eq(baton_deadline_pop(&scope), 0);
 	expect_eq(baton_deadline_pop(&scope), -EINVAL);
+	expect(strstr(baton_reason(), "no scope"));
 	expect_eq(baton_sleep(BATON_MSEC), 0);
+
+	/* The outer one first: that of the inner one is none to go back to. */
+	expect_eq(baton_deadline_push(&scope, baton_now()), 0);
+	expect_eq(baton_deadline_push(&inner, BATON_NEVER), 0);
+	expect_eq(baton_deadline_pop(&scope), 0);
+	expect_eq(baton_deadline_pop(&inner), -EINVAL);
+	expect(strstr(baton_reason(), "around it"));
+	expect_eq(baton_sleep(BATON_MSEC), 0);
+	expect_eq(baton_cancel_unmask(), -EINVAL);
+	expect(strstr(baton_reason(), "not masked"));
 
 	/* The handle has remained good. */
 	store(&stop, 1);

@@ -65,11 +65,11 @@ struct baton_scope {
 int baton_deadline_push(struct baton_scope *scope, int64_t deadline);
 
 /**
- * baton_deadline_pop() - end the innermost scope
+ * baton_deadline_pop() - end a scope, and those within it
  * @scope: as it was given to baton_deadline_push()
  *
- * Return: 0; -EINVAL @scope NULL, or another fiber's; -EPERM not from a fiber.
- * Blocks neither.
+ * Return: 0; -EINVAL @scope NULL, or another fiber's, or it has ended, also
+ * with one around it; -EPERM not from a fiber. Blocks neither.
  */
 int baton_deadline_pop(struct baton_scope *scope);
 
