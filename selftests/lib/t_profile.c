@@ -387,7 +387,7 @@ static void *locks_main(void *arg)
 START_TEST(contended)
 {
 	setenv("BATON_PROFILE_LOCKS", "1", 1);
-	run_on(1, locks_main, NULL);
+	run_in_order(locks_main, NULL);
 #ifdef SITES_EXACT
 	expect(folded_sum("locks;wait for a mutex") > 0);
 #endif
@@ -400,12 +400,12 @@ END_TEST
 
 START_TEST(not_sampled)
 {
-	run_on(1, locks_main, NULL);
+	run_in_order(locks_main, NULL);
 	expect(folded_sum("locks;wait") < 0);
 	/* One of more than there are: the first one */
 	setenv("BATON_PROFILE_LOCKS", "1000", 1);
 	ready = 0;
-	run_on(1, locks_main, NULL);
+	run_in_order(locks_main, NULL);
 #ifdef SITES_EXACT
 	expect((folded_sum("locks;wait") > 0) + (folded_sum("receives;") > 0) ==
 	       1);
