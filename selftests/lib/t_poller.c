@@ -146,8 +146,8 @@ static void *behind_main(void *arg)
 		pair(a);
 		old = (struct reading){ .fd = a[0] };
 		f = spawn(reads, &old);
-		yield_until(&old.begun);
-		let_run();
+		while (READ_ONCE(f->waiter.blocked) != WAITER_BLOCKED)
+			baton_yield();
 		close(a[0]);
 		pair(b);
 		expect_eq(b[0], a[0]);
@@ -743,7 +743,7 @@ struct rest {
 	long switches;
 };
 
-/* The first of these while all settle, the second one while nothing happens. */
+/* While all settle, which may take a while; until nothing happens. */
 static void *observe(void *arg)
 {
 	struct timespec settle = { .tv_nsec = 500000000 };
@@ -751,11 +751,14 @@ static void *observe(void *arg)
 	long before;
 
 	sem_wait(&r->go);
-	nanosleep(&settle, NULL);
-	cpu_ns(&before);
-	nanosleep(&settle, NULL);
-	cpu_ns(&r->switches);
-	r->switches -= before + 1;	/* its own */
+	for (int i = 0; i < 20; i++) {
+		cpu_ns(&before);
+		nanosleep(&settle, NULL);
+		cpu_ns(&r->switches);
+		r->switches -= before + 1;	/* its own */
+		if (r->switches <= 1)
+			break;
+	}
 	expect_eq(write(r->fd, "x", 1), 1);
 	return NULL;
 }
