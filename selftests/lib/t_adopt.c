@@ -9,6 +9,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
@@ -667,6 +668,9 @@ static void *end_knocking(void *arg)
 		first = false;
 		if (err == -ESRCH && load(&e->stop))
 			return NULL;
+		/* Who is to start one may be waiting for this CPU. */
+		if (err == -ESRCH)
+			sched_yield();
 	}
 }
 
