@@ -657,4 +657,7 @@ clean:
 .DELETE_ON_ERROR:
 .SECONDARY:
 
--include $(shell find $(O) -path $(O)/package -prune -o -name '*.d' -type f -print 2>/dev/null)
+# But for what is made with an O of its own, and may be while this is: of a file
+# that is being written there would be half.
+others := $(foreach dir,arch flags musl nocrypto nouring package,-path $(O)/$(dir) -o)
+-include $(shell find $(O) \( $(others) -false \) -prune -o -name '*.d' -type f -print 2>/dev/null)

@@ -143,7 +143,9 @@ static struct baton_fiber *fiber_end(struct baton_worker *w, struct baton_fiber 
 							  JOIN_FREED))
 		;
 	if (joiner == JOIN_DETACHED) {
-		WRITE_ONCE(f->joiner, JOIN_FREED);	/* nobody else may */
+		/* Nobody else may. Release: all that it has done; pairs with
+		 * fiber_lives(), for who is told by baton_stop(). */
+		smp_store_release(&f->joiner, JOIN_FREED);
 		/* The stack may be reused while we are still on it: whoever
 		 * takes it waits until on_stack is clear, as does whoever
 		 * resumes a fiber. */

@@ -172,7 +172,8 @@ struct baton_fiber *baton_fiber_create(struct baton_rt *rt,
 /* Does this record belong to a fiber that has not ended? As far as can be seen. */
 static inline bool fiber_lives(const struct baton_fiber *f)
 {
-	/* Acquire: its record; pairs with baton_fiber_init(). */
+	/* Acquire: its record, or what it has done; pairs with
+	 * baton_fiber_init() and the end of one that is detached. */
 	const struct baton_fiber *joiner = smp_load_acquire(&f->joiner);
 
 	return joiner != JOIN_FREED && joiner != JOIN_DONE;

@@ -31,7 +31,7 @@ if [ $# -eq 0 ]; then
 	set -- "${names[@]}"
 fi
 
-timeout=${BATON_RUN_TIMEOUT:-240}
+timeout=${BATON_RUN_TIMEOUT:-600}
 pass=0 fail=0 skip=0 num=0
 
 # The line that makes the kernel's log tell what happened when

@@ -68,7 +68,7 @@ static void *busy(void *arg)
 START_TEST(errors)
 {
 	run_on(nprocs_list[_i], refused, NULL);
-	run_on(1, busy, NULL);
+	run_in_order(busy, NULL);
 	/* Without a scheduler, too. */
 	refused(NULL);
 }
@@ -182,7 +182,7 @@ static void *in_line(void *arg)
 
 START_TEST(first_come)
 {
-	run_on(1, in_line, NULL);
+	run_in_order(in_line, NULL);
 }
 END_TEST
 

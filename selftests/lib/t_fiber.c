@@ -14,18 +14,6 @@ static void *note(void *arg)
 	return arg;
 }
 
-/*
- * Run @fn where the order in which fibers run is looked at. One processor is not
- * enough for that: a page fault or a pthread_create() that waits for a lock in the
- * kernel would hand it to the next fiber, in the middle of note().
- */
-static void run_in_order(baton_fn fn)
-{
-	expect(!setenv("BATON_HANDOFF", "off", 1));
-	run_on(1, fn, NULL);
-	expect(!unsetenv("BATON_HANDOFF"));
-}
-
 static void *order_main(void *arg)
 {
 	struct baton_fiber *f[10];
@@ -44,7 +32,7 @@ static void *order_main(void *arg)
 
 START_TEST(order)
 {
-	run_in_order(order_main);
+	run_in_order(order_main, NULL);
 }
 END_TEST
 
@@ -78,7 +66,7 @@ static void *joined_first_main(void *arg)
 
 START_TEST(joined_first)
 {
-	run_in_order(joined_first_main);
+	run_in_order(joined_first_main, NULL);
 }
 END_TEST
 
@@ -106,7 +94,7 @@ static void *round_robin_main(void *arg)
 
 START_TEST(round_robin)
 {
-	run_in_order(round_robin_main);
+	run_in_order(round_robin_main, NULL);
 }
 END_TEST
 
@@ -299,7 +287,7 @@ static void *join_errors_main(void *arg)
 
 START_TEST(join_errors)
 {
-	run_on(1, join_errors_main, NULL);
+	run_in_order(join_errors_main, NULL);
 }
 END_TEST
 
@@ -412,7 +400,7 @@ static void *permit_main(void *arg)
 
 START_TEST(permit)
 {
-	run_on(1, permit_main, NULL);
+	run_in_order(permit_main, NULL);
 }
 END_TEST
 
@@ -488,7 +476,7 @@ static void expect_few_workers(void)
 {
 	struct baton_stats st;
 
-	if (tier_is_kmod())
+	if (tier_sees_fibers())
 		return;
 	expect_eq(baton_stats(&st, sizeof(st)), 0);
 	expect(st.workers_max <= baton_nprocs() + 1);
@@ -552,8 +540,9 @@ END_TEST
  * on one. What orders it all is the library's own, hence relaxed.
  */
 #define BURST	4
+#define BURSTS	20000
 
-static struct { unsigned int rounds, ended; } burst;
+static struct { unsigned int rounds, ended; int over; } burst;
 
 static unsigned int burst_ended(void)
 {
@@ -566,15 +555,21 @@ static void *end_at_once(void *arg)
 	return arg;
 }
 
+/* Two threads that take turns by looking: not for ever on a busy machine. */
 static void *burst_thread(void *arg)
 {
-	for (unsigned int i = 0; i < burst.rounds; i++) {
+	uint64_t end = now_ns() + 3 * BATON_SEC;
+	unsigned int i;
+
+	for (i = 0; i < scaled(BURSTS) && now_ns() < end; i++) {
 		for (int j = 0; j < BURST; j++)
 			expect_eq(baton_spawn(NULL, NULL, end_at_once, NULL),
 				  0);
 		while (burst_ended() < i * BURST)
 			sched_yield();
 	}
+	burst.rounds = i;
+	store(&burst.over, 1);
 	return arg;
 }
 
@@ -582,9 +577,8 @@ static void *burst_main(void *arg)
 {
 	pthread_t thread;
 
-	burst.rounds = scaled(20000);
 	expect(!pthread_create(&thread, NULL, burst_thread, NULL));
-	while (burst_ended() < burst.rounds * BURST)
+	while (!load(&burst.over) || burst_ended() < burst.rounds * BURST)
 		baton_yield();
 	pthread_join(thread, NULL);
 	expect_eq(burst_ended(), burst.rounds * BURST);
@@ -770,7 +764,7 @@ static void *mixed_main(void *arg)
 
 START_TEST(locked_in_their_turn)
 {
-	run_in_order(mixed_main);
+	run_in_order(mixed_main, NULL);
 }
 END_TEST
 

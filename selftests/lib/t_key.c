@@ -423,7 +423,7 @@ START_TEST(names)
 
 	expect_eq(baton_set_name("none"), -EPERM);
 	expect_eq(baton_name(NULL, name, sizeof(name)), -EPERM);
-	run_on(1, names_main, NULL);
+	run_in_order(names_main, NULL);
 }
 END_TEST
 

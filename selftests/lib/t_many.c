@@ -208,9 +208,12 @@ static __attribute__((noinline)) void touch(void)
 		room[i] = 1;
 }
 
+static size_t touched;
+
 static void *touches(void *arg)
 {
 	touch();
+	add(&touched, 1);
 	baton_park();
 	return arg;
 }
@@ -221,23 +224,30 @@ static void sleep_10_ms(void *arg)
 	usleep(10000);
 }
 
-/* Every other one with a stack of its own size. */
-static void burst(void)
+/*
+ * Every other one with a stack of its own size. KiB of memory while they are all
+ * there: as soon as one has ended its stack may be given back.
+ */
+static long burst(void)
 {
 	struct baton_attr *attr;
+	long rss;
 
 	expect_eq(baton_attr_create(&attr), 0);
 	expect_eq(baton_attr_set_stack_size(attr, 20000), 0);
+	store(&touched, 0);
 	for (size_t i = 0; i < BURST; i++)
 		expect_eq(baton_spawn(&fibers[i], i % 2 ? attr : NULL, touches,
 				      &fibers[i]), 0);
-	for (int i = 0; i < 3; i++)
+	while (load(&touched) < BURST)
 		baton_yield();
+	rss = kib("VmRSS");
 	for (size_t i = 0; i < BURST; i++)
 		expect_eq(baton_ready(fibers[i]), 0);
 	for (size_t i = 0; i < BURST; i++)
 		expect(join(fibers[i]) == &fibers[i]);
 	baton_attr_destroy(attr);
+	return rss;
 }
 
 /* How many of the handles lead to a page that is in memory? */
@@ -275,8 +285,7 @@ static void *given_back_main(void *arg)
 	long before = kib("VmRSS"), used;
 
 	for (int round = 0; round < 3; round++) {
-		burst();
-		used = kib("VmRSS") - before;
+		used = burst() - before;
 		expect(used > (long)BURST * 8);
 		while (!is_back(before, used))
 			expect_eq(baton_call(sleep_10_ms, NULL), 0);

@@ -110,7 +110,10 @@ START_TEST(mutex_fair)
 {
 	struct shares s = { .exact = nprocs_list[_i] == 1 };
 
-	run_on(nprocs_list[_i], shares_all, &s);
+	if (s.exact)
+		run_in_order(shares_all, &s);
+	else
+		run_on(nprocs_list[_i], shares_all, &s);
 }
 END_TEST
 
@@ -252,7 +255,7 @@ static void *hand_over_canceled(void *arg)
 
 START_TEST(mutex_canceled)
 {
-	run_on(1, hand_over_canceled, NULL);
+	run_in_order(hand_over_canceled, NULL);
 }
 END_TEST
 
@@ -443,7 +446,7 @@ static void *writer_leaves(void *arg)
 
 START_TEST(rwlock_canceled)
 {
-	run_on(1, writer_leaves, NULL);
+	run_in_order(writer_leaves, NULL);
 }
 END_TEST
 
@@ -592,7 +595,7 @@ static void *signals(void *arg)
 
 START_TEST(cond_canceled)
 {
-	run_on(1, signals, NULL);
+	run_in_order(signals, NULL);
 }
 END_TEST
 
@@ -615,7 +618,7 @@ static void *other_mutex(void *arg)
 
 START_TEST(cond_mutexes)
 {
-	run_on(1, other_mutex, NULL);
+	run_in_order(other_mutex, NULL);
 }
 END_TEST
 

@@ -15,6 +15,13 @@
 
 static int the_signal; /* what the tests below send */
 
+/* What is sent to the process may be another thread's to take, when it runs. */
+static void await_death(void)
+{
+	for (;;)
+		pause();
+}
+
 static void *raises(void *arg)
 {
 	raise(the_signal);
@@ -24,14 +31,14 @@ static void *raises(void *arg)
 static void *kills(void *arg)
 {
 	kill(getpid(), the_signal);
-	usleep(200000);
+	await_death();
 	return arg;
 }
 
 static void *queues(void *arg)
 {
 	sigqueue(getpid(), the_signal, (union sigval){.sival_int = 7});
-	usleep(200000);
+	await_death();
 	return arg;
 }
 
@@ -50,7 +57,7 @@ static void *others_kill(void *arg)
 		_exit(0);
 	}
 	waitpid(pid, NULL, 0);
-	usleep(200000);
+	await_death();
 	return arg;
 }
 

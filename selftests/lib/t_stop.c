@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 
+#include "../../lib/core/fiber.h"
 #include "ends.h"
 
 #define FIBERS	500
@@ -117,12 +118,12 @@ static void *notified(void *arg)
 	sigaddset(&set, SIGUSR1);
 	expect_eq(baton_signal_notify(&ch, &set), 0);
 	start(is_canceled, 2);
-	expect_eq(baton_stop(0, baton_now() + 5 * BATON_SEC), 0);
+	expect_eq(baton_stop(0, BATON_NEVER), 0);
 	expect_eq(ended, 2);
 	kill(getpid(), SIGUSR1);
 	expect_eq(baton_chan_recv(&ch, &info), 0);
 	expect_eq(baton_signal_stop(&ch), 0);
-	expect_eq(baton_stop(0, baton_now() + 5 * BATON_SEC), 0);
+	expect_eq(baton_stop(0, BATON_NEVER), 0);
 	return arg;
 }
 
@@ -139,8 +140,10 @@ END_TEST
 
 /* --- who does not end --------------------------------------------------------- */
 
+/* Counted once they are where they are to be seen. */
 static void wait_go(void *arg)
 {
+	add(&ended, 1);
 	while (!load(&go))
 		usleep(1000);
 	(void)arg;
@@ -148,14 +151,12 @@ static void wait_go(void *arg)
 
 static void *calls_for_long(void *arg)
 {
-	add(&ended, 1);
 	baton_call(wait_go, arg);
 	return arg;
 }
 
 static void *runs_for_long(void *arg)
 {
-	add(&ended, 1);
 	wait_go(arg);
 	return arg;
 }
@@ -164,20 +165,19 @@ static void *masks(void *arg)
 {
 	expect_eq(baton_set_name("the masked one"), 0);
 	expect_eq(baton_cancel_mask(), 0);
-	add(&ended, 1);
 	baton_park();
 	return arg;
 }
 
 static void *stubborn(void *arg)
 {
+	struct baton_fiber *masked = spawn(masks, arg);
+
 	ended = 0;
 	spawn(calls_for_long, arg);
 	spawn(runs_for_long, arg);
-	spawn(masks, arg);
-	while (load(&ended) < 3)
+	while (load(&ended) < 2 || fiber_state(masked) != FIBER_PARKED)
 		baton_yield();
-	baton_yield();
 	expect_eq(baton_stop(0, baton_now() + 20 * BATON_MSEC), -ETIMEDOUT);
 	store(&go, 1);
 	return arg;

@@ -91,7 +91,7 @@ static void *all_kinds(void *arg)
 
 START_TEST(counted)
 {
-	run_on(1, all_kinds, NULL);
+	run_in_order(all_kinds, NULL);
 	count_all();
 	expect_eq(counts[TRACE_CALL], 2 * ROUNDS);
 	expect_eq(counts[TRACE_RETURN], 2 * ROUNDS);
