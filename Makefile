@@ -200,7 +200,7 @@ WRAP := $(if $(SAN)$(NO_CC),,$(shell echo __GLIBC__ | $(CC) -include features.h 
 	sed -n 's|^[0-9]*$$|$(O)/libbaton-wrap.so|p' | tail -n 1))
 TOOLS := baton-bench $(if $(CRYPTO),baton-sum) baton-top baton-trace
 EXAMPLES := crawl httpd kvfault outline pipeline pool rows sort sqld workers
-HEADERS := $(wildcard lib/include/baton/*.h)
+HEADERS := $(wildcard lib/include/baton/*.h lib/include/baton/*.hpp)
 KMOD_SRC := Kbuild VERSION $(wildcard kmod/*.[ch] kmod/*/*.h kmod/*/*/*.h)
 
 all: $(O)/libbaton.a $(O)/libbaton.so $(WRAP) $(TOOLS:%=$(O)/%)
