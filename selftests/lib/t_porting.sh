@@ -75,16 +75,23 @@ try()
 uring=
 ! ar t "$top/build/libbaton.a" | grep -qx ring.o || uring=-luring
 
-try baton-porting.7 C "${CC:-cc}" -std=gnu11 -fexceptions -x c <<'END'
-#include <baton/baton.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-END
+c_headers()
+{
+	cat <<-'END'
+	#include <baton/baton.h>
+	#include <errno.h>
+	#include <fcntl.h>
+	#include <pthread.h>
+	#include <spawn.h>
+	#include <stdint.h>
+	#include <stdio.h>
+	#include <stdlib.h>
+	#include <unistd.h>
+	END
+}
+
+c=("${CC:-cc}" -std=gnu11 -O1 -fexceptions -x c)
+try baton-porting.7 C "${c[@]}" < <(c_headers)
 blocks Go "$tmp/Go"
 if command -v gofmt >/dev/null; then
 	for f in "$tmp"/Go*.txt; do
@@ -94,6 +101,7 @@ if command -v gofmt >/dev/null; then
 else
 	echo "# SKIP Go: no gofmt"
 fi
+try baton-adopting.7 C "${c[@]}" < <(c_headers)
 try baton-cpp.7 C++ "${CXX:-g++}" -std=c++20 -x c++ <<'END'
 #include <baton/baton.hpp>
 #include <cstdio>
