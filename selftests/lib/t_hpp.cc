@@ -77,7 +77,7 @@ static void runs()
 	}), "no scheduler");
 }
 
-/* --- fibers ---------------------------------------------------------------- */
+/* --- fibers -------------------------------------------------------- */
 
 static int sum(std::unique_ptr<int> a, int b)
 {
@@ -255,7 +255,7 @@ static void groups()
 	report(gone == 5, "a group's destructor");
 }
 
-/* --- foreign code ------------------------------------------------------------ */
+/* --- foreign code ---------------------------------------------------- */
 
 static void calls()
 {
@@ -289,7 +289,7 @@ static void calls()
 	}), "no call from foreign code");
 }
 
-/* --- locks and channels ------------------------------------------------------ */
+/* --- locks and channels ---------------------------------------------- */
 
 static void locks()
 {
@@ -369,9 +369,8 @@ static void channels()
 	report(odds.try_send(odd(7)) && !odds.try_send(odd(8)) &&
 	       odds.recv()->c[1] == 7 && !odds.try_recv(),
 	       "what has no default constructor");
-	strings.send(std::string(100, 'a'));
-	strings.send("b");
-	report(strings.recv()->size() == 100 && *strings.recv() == "b",
+	report(strings.send(std::string(100, 'a')) && strings.send("b") &&
+	       strings.recv()->size() == 100 && *strings.recv() == "b",
 	       "what cannot be copied as bytes");
 	{
 		baton::channel<std::shared_ptr<int>> left(3);
@@ -396,7 +395,7 @@ static void channels()
 	}), "a send that is late");
 }
 
-/* --- coroutines -------------------------------------------------------------- */
+/* --- coroutines ------------------------------------------------------ */
 
 #ifdef __cpp_impl_coroutine
 static baton::task<int> one(int n)
@@ -450,6 +449,12 @@ static baton::task<int> thrower(int *gone)
 	throw std::runtime_error("from a task");
 }
 
+static baton::task<> keeper(counted c)
+{
+	(void)c;
+	co_return;
+}
+
 static baton::task<> catcher(int *gone)
 {
 	try {
@@ -495,9 +500,9 @@ static void tasks()
 	       "a task that is canceled");
 	m.unlock();
 	{
-		auto never = thrower(&gone);
+		auto never = keeper(counted(&gone));
 	}
-	report(gone == 1, "a task that is never run");
+	report(gone == 2, "a task that is never run");
 }
 #else
 static void tasks() { }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * lua.c - scripts of Lua, each in a fiber with a state of its own; what blocks in
- * one of them, LuaSocket for example, holds up none of the others.
+ * lua.c - scripts of Lua, each in a fiber with a state of its own; what blocks
+ * in one of them, LuaSocket for example, holds up none of the others.
  *
  *	lua [-p PROCESSORS] SCRIPT...
  *
  * The interpreter is foreign code: it recurses in C (LUAI_MAXCCALLS, 200 levels
  * of it), allocates, and leaves functions by longjmp(), for all of which the
  * thread's stack is the place. A script may use any module of C that Lua has,
- * and knows nothing of fibers. What waits within baton is a callback, so that the
- * fiber waits and not the thread's processor:
+ * and knows nothing of fibers. What waits within baton is a callback, so that
+ * the fiber waits and not the thread's processor:
  *
  *	baton.spawn(file)	run another script beside this one
  *	baton.sleep(seconds)	let others run
@@ -17,8 +17,8 @@
  *	baton.receive()		the next one; nil after the last
  *	baton.close()		nothing more will be sent
  *
- * An error of Lua is a longjmp(), which must not pass over a callback: a callback
- * only waits, and what it has to say is said when it has returned.
+ * An error of Lua is a longjmp(), which must not pass over a callback: a
+ * callback only waits, and what it has to say is said when it has returned.
  */
 #include <baton/baton.h>
 #include <lauxlib.h>
@@ -47,7 +47,7 @@ static atomic_bool failed;
 
 static int run_script(void *arg);
 
-/* --- fiber code ------------------------------------------------------------ */
+/* --- fiber code --------------------------------------------------------- */
 
 static void sleep_for(void *arg)
 {
@@ -92,7 +92,7 @@ static void start(void *arg)
 	s->err = baton_group_spawn(&group, NULL, run_script, s->name);
 }
 
-/* --- foreign code ---------------------------------------------------------- */
+/* --- foreign code ------------------------------------------------------- */
 
 static void back(lua_State *L, void (*fn)(void *arg), void *arg)
 {
@@ -182,7 +182,7 @@ static void interpret(void *arg)
 	lua_close(L);
 }
 
-/* --- fibers ---------------------------------------------------------------- */
+/* --- fibers ------------------------------------------------------------- */
 
 static int run_script(void *arg)
 {
