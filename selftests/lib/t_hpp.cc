@@ -3,6 +3,7 @@
 #include <baton/baton.hpp>
 
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <stdexcept>
 #include <thread>
@@ -65,8 +66,11 @@ static void runs()
 	report(throws("first", [] {
 		baton::run([] { throw std::runtime_error("first"); });
 	}), "run() throws what the fiber threw");
-	report(baton::run(baton::config().nprocs(1), baton_nprocs) == 1,
-	       "options");
+	/* It overrides what a program asks for. */
+	const char *set = std::getenv("BATON_NPROCS");
+
+	report(baton::run(baton::config().nprocs(1), baton_nprocs) ==
+	       (set ? std::strtoul(set, nullptr, 10) : 1), "options");
 	report(throws(std::errc::invalid_argument, [] {
 		baton::config().nprocs(1000);
 	}), "options out of bounds");
