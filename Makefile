@@ -200,7 +200,9 @@ WRAP := $(if $(SAN)$(NO_CC),,$(shell echo __GLIBC__ | $(CC) -include features.h 
 	sed -n 's|^[0-9]*$$|$(O)/libbaton-wrap.so|p' | tail -n 1))
 TOOLS := baton-bench $(if $(CRYPTO),baton-sum) baton-top baton-trace
 EXAMPLES := crawl httpd kvfault outline pipeline pool rows sort sqld workers
-HEADERS := $(wildcard lib/include/baton/*.h)
+# One is left out where there is no Lua.
+EXAMPLES += $(shell pkg-config --exists lua5.4 2>/dev/null && echo lua)
+HEADERS := $(wildcard lib/include/baton/*.h lib/include/baton/*.hpp)
 KMOD_SRC := Kbuild VERSION $(wildcard kmod/*.[ch] kmod/*/*.h kmod/*/*/*.h)
 
 all: $(O)/libbaton.a $(O)/libbaton.so $(WRAP) $(TOOLS:%=$(O)/%)
@@ -318,6 +320,7 @@ examples: $(EXAMPLES:%=$(O)/examples/%)
 
 $(O)/examples/httpd: LIBS := -lhttp_parser
 $(O)/examples/kvfault: PKG := lmdb
+$(O)/examples/lua: PKG := lua5.4
 $(O)/examples/outline: PKG := expat
 $(O)/examples/pipeline: PKG := sqlite3
 $(O)/examples/pool: PKG := glib-2.0

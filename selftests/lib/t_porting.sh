@@ -1,16 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 #
-# t_porting.sh - what baton-porting(7) shows compiles, and runs
+# t_porting.sh - what pages of section 7 show compiles, and runs
 #
 # A block of code begins with a comment that says what it is: Go, which gofmt
-# is asked about if there is one; or C, all of which is one program, with the
-# function to run, as fiber code or by a thread of its own.
+# is asked about if there is one; or C or C++, all of which is one program, with
+# the function to run, as fiber code or by a thread of its own.
 
 set -u
 export LC_ALL=C
 top=$(cd "$(dirname "$0")/../.." && pwd)
-page=$top/lib/man/baton-porting.7
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 # shellcheck source=selftests/tap.sh
@@ -31,25 +30,15 @@ blocks()
 # Functions to run: $1 is run or fiber
 functions()
 {
-	sed -n "s/^\.\\\\\" C $1 \([a-z_]*\)\$/\1/p" "$page"
+	sed -n "s/^\.\\\\\" $lang $1 \([a-z_]*\)\$/\1/p" "$page"
 }
 
+# A program of all blocks, after the headers of standard input
 make_program()
 {
-	local f
-
-	cat <<-'END'
-	#include <baton/baton.h>
-	#include <errno.h>
-	#include <fcntl.h>
-	#include <pthread.h>
-	#include <stdint.h>
-	#include <stdio.h>
-	#include <stdlib.h>
-	#include <unistd.h>
-	END
+	cat
 	for ((i = 1; ; i++)); do
-		cat "$tmp/C$i.txt" 2>/dev/null || break
+		cat "$tmp/$lang$i.txt" 2>/dev/null || break
 		echo
 	done
 	echo "static void *first(void *arg) {"
@@ -57,22 +46,53 @@ make_program()
 	echo "return arg; }"
 	echo "int main(void) {"
 	functions run | sed 's/.*/&(); puts("&");/'
-	echo "return baton_run(NULL, first, NULL, NULL) ? 1 : 0; }"
+	echo "return baton_run(0, first, 0, 0) ? 1 : 0; }"
 }
 
-blocks C "$tmp/C"
+# try PAGE LANGUAGE COMPILER...: headers are standard input
+try()
+{
+	local f name=$1
+
+	page=$top/lib/man/$1 lang=$2
+	shift 2
+	rm -f "$tmp"/*
+	blocks "$lang" "$tmp/$lang"
+	make_program >"$tmp/all"
+	"$@" -D_GNU_SOURCE -Wall -Wextra -Werror "-I$top/lib/include" \
+		-o "$tmp/run" "$tmp/all" -x none "$top/build/libbaton.a" \
+		-pthread $uring
+	status $? "$name: all of it compiles"
+	timeout 60 "$tmp/run" >"$tmp/did"
+	status $? "$name: all of it runs"
+	for f in $(functions run) $(functions fiber); do
+		grep -qx "$f" "$tmp/did"
+		status $? "$name: $f"
+	done
+}
+
+# Was the library built with it?
+uring=
+! ar t "$top/build/libbaton.a" | grep -qx ring.o || uring=-luring
+
+c_headers()
+{
+	cat <<-'END'
+	#include <baton/baton.h>
+	#include <errno.h>
+	#include <fcntl.h>
+	#include <pthread.h>
+	#include <spawn.h>
+	#include <stdint.h>
+	#include <stdio.h>
+	#include <stdlib.h>
+	#include <unistd.h>
+	END
+}
+
+c=("${CC:-cc}" -std=gnu11 -O1 -fexceptions -x c)
+try baton-porting.7 C "${c[@]}" < <(c_headers)
 blocks Go "$tmp/Go"
-make_program >"$tmp/all.c"
-${CC:-cc} -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -fexceptions \
-	"-I$top/lib/include" -o "$tmp/all" "$tmp/all.c" \
-	"$top/build/libbaton.a" -pthread
-status $? "all of it compiles"
-timeout 60 "$tmp/all" >"$tmp/did"
-status $? "all of it runs"
-for f in $(functions run) $(functions fiber); do
-	grep -qx "$f" "$tmp/did"
-	status $? "$f"
-done
 if command -v gofmt >/dev/null; then
 	for f in "$tmp"/Go*.txt; do
 		gofmt -e <"$f" >/dev/null
@@ -81,4 +101,12 @@ if command -v gofmt >/dev/null; then
 else
 	echo "# SKIP Go: no gofmt"
 fi
+try baton-adopting.7 C "${c[@]}" < <(c_headers)
+try baton-cpp.7 C++ "${CXX:-g++}" -std=c++20 -x c++ <<'END'
+#include <baton/baton.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+END
 plan

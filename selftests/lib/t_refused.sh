@@ -150,4 +150,29 @@ accepted c++ "BATON_CALL(err, half, 3), BATON_CALL(err, takes, p)" \
 	-std=c++17 "${wide[@]}" -Wold-style-cast
 accepted c++ "err = baton::call([&] { n = 4; })" -std=c++20 "${wide[@]}" \
 	-Wold-style-cast
+
+# The headers for C++20 by themselves, and what a task must not await
+for cc in "${cxx[@]}"; do
+	command -v "$cc" >/dev/null || continue
+	for std in c++20 c++2b; do
+		for h in baton run fiber sync task; do
+			compile "$cc" -x c++ "-std=$std" "${wide[@]}" -Wshadow \
+				-Wold-style-cast -pedantic-errors \
+				<<<"#include <baton/$h.hpp>" && [ -z "$said" ]
+			status $? "$cc $std: <baton/$h.hpp>"
+		done
+		compile "$cc" -x c++ "-std=$std" "${wide[@]}" -Wshadow \
+			-Wold-style-cast -pedantic-errors \
+			<"$top/selftests/lib/t_hpp.cc" && [ -z "$said" ]
+		status $? "$cc $std: t_hpp.cc"
+	done
+	! compile "$cc" -x c++ -std=c++20 <<'END' && [[ $said = *"awaits tasks"* ]]
+#include <baton/baton.hpp>
+baton::task<> t()
+{
+	co_await std::suspend_always();
+}
+END
+	status $? "$cc: a task refuses to wait for others"
+done
 plan

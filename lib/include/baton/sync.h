@@ -258,7 +258,11 @@ struct baton_once {
  * Return: 0; -EDEADLK @fn asks for itself; -ECANCELED and -ETIMEDOUT while
  * another one runs it; -EINVAL. Blocks.
  */
+#pragma GCC diagnostic push
+/* In C++ the function hides the constructor of the struct, as stat() does. */
+#pragma GCC diagnostic ignored "-Wshadow"
 int baton_once(struct baton_once *once, void (*fn)(void *arg), void *arg);
+#pragma GCC diagnostic pop
 
 /** baton_once_until() - the same; another one's call is waited for until
  * @deadline. */
