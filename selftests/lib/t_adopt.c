@@ -428,8 +428,8 @@ static void *quiet_main(void *arg)
 
 /*
  * In the tier poll the monitor is woken up when it was asleep: once, for it
- * looks for a while then; and once more each time that the thread has had to wait
- * for a CPU for longer than that.
+ * looks for a while then; and once more each time that the thread has had to
+ * wait for a CPU for longer than that.
  */
 START_TEST(no_system_calls)
 {

@@ -18,8 +18,8 @@
 #include <sys/syscall.h>
 
 /*
- * Who sleeps is woken by a signal of the fiber that is to run meanwhile. It would
- * sleep for long, and on an idle machine the other one takes no time at all.
+ * Who sleeps is woken by a signal of the fiber that is to run meanwhile. It
+ * would sleep for long, and on an idle machine the other one takes no time.
  */
 #define LONG_NS		20000000000u
 #define SOON_NS		500000000u

@@ -125,8 +125,8 @@ static void *writes(void *arg)
 }
 
 /*
- * More fibers block, each with a worker, than there are workers, or are about to
- * be, and the one processor is idle, or may be taken; only a new worker can run
+ * More fibers block, each with a worker, than there are workers, or are about
+ * to be, and the one processor is idle, or may be taken; only a new worker can run
  * the fiber that they wait for.
  */
 static void *starve(void *arg)

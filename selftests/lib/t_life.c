@@ -216,7 +216,7 @@ static void *spawn_outside(void *arg)
 
 /*
  * The number of lone yields that would otherwise take long to reach. Once the
- * other fiber is queued so many of them find it, and more than enough are tried.
+ * other fiber is queued few of them find it, and more than enough are tried.
  */
 static void *yields_alone(void *arg)
 {

@@ -225,8 +225,8 @@ static void sleep_10_ms(void *arg)
 }
 
 /*
- * Every other one with a stack of its own size. KiB of memory while they are all
- * there: as soon as one has ended its stack may be given back.
+ * Every other one with a stack of its own size. KiB of memory while they are
+ * all there: as soon as one has ended its stack may be given back.
  */
 static long burst(void)
 {

@@ -49,7 +49,7 @@ static unsigned long all_switches(void)
 	return n;
 }
 
-/* Of others, while @pass runs. Those of a thread that ends meanwhile are lost. */
+/* Of others, while @pass runs; those of a thread that ends then are lost. */
 static long switches_in(void (*pass)(void *), void *arg)
 {
 	unsigned long before = all_switches();
