@@ -436,6 +436,8 @@ static void *sentinel(void *arg)
 	long nap = NAP_MIN_NS;
 
 	prctl(PR_SET_NAME, "baton-idle", 0UL, 0UL, 0UL);
+	/* It inherits the watcher's, which is the watcher's alone. */
+	prctl(PR_SET_TIMERSLACK, rt->slack, 0UL, 0UL, 0UL);
 	s->class = !sched_setscheduler(0, SCHED_IDLE, &param);
 	while (look_begin(s) && !rt_stopping(rt)) {
 		bool work = rt_has_work(rt);
