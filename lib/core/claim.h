@@ -21,8 +21,8 @@
  *	                       processor again
  *	any            TAKEN   the end of the scheduler    claim_stop()
  *
- * Several may take in user space, as in the tier idle. Each has a TAKING of its
- * own, CLAIM_TAKER(), and goes on from that alone: or one that the worker has
+ * Several may take in user space, as in the tier idle, where standbys do. Each
+ * has a TAKING of its own, CLAIM_TAKER(), and goes on from that alone: or one that the worker has
  * settled with, and that was slow to see it, would take what another has begun
  * on since, without having looked for itself.
  *

@@ -58,9 +58,8 @@
 #include "timer.h"
 #include "trace.h"
 
-/* @asked, or else the first that works, from the best on. The tier idle is for who
- * asks for it: on a CPU that others keep busy a sentinel may be late in the middle
- * of what it does. */
+/* @asked, or else the first that works, from the best on. The tier idle is for
+ * who asks for it: HACKING.md, "Known limits", says what is missing. */
 static int tier_open(struct baton_rt *rt, enum baton_tier asked)
 {
 	static const struct tier_ops *const tiers[] = {

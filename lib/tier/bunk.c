@@ -223,26 +223,26 @@ static bool begin_locked(struct baton_worker *w, unsigned int flags)
 	return !t->standby;
 }
 
-/* @w was poked, and parks anew, unless it was granted something meanwhile. */
-static void look_again(struct baton_worker *w, unsigned int flags)
+/* @w was poked. False: but it has been granted something meanwhile. */
+static bool poked(struct baton_worker *w)
 {
 	struct bunks *t = bunks_of(w->rt);
 	struct bunk *b = &t->bunk[w->index];
-	bool want = false;
+	bool poked;
 
 	pthread_mutex_lock(&t->lock);
-	if (READ_ONCE(b->grant) == GRANT_LOOK) {
+	poked = READ_ONCE(b->grant) == GRANT_LOOK;
+	if (poked) {
 		unlist_locked(w->rt, b);
 		WRITE_ONCE(b->grant, GRANT_NONE);
-		want = begin_locked(w, flags);
 	}
 	pthread_mutex_unlock(&t->lock);
-	if (want)
-		baton_watch_want(&w->rt->watch);
+	return poked;
 }
 
-/* Until something is granted. The processor's number, -ESHUTDOWN, -ECANCELED. */
-static int sleep_on(struct baton_worker *w, unsigned int flags)
+/* Until something is granted. The processor's number, -ESHUTDOWN, -ECANCELED;
+ * -EAGAIN: it was poked. */
+static int sleep_on(struct baton_worker *w)
 {
 	struct bunk *b = &bunks_of(w->rt)->bunk[w->index];
 	uint32_t got;
@@ -251,10 +251,10 @@ static int sleep_on(struct baton_worker *w, unsigned int flags)
 	 * grant_locked() and baton_bunks_stop(). */
 	while ((got = smp_load_acquire(&b->grant)) == GRANT_NONE ||
 	       got == GRANT_LOOK) {
-		if (got == GRANT_LOOK)
-			look_again(w, flags);
-		else
+		if (got == GRANT_NONE)
 			futex_wait(&b->grant, GRANT_NONE, NULL);
+		else if (poked(w))
+			return -EAGAIN;
 	}
 	if (got == GRANT_STOP)
 		return -ESHUTDOWN;
@@ -273,7 +273,7 @@ int baton_bunk_park(struct baton_worker *w, unsigned int flags)
 	pthread_mutex_unlock(&t->lock);
 	if (want)
 		baton_watch_want(&w->rt->watch);
-	return sleep_on(w, flags);
+	return sleep_on(w);
 }
 
 int baton_bunk_wake(struct baton_rt *rt, unsigned int proc,
@@ -310,20 +310,28 @@ int baton_bunk_swap(struct baton_worker *w, unsigned int proc,
 		futex_wake(&b->grant);
 	if (want)
 		baton_watch_want(&rt->watch);
-	return sleep_on(w, flags);
+	return sleep_on(w);
 }
 
 bool baton_bunk_poke(struct baton_rt *rt)
 {
-	struct bunk *b = READ_ONCE(bunks_of(rt)->standby);
-	uint32_t none = GRANT_NONE;
+	struct bunks *t = bunks_of(rt);
+	struct bunk *b;
 
-	if (!b)
-		return false;
-	/* If it is a standby no more it finds this when it next parks. */
-	if (try_cmpxchg(&b->grant, &none, GRANT_LOOK))
-		futex_wake(&b->grant);
-	return true;
+	while ((b = READ_ONCE(t->standby))) {
+		uint32_t old = GRANT_NONE;
+
+		/* Who has poked it before us may not have come to wake it yet.
+		 * If it is a standby no more it finds this when it next parks.
+		 */
+		if (try_cmpxchg(&b->grant, &old, GRANT_LOOK) ||
+		    old == GRANT_LOOK) {
+			futex_wake(&b->grant);
+			return true;
+		}
+		/* It was granted something, and taken off the list before. */
+	}
+	return false;
 }
 
 int baton_bunk_rouse(struct baton_rt *rt, unsigned int index)

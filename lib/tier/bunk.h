@@ -57,17 +57,18 @@ void baton_bunks_close(struct baton_rt *rt, struct bunks *t);
 
 int baton_bunk_attach(struct baton_worker *w);
 void baton_bunk_detach(struct baton_worker *w);
+/* This one and baton_bunk_swap() return -EAGAIN, too: @w was poked. It is no
+ * standby any more. */
 int baton_bunk_park(struct baton_worker *w, unsigned int flags);
 int baton_bunk_wake(struct baton_rt *rt, unsigned int proc,
 		    unsigned int index);
 int baton_bunk_swap(struct baton_worker *w, unsigned int proc,
 		    unsigned int index, unsigned int flags);
 /*
- * A standby is to look again: it claims an idle processor if fibers wait.
- * False: there is none. It may come to nothing if the standby is given another
- * processor just then; who calls this has somebody look after that. Takes no
- * lock: the caller may be kept from its CPU at any time, for long, and those who
- * want the lock would wait with it. Any thread.
+ * A standby is to look for itself: its park ends. False: there is none. It may
+ * come to nothing if the standby is given a processor just then; who calls this
+ * has somebody look after that. Takes no lock, and nobody waits for the caller,
+ * which may be kept from its CPU at any time, for long. Any thread.
  */
 bool baton_bunk_poke(struct baton_rt *rt);
 int baton_bunk_rouse(struct baton_rt *rt, unsigned int index);

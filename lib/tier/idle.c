@@ -24,24 +24,33 @@
  * to sleep; one that finds the workers on other CPUs arms the sentinels there.
  * The watcher's tick does the same, for workers that move meanwhile.
  *
- * A look. Which worker was here last, that has a processor? The C library's area
- * for restartable sequences tells each thread's CPU (rseq(2)). It may have been
- * preempted for our own small share of time, so two sched_yield() follow: if
- * both come back at once and the slot has not changed, nobody wants this CPU,
- * and the worker sleeps. Then the taker's protocol of claim.h, which is right
- * about the processor even if the look was wrong about the worker.
+ * A look. Which worker was here last, that has a processor? The C library's
+ * area for restartable sequences tells each thread's CPU (rseq(2)). It may have
+ * been preempted for our own small share of time, so two sched_yield() follow:
+ * if both come back at once and the slot has not changed, nobody wants this CPU,
+ * and the worker sleeps.
  *
- * No locks. A sentinel may be kept from its CPU between any two instructions,
- * for long, and would keep whoever waits for it as well. So it takes none that
- * others want: it makes the processor idle, which any worker may then claim,
- * and pokes a standby to do so (baton_bunk_poke()).
+ * A sentinel takes nothing itself. It may be kept from its CPU between any two
+ * instructions, for long, and would keep whoever waits for it as well. So it
+ * has no lock and no processor at any time, nor does it count itself anywhere:
+ * it leaves a hint, what it saw of which worker, and pokes a standby. That is
+ * of ordinary class, and takes the processor by the protocol of claim.h, if the
+ * worker still does what it did (idle_park()). A hint that is wrong costs a
+ * wake-up. One that comes to nothing, since the standby was given a processor
+ * just then, is given again after a nap; and so is one for which there was no
+ * standby, unless whoever parks next finds it first.
  *
  * Behind it is the monitor of the tier poll. On a CPU that other programs keep
  * busy a sentinel comes late or never; and the monitor looks here at fibers,
  * too, whose threads sleep by what /proc says.
  *
- * REJECTED: giving the processor to a standby by baton_bunk_wake(). It takes a
- * lock, see above.
+ * The end of the scheduler is the one thing that waits for a sentinel, if it is
+ * in the middle of a look (LOOKING): some hundred instructions. At all other
+ * places it touches its own memory alone, and may end later than the scheduler.
+ *
+ * REJECTED: that the sentinel takes the processor, and makes it idle. Kept from
+ * its CPU in the middle of that it has it for as long, some 0.3 s beside one
+ * program that computes, and the worker that comes home finds it taken.
  * REJECTED: to become a worker oneself, one switch less. Without RLIMIT_NICE or
  * CAP_SYS_NICE a thread may not leave the idle class.
  */
@@ -52,6 +61,7 @@
 #include <sched.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
@@ -61,6 +71,7 @@
 #include "../core/futex.h"
 #include "../core/lock.h"
 #include "../core/reason.h"
+#include "../core/trace.h"
 #include "../core/worker.h"
 #include "monitor.h"
 #include "tier.h"
@@ -73,22 +84,72 @@
 #define NAP_MIN_NS	50000L
 #define NAP_MAX_NS	10000000L
 
+/* A hint that a fiber's thread sleeps is as good as new for so long. */
+#define HINT_NS		200000
+
+/* The end of a scheduler waits for its sentinels to end for so long; what is
+ * late then the next one's beginning waits for. ThreadSanitizer wants all to be
+ * joined. */
+#ifdef __SANITIZE_THREAD__
+#define LATE_NS		INT64_MAX
+#else
+#define LATE_NS		2000000
+#endif
+
+/* sentinel.state */
+#define ASLEEP	1u	/* it sleeps, or is about to; who clears it wakes it */
+#define LOOKING	2u	/* it looks at what is the scheduler's; its own bit */
+#define GONE	4u	/* its scheduler is: it is to touch that no more */
+
+/**
+ * struct sight - what a sentinel saw of the worker of a processor
+ */
+struct sight {
+	unsigned int proc;
+	uint32_t worker;
+	uint32_t state;
+	uint64_t calls;
+};
+
+/**
+ * struct hint - to take a processor from a worker; torn at worst, which the
+ *               protocol of claim.h finds out, or it is one more wrong hint
+ * @given: by a sentinel; whoever clears it takes it
+ * @sight: what for
+ * @when:  it was given, in nanoseconds
+ */
+struct hint {
+	uint32_t given;
+	struct sight sight;
+	int64_t when;
+};
+
 /**
  * struct sentinel - the thread of a CPU
  * @rt:     constant
  * @cpu:    its number; constant
+ * @set:    that CPU; constant
+ * @size:   of @set, bytes; constant
  * @thread: constant; the watcher's
+ * @pid:    constant; of a parent's a child has none
  * @pinned: it was bound to its CPU; its own
  * @class:  it is of class SCHED_IDLE; its own
- * @asleep: it sleeps, or is about to; the futex. Whoever makes it 0 wakes it
+ * @state:  ASLEEP, LOOKING, GONE; the futex
+ * @last:   the hint it gave last; its own
+ * @next:   of those that are late
  */
 struct sentinel {
 	struct baton_rt *rt;
 	unsigned int cpu;
+	cpu_set_t *set;
+	size_t size;
 	pthread_t thread;
+	pid_t pid;
 	bool pinned;
 	bool class;
-	uint32_t asleep;
+	uint32_t state;
+	struct sight last;
+	struct sentinel *next;
 };
 
 /**
@@ -99,7 +160,9 @@ struct sentinel {
  * @cpus:      by slot: where the kernel keeps the number of the CPU of that
  *             thread; NULL: there is no thread. The thread's own
  * @readers:   threads that look at what @cpus leads to, which the C library
- *             frees when the thread has ended: detach waits for them
+ *             frees when the thread has ended: detach waits for them. A
+ *             sentinel has the kernel look
+ * @hints:     by processor
  */
 struct idle {
 	struct monitor monitor;
@@ -107,6 +170,7 @@ struct idle {
 	struct sentinel **sentinels;
 	const uint32_t **cpus;
 	uint32_t readers;
+	struct hint *hints;
 };
 
 static struct idle *idle_of(struct baton_rt *rt)
@@ -164,12 +228,24 @@ static int proc_cpu(struct baton_rt *rt, unsigned int p)
 	return cpu;
 }
 
+/* Was the worker of processor @p on CPU @cpu then? Any thread: it keeps nobody
+ * from anything. Its memory may be gone by now, or another's. */
+static bool proc_on(struct baton_rt *rt, unsigned int p, unsigned int cpu)
+{
+	struct idle *t = idle_of(rt);
+	const uint32_t *at;
+
+	at = smp_load_acquire(&t->cpus[READ_ONCE(rt->recs[p].worker)]);
+	return at && !idle_test(rt->hdr, p) && futex_is(at, cpu);
+}
+
 /* --- arming -------------------------------------------------------------- */
 
 static void arm(struct sentinel *s)
 {
-	if (READ_ONCE(s->asleep) && xchg(&s->asleep, 0u))
-		futex_wake(&s->asleep);
+	if (READ_ONCE(s->state) & ASLEEP &&
+	    atomic_fetch_andnot(&s->state, ASLEEP) & ASLEEP)
+		futex_wake(&s->state);
 }
 
 static struct sentinel *sentinel_of(struct idle *t, int cpu)
@@ -179,70 +255,78 @@ static struct sentinel *sentinel_of(struct idle *t, int cpu)
 		       smp_load_acquire(&t->sentinels[cpu]);
 }
 
-/*
- * Arm the sentinels of all CPUs where workers with processors are. True: each
- * processor that is not idle has such a worker, and none is on @but. Any thread.
- */
-static bool arm_all(struct baton_rt *rt, int but)
+/* Arm the sentinels of CPUs where workers with processors are. Any thread. */
+static void arm_all(struct baton_rt *rt)
 {
-	struct idle *t = idle_of(rt);
-	bool elsewhere = true;
-
 	for (unsigned int p = 0; p < rt->nprocs; p++) {
-		int cpu = proc_cpu(rt, p);
-		struct sentinel *s = sentinel_of(t, cpu);
+		struct sentinel *s = sentinel_of(idle_of(rt), proc_cpu(rt, p));
 
-		if (s && cpu != but)
+		if (s)
 			arm(s);
-		else if (!idle_test(rt->hdr, p))
-			elsewhere = false;
 	}
-	return elsewhere;
+}
+
+/* The same by @s, on whose CPU none is. True: each processor that is not idle
+ * has such a worker. */
+static bool arm_others(const struct sentinel *s)
+{
+	struct idle *t = idle_of(s->rt);
+	bool all = true;
+
+	for (unsigned int p = 0; p < s->rt->nprocs; p++) {
+		struct sentinel *other = NULL;
+
+		for (unsigned int i = 0; i < t->ncpus && !other; i++) {
+			other = sentinel_of(t, (int)i);
+			if (other == s || (other && !proc_on(s->rt, p, i)))
+				other = NULL;
+		}
+		if (other)
+			arm(other);
+		else if (!idle_test(s->rt->hdr, p))
+			all = false;
+	}
+	return all;
 }
 
 static void armed(struct watch *watch)
 {
 	arm_all((struct baton_rt *)((char *)watch -
-				    offsetof(struct baton_rt, watch)), -1);
+				    offsetof(struct baton_rt, watch)));
 }
 
 /* --- a sentinel ---------------------------------------------------------- */
 
-/* Bound to its CPU, and there? A program may have bound all its threads anew. */
+/* From here on it may look at what is the scheduler's. False: that is gone. */
+static bool look_begin(struct sentinel *s)
+{
+	uint32_t old = 0;
+
+	return try_cmpxchg(&s->state, &old, LOOKING);
+}
+
+/* Pairs with sentinel_end(). */
+static void look_end(struct sentinel *s)
+{
+	atomic_fetch_andnot(&s->state, LOOKING);
+}
+
+/* Bound to its CPU, and there? A program may bind all its threads anew. */
 static bool at_home(struct sentinel *s)
 {
-	size_t size = CPU_ALLOC_SIZE(s->cpu + 1);
-	cpu_set_t *set;
-
-	if (s->pinned && sched_getcpu() == (int)s->cpu)
-		return s->class;
-	set = CPU_ALLOC(s->cpu + 1);
-	if (!set)
-		return false;
-	CPU_ZERO_S(size, set);
-	CPU_SET_S(s->cpu, size, set);
 	/* -EINVAL: the CPU is offline, or not for us any more. */
-	s->pinned = !sched_setaffinity(0, size, set);
-	CPU_FREE(set);
+	if (!s->pinned || sched_getcpu() != (int)s->cpu)
+		s->pinned = !sched_setaffinity(0, s->size, s->set);
 	return s->pinned && s->class;
 }
 
-/**
- * struct sight - a worker with a processor that was here last
- */
-struct sight {
-	unsigned int proc;
-	uint32_t worker;
-	uint32_t state;
-	uint64_t calls;
-};
-
+/* Of processor @p, whose worker was here last. */
 static bool see(const struct sentinel *s, unsigned int p, struct sight *sight)
 {
 	struct baton_rt *rt = s->rt;
 	const struct baton_slot *slot;
 
-	if (proc_cpu(rt, p) != (int)s->cpu)
+	if (!proc_on(rt, p, s->cpu))
 		return false;
 	sight->proc = p;
 	sight->worker = READ_ONCE(rt->recs[p].worker);
@@ -270,46 +354,53 @@ static bool same(const struct sight *a, const struct sight *b)
 	       a->state == b->state && a->calls == b->calls;
 }
 
-static bool take(const struct sentinel *s, const struct sight *sight)
-{
-	struct baton_rt *rt = s->rt;
-	struct baton_slot *slot = &rt->slots[sight->worker];
-
-	if (!claim_take(slot, CLAIM_TAKER(s->cpu + 1), sight->proc,
-			sight->state, sight->calls, READ_ONCE(rt->fence)))
-		return false;
-	/* Nobody's for two instructions, and from here on anybody's. It is not
-	 * recorded (trace.h): that takes a lock. */
-	idle_set(rt->hdr, sight->proc);
-	atomic_fetch_add_relaxed(&rt->recs[sight->proc].handoffs, 1);
-	if (!baton_bunk_poke(rt))
-		baton_watch_want(&rt->watch);
-	return true;
-}
-
-/* What a look came to. */
+/*
+ * What a look came to. The sentinel sleeps after all but BUSY and HINTED: at
+ * ELSEWHERE until it is armed, otherwise for a nap.
+ */
 enum look {
-	TOOK,		/* a processor */
+	HINTED,		/* a standby is to take a processor */
+	AGAIN,		/* the same once more, since nobody has taken it */
 	BUSY,		/* the CPU is wanted by others */
 	NOBODY,		/* whom to take from, for now */
 	ELSEWHERE,	/* are all who have processors */
 };
 
-static enum look look(const struct sentinel *s)
+static enum look hint(struct sentinel *s, const struct sight *sight)
+{
+	struct baton_rt *rt = s->rt;
+	struct hint *h = &idle_of(rt)->hints[sight->proc];
+	bool again = same(sight, &s->last);
+
+	s->last = *sight;
+	WRITE_ONCE(h->sight.worker, sight->worker);
+	WRITE_ONCE(h->sight.state, sight->state);
+	WRITE_ONCE(h->sight.calls, sight->calls);
+	WRITE_ONCE(h->when, now_ns());
+	/* Full barrier: the hint before the poke; pairs with take_hinted(). */
+	xchg(&h->given, 1u);
+	if (!baton_bunk_poke(rt))
+		baton_watch_want(&rt->watch);
+	return again || READ_ONCE(h->given) ? AGAIN : HINTED;
+}
+
+/* Begun by look_begin(). That it is GONE meanwhile is found out at the next. */
+static enum look look(struct sentinel *s)
 {
 	struct sight first, second;
-	unsigned int p = 0;
 	int64_t start;
 
-	if (!see_any(s, p, &first))
-		return arm_all(s->rt, (int)s->cpu) ? ELSEWHERE : NOBODY;
+	if (!see_any(s, 0, &first))
+		return arm_others(s) ? ELSEWHERE : NOBODY;
+	look_end(s);
 	start = now_ns();
 	sched_yield();
 	sched_yield();
-	if (now_ns() - start > LOOK_NS ||
+	start = now_ns() - start;
+	if (!look_begin(s) || start > LOOK_NS ||
 	    !see_any(s, first.proc, &second) || !same(&first, &second))
 		return BUSY;
-	return take(s, &first) ? TOOK : NOBODY;
+	return hint(s, &first);
 }
 
 /*
@@ -324,14 +415,17 @@ static enum look look(const struct sentinel *s)
 static void rest(struct sentinel *s, long ns, bool work)
 {
 	struct timespec limit = timespec_of(ns < 0 ? 0 : ns);
+	bool stay;
 
-	WRITE_ONCE(s->asleep, 1u);
+	atomic_fetch_or(&s->state, ASLEEP);
 	atomic_fetch_or(&s->rt->watch.asleep, ASLEEP_TIER);
-	if (!rt_stopping(s->rt) && !(work && rt_has_work(s->rt)))
+	stay = rt_stopping(s->rt) || (work && rt_has_work(s->rt));
+	look_end(s);
+	if (!stay)
 		do
-			futex_wait(&s->asleep, 1, ns < 0 ? NULL : &limit);
-		while (ns < 0 && READ_ONCE(s->asleep));
-	WRITE_ONCE(s->asleep, 0u);
+			futex_wait(&s->state, ASLEEP, ns < 0 ? NULL : &limit);
+		while (ns < 0 && READ_ONCE(s->state) == ASLEEP);
+	atomic_fetch_andnot(&s->state, ASLEEP);
 }
 
 static void *sentinel(void *arg)
@@ -342,12 +436,14 @@ static void *sentinel(void *arg)
 	long nap = NAP_MIN_NS;
 
 	prctl(PR_SET_NAME, "baton-idle", 0UL, 0UL, 0UL);
+	/* It inherits the watcher's, which is the watcher's alone. */
+	prctl(PR_SET_TIMERSLACK, rt->slack, 0UL, 0UL, 0UL);
 	s->class = !sched_setscheduler(0, SCHED_IDLE, &param);
-	while (!rt_stopping(rt)) {
+	while (look_begin(s) && !rt_stopping(rt)) {
 		bool work = rt_has_work(rt);
 		enum look seen = work && at_home(s) ? look(s) : ELSEWHERE;
 
-		if (seen == NOBODY) {
+		if (seen == NOBODY || seen == AGAIN) {
 			rest(s, nap, false);
 			nap = nap < NAP_MAX_NS / 2 ? 2 * nap : NAP_MAX_NS;
 			continue;
@@ -355,11 +451,91 @@ static void *sentinel(void *arg)
 		nap = NAP_MIN_NS;
 		if (seen == ELSEWHERE)
 			rest(s, -1, !work);
+		else
+			look_end(s);
 	}
+	look_end(s);
 	return NULL;
 }
 
+/* --- who is hinted at ---------------------------------------------------- */
+
+/* By worker @w, which has no processor. True: it holds @p. */
+static bool take(struct baton_worker *w, unsigned int p)
+{
+	struct baton_rt *rt = w->rt;
+	const struct hint *h = &idle_of(rt)->hints[p];
+	uint32_t worker = READ_ONCE(h->sight.worker);
+	uint32_t state = READ_ONCE(h->sight.state);
+	struct baton_slot *slot = &rt->slots[worker];
+
+	/* Of a call it is known if it is the same as then. */
+	if (state == BATON_FIBER &&
+	    now_ns() - READ_ONCE(h->when) > HINT_NS &&
+	    !baton_thread_sleeps(READ_ONCE(slot->tid)))
+		return false;
+	if (!claim_take(slot, CLAIM_TAKER(w->index + 1), p, state,
+			READ_ONCE(h->sight.calls), READ_ONCE(rt->fence)))
+		return false;
+	if (unlikely(trace_on()))
+		baton_trace_handoff(p, worker);
+	atomic_fetch_add_relaxed(&rt->recs[p].handoffs, 1);
+	return true;
+}
+
+/* A processor that @w holds, or -1. If there are more they are others'. */
+static int take_hinted(struct baton_worker *w)
+{
+	struct baton_rt *rt = w->rt;
+	int got = -1;
+
+	for (unsigned int p = 0; p < rt->nprocs; p++) {
+		struct hint *h = &idle_of(rt)->hints[p];
+
+		/* Before what fiber waits, which it was given for. */
+		if (!READ_ONCE(h->given) || !xchg(&h->given, 0u) ||
+		    !rt_has_work(rt) || !take(w, p))
+			continue;
+		if (got < 0)
+			got = (int)p;
+		else
+			baton_bunk_wake(rt, p, TIER_ANY);
+	}
+	if (got >= 0 && !READ_ONCE(idle_of(rt)->monitor.bunks.standby))
+		baton_watch_want(&rt->watch);
+	return got;
+}
+
+static int idle_park(struct baton_worker *w, unsigned int flags)
+{
+	int p;
+
+	do {
+		p = flags & TIER_PINNED ? -1 : take_hinted(w);
+		if (p < 0)
+			p = baton_bunk_park(w, flags);
+	} while (p == -EAGAIN);
+	return p;
+}
+
+static int idle_swap(struct baton_worker *w, unsigned int proc,
+		     unsigned int index, unsigned int flags)
+{
+	int p = baton_bunk_swap(w, proc, index, flags);
+
+	return p == -EAGAIN ? idle_park(w, flags) : p;
+}
+
 /* --- all of them --------------------------------------------------------- */
+
+/* Those that had not ended when their scheduler did. */
+static struct sentinel *late;
+
+static void sentinel_free(struct sentinel *s)
+{
+	CPU_FREE(s->set);
+	free(s);
+}
 
 static void sentinel_make(struct baton_rt *rt, unsigned int cpu)
 {
@@ -368,10 +544,20 @@ static void sentinel_make(struct baton_rt *rt, unsigned int cpu)
 
 	if (!s)
 		return;
-	*s = (struct sentinel){ .rt = rt, .cpu = cpu };
+	*s = (struct sentinel){
+		.rt = rt,
+		.cpu = cpu,
+		.set = CPU_ALLOC(cpu + 1),
+		.size = CPU_ALLOC_SIZE(cpu + 1),
+		.pid = getpid(),
+	};
+	if (s->set) {
+		CPU_ZERO_S(s->size, s->set);
+		CPU_SET_S(cpu, s->size, s->set);
+	}
 	/* It inherits the watcher's mask, which blocks all signals. */
-	if (pthread_create(&s->thread, NULL, sentinel, s)) {
-		free(s);	/* the next tick tries again */
+	if (!s->set || pthread_create(&s->thread, NULL, sentinel, s)) {
+		sentinel_free(s);	/* the next tick tries again */
 		return;
 	}
 	rt->helpers++;
@@ -393,24 +579,53 @@ static void sentinels_make(struct baton_rt *rt)
 }
 
 /*
- * Its thread has been told to end. Where others keep its CPU busy, that takes
- * its time: it may go elsewhere for that, and leave the idle class, if allowed.
+ * Its thread has been told to end, by idle_stop(), unless that came before it
+ * was listed. Where others keep its CPU busy, that takes its time. From here on
+ * it touches nothing but @s.
  */
-static void sentinel_join(struct sentinel *s)
+static void sentinel_end(struct sentinel *s)
 {
-	static const struct sched_param param;
+	struct backoff b = { 0 };
 	cpu_set_t all;
 
-	/* idle_stop() may have come before it was listed. */
-	arm(s);
-	if (pthread_tryjoin_np(s->thread, NULL)) {
-		for (int i = 0; i < CPU_SETSIZE; i++)
-			CPU_SET(i, &all);
+	if (atomic_fetch_or(&s->state, GONE) & LOOKING) {
+		memset(&all, 0xff, sizeof(all));
 		pthread_setaffinity_np(s->thread, sizeof(all), &all);
-		pthread_setschedparam(s->thread, SCHED_OTHER, &param);
-		pthread_join(s->thread, NULL);
 	}
-	free(s);
+	arm(s);
+	/* Acquire: its look before the free; pairs with look_end(). */
+	while (smp_load_acquire(&s->state) & LOOKING)
+		baton_backoff(&b);
+}
+
+static void sentinel_join(struct sentinel *s, int64_t end)
+{
+	struct backoff b = { 0 };
+
+	while (pthread_tryjoin_np(s->thread, NULL)) {
+		if (now_ns() < end) {
+			baton_backoff(&b);
+			continue;
+		}
+		s->next = READ_ONCE(late);
+		while (!try_cmpxchg(&late, &s->next, s))
+			;
+		return;
+	}
+	sentinel_free(s);
+}
+
+/* Nobody else's threads: deadlock.c counts. */
+static void sentinels_join_late(void)
+{
+	struct sentinel *s = xchg(&late, NULL), *next;
+
+	for (; s; s = next) {
+		next = s->next;
+		if (s->pid == getpid())
+			pthread_join(s->thread, NULL);
+		sentinel_free(s);
+	}
 }
 
 static long idle_tick(struct baton_rt *rt, bool fresh)
@@ -420,10 +635,7 @@ static long idle_tick(struct baton_rt *rt, bool fresh)
 	if (idle_of(rt)->monitor.blind || !rt_has_work(rt))
 		return ns;
 	sentinels_make(rt);
-	arm_all(rt, -1);
-	/* A poke that came to nothing. */
-	if (idle_any(rt->hdr, rt->nprocs))
-		baton_bunk_poke(rt);
+	arm_all(rt);
 	return ns;
 }
 
@@ -432,13 +644,24 @@ static long idle_tick(struct baton_rt *rt, bool fresh)
 static void idle_free(struct idle *t)
 {
 	free(t->sentinels);
+	free(t->hints);
 	free(t->cpus);
 	free(t);
+}
+
+/* A call that cannot succeed: is that because of what it asks for, as it should
+ * be, or is the call not to be had? */
+static bool forbidden(int ret)
+{
+	return !ret || errno != EINVAL;
 }
 
 /* 0; or why not. */
 static int supported(const struct baton_rt *rt)
 {
+	static const struct sched_param param = { .sched_priority = 1 };
+	static const cpu_set_t none;
+
 	if (san_valgrind())
 		return baton_error(-ENOTSUP,
 				   "valgrind runs one thread at a time");
@@ -447,6 +670,14 @@ static int supported(const struct baton_rt *rt)
 				   "no rseq() by the C library, which tells each thread's CPU: glibc 2.35 and Linux 4.18 have it");
 	if (rt->fence)
 		return baton_error(-ENOTSUP, "no membarrier()");
+	if (forbidden(sched_setscheduler(0, SCHED_IDLE, &param)))
+		return baton_error(-ENOTSUP,
+				   "a thread may not have the class SCHED_IDLE: error %d",
+				   errno);
+	if (forbidden(sched_setaffinity(0, sizeof(none), &none)))
+		return baton_error(-ENOTSUP,
+				   "a thread may not be bound to a CPU: error %d",
+				   errno);
 	return 0;
 }
 
@@ -463,7 +694,8 @@ static int idle_open(struct baton_rt *rt)
 	t->ncpus = (unsigned int)get_nprocs_conf();
 	t->sentinels = calloc(t->ncpus, sizeof(*t->sentinels));
 	t->cpus = calloc(rt->max_workers, sizeof(*t->cpus));
-	if (!t->sentinels || !t->cpus)
+	t->hints = calloc(rt->nprocs, sizeof(*t->hints));
+	if (!t->sentinels || !t->cpus || !t->hints)
 		err = baton_error(-ENOMEM, "no memory");
 	else
 		err = baton_monitor_open(rt, &t->monitor);
@@ -471,6 +703,7 @@ static int idle_open(struct baton_rt *rt)
 		idle_free(t);
 		return err;
 	}
+	sentinels_join_late();
 	t->monitor.fibers = true;
 	rt->watch.arm = armed;
 	rt->tier_data = t;
@@ -481,9 +714,16 @@ static void idle_close(struct baton_rt *rt)
 {
 	struct idle *t = idle_of(rt);
 
+	int64_t end;
+
 	for (unsigned int i = 0; i < t->ncpus; i++)
 		if (t->sentinels[i])
-			sentinel_join(t->sentinels[i]);
+			sentinel_end(t->sentinels[i]);
+	end = now_ns();
+	end = LATE_NS > INT64_MAX - end ? INT64_MAX : end + LATE_NS;
+	for (unsigned int i = 0; i < t->ncpus; i++)
+		if (t->sentinels[i])
+			sentinel_join(t->sentinels[i], end);
 	baton_monitor_close(rt, &t->monitor);
 	idle_free(t);
 }
@@ -529,9 +769,9 @@ const struct tier_ops baton_tier_idle = {
 	.close = idle_close,
 	.attach = idle_attach,
 	.detach = idle_detach,
-	.park = baton_bunk_park,
+	.park = idle_park,
 	.wake = baton_bunk_wake,
-	.swap = baton_bunk_swap,
+	.swap = idle_swap,
 	.rouse = baton_bunk_rouse,
 	.stop = idle_stop,
 	.tick = idle_tick,

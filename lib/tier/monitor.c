@@ -120,8 +120,7 @@ static void fences_on(struct baton_rt *rt)
 		return;
 }
 
-/* Does thread @tid of this process sleep? No, if the system does not tell. */
-static bool sleeps(uint32_t tid)
+bool baton_thread_sleeps(uint32_t tid)
 {
 	char path[48], text[128] = "";
 	const char *state;
@@ -153,7 +152,7 @@ static bool due(struct monitor *t, struct baton_slot *s, unsigned int p,
 	if (t->now - seen->since <= SLICE_NS)
 		return false;
 	seen->since = t->now;
-	return sleeps(READ_ONCE(s->tid));
+	return baton_thread_sleeps(READ_ONCE(s->tid));
 }
 
 /* Take processor @p from a worker that is in a foreign call, if it is time; or

@@ -40,6 +40,10 @@ struct monitor {
 int baton_monitor_open(struct baton_rt *rt, struct monitor *t);
 void baton_monitor_close(struct baton_rt *rt, struct monitor *t);
 
+/* Does thread @tid of this process sleep? No, if the system does not tell. It
+ * takes some 10 us. */
+bool baton_thread_sleeps(uint32_t tid);
+
 /* See tier.h. */
 long baton_monitor_tick(struct baton_rt *rt, bool fresh);
 

@@ -15,20 +15,35 @@
  *
  * FENCE: without membarrier(), workers have a fence instead (rt->fence).
  *
+ * STANDBYS: as in the tier idle, a worker that waits takes a processor for itself,
+ * from fiber code, too, once a sentinel has hinted at somebody. When, and at whom,
+ * is open; what the hint says may be out of date by then. A sentinel writes
+ * nothing that is here.
+ *
  * Two takers and the stop at once, besides two workers, are more states than a
  * machine has room for: so all pairs of them.
  *
  * run: -DSTOP -DNO_MONITOR
  * run: -DSTOP -DNO_HOOK
  * run: -DFENCE
+ * run: -DSTANDBYS -DNO_HOOK -DNO_MONITOR -DWORKERS=3
+ * run: -DSTANDBYS -DNO_HOOK
+ * run: -DSTANDBYS -DNO_HOOK -DNO_MONITOR -DSTOP
  * BUG_KEEP_BLINDLY: -DSTOP -DNO_MONITOR
  * BUG_NO_FENCE: -DFENCE
+ * BUG_ONE_TOKEN: -DSTANDBYS -DNO_HOOK -DNO_MONITOR -DWORKERS=3
+ * BUG_SETTLE_ONCE: -DSTANDBYS -DNO_HOOK
  */
 #ifndef WORKERS
 #define WORKERS	2
 #endif
+#ifdef STANDBYS
+#define PROCS	1
+#define CALLS(w)	(w == 0 -> 2 : 0)
+#else
 #define PROCS	2
 #define CALLS(w)	(w == 0 -> 2 : 1)
+#endif
 #define LOOKS	1	/* of the monitor */
 
 #define MONITOR	WORKERS
@@ -55,6 +70,13 @@
 #define KEPT	0
 #define TAKING	1
 #define TOOK	2	/* BATON_TAKEN */
+
+/* CLAIM_TAKER(): the monitor's is TAKING, that of worker @w */
+#ifdef BUG_ONE_TOKEN
+#define TAKER(w)	TAKING
+#else
+#define TAKER(w)	(3 + (w))
+#endif
 
 /* Who has a processor, as an onlooker sees it: a worker, or */
 #define NOBODY	(WORKERS + 2)
@@ -133,6 +155,54 @@ inline blocks(w)
 }
 #endif
 
+/* --- takers in user space ---------------------------------------------------- */
+
+/* claim_take() by @taker, whose word is @token, from @from, which was @doing: ok */
+inline claim_take(taker, from, its, token, doing, ncalls)
+{
+	old = KEPT;
+#ifdef BUG_STATE_BEFORE_TAKING
+	load(taker, STATE(from), x);
+	still = (x == doing);
+#endif
+	try_cmpxchg(taker, TAKEN(from), old, token, ok);
+	if
+	:: ok ->
+#ifdef FENCE
+		smp_mb(taker);
+#else
+		membarrier_all();
+#endif
+#ifndef BUG_STATE_BEFORE_TAKING
+		load(taker, STATE(from), x);
+		still = (x == doing);
+#endif
+		load(taker, NCALLS(from), x);
+		still = still && x == ncalls;
+#ifndef BUG_ANY_PROC
+		load(taker, PROC(from), x);
+		still = still && x == its;
+#endif
+		old = token;
+#ifdef BUG_TAKE_BY_STORE
+		if
+		:: still -> store_mb(taker, TAKEN(from), TOOK)
+		:: else -> store_mb(taker, TAKEN(from), KEPT)
+		fi;
+#elif defined(BUG_NO_WITHDRAWAL)
+		try_cmpxchg(taker, TAKEN(from), old, TOOK, ok);
+#else
+		if
+		:: still -> try_cmpxchg(taker, TAKEN(from), old, TOOK, ok)
+		:: else -> try_cmpxchg(taker, TAKEN(from), old, KEPT, ok)
+		fi;
+#endif
+		ok = ok && still
+	:: else
+	fi;
+	still = false; old = 0; x = 0
+}
+
 /* --- a worker --------------------------------------------------------------- */
 
 /* He has the processor of his slot, and looks at its queue. */
@@ -172,6 +242,20 @@ inline claim(w, p)
 	mine = p
 }
 
+#ifdef STANDBYS
+#define hinted(p)	(!mem[IDLE(p)] && mem[WORKER(p)] != w &&	\
+			 (mem[STATE(mem[WORKER(p)])] == FIBER ||	\
+			  mem[STATE(mem[WORKER(p)])] == FOREIGN))
+
+inline read_hint(p)
+{
+	poked = true;
+	v = mem[WORKER(p)];
+	seen = mem[STATE(v)];
+	calls_seen = mem[NCALLS(v)]
+}
+#endif
+
 /*
  * baton_worker_park(): until a processor is there, or the end. Where it comes
  * from is the other models' matter: here it is any idle one.
@@ -179,11 +263,29 @@ inline claim(w, p)
 inline park(w)
 {
 	store_mb(w, STATE(w), PARKED);	/* a system call */
-	if
-	:: atomic { mem[IDLE(0)] -> claim(w, 0) }
-	:: atomic { mem[IDLE(1)] -> claim(w, 1) }
+	do
+	:: atomic { mem[IDLE(0)] -> claim(w, 0) }; break
+#if PROCS > 1
+	:: atomic { mem[IDLE(1)] -> claim(w, 1) }; break
+#endif
 	:: mem[STOPPING] -> goto over
-	fi;
+#ifdef STANDBYS
+	:: atomic { !poked && hinted(0) -> read_hint(0) };
+		/* take_hinted(), take() */
+		claim_take(w, v, 0, TAKER(w), seen, calls_seen);
+		if
+		:: ok ->
+			atomic {
+				assert(holder[0] == v);
+				holder[0] = w;
+				mine = 0;
+				ok = false
+			};
+			break
+		:: else
+		fi
+#endif
+	od;
 	/* parked() */
 	proc_attach(w);
 	store(w, STATE(w), RUNTIME)
@@ -213,7 +315,15 @@ inline claim_settle(w)
 	fi
 #else
 	taken = TAKING;
-	try_cmpxchg(w, TAKEN(w), taken, KEPT, got);
+	do
+	:: try_cmpxchg(w, TAKEN(w), taken, KEPT, got);
+		if
+#ifndef BUG_SETTLE_ONCE
+		:: !got && taken != KEPT && taken != TOOK
+#endif
+		:: else -> break
+		fi
+	od;
 	got = got || taken == KEPT
 #endif
 }
@@ -246,9 +356,13 @@ inline sched_enter(w)
 			if
 			:: atomic { mem[IDLE(0)] -> claim(w, 0) };
 				proc_attach(w)
+#if PROCS > 1
 			:: atomic { mem[IDLE(1)] -> claim(w, 1) };
 				proc_attach(w)
 			:: !mem[IDLE(0)] && !mem[IDLE(1)] -> park(w)
+#else
+			:: !mem[IDLE(0)] -> park(w)
+#endif
 			fi
 		fi
 	fi;
@@ -264,6 +378,10 @@ proctype worker(byte w)
 {
 	byte calls, taken, state, p, mine = w;
 	bool got, late;
+#ifdef STANDBYS
+	byte v, seen, calls_seen, x, old;
+	bool poked, still, ok;
+#endif
 
 	if
 	:: w < PROCS
@@ -287,7 +405,10 @@ proctype worker(byte w)
 #endif
 		if
 		:: taken == KEPT ->
+#ifndef STANDBYS
+			/* Nobody takes it from fiber code but the hook. */
 			uses(w);
+#endif
 			if
 			:: true
 			:: blocks(w)
@@ -311,52 +432,6 @@ over:	skip
 
 /* --- the monitor ------------------------------------------------------------- */
 
-/* claim_take(): ok */
-inline claim_take(w, p, calls)
-{
-	old = KEPT;
-#ifdef BUG_STATE_BEFORE_TAKING
-	load(MONITOR, STATE(w), x);
-	still = (x == FOREIGN);
-#endif
-	try_cmpxchg(MONITOR, TAKEN(w), old, TAKING, ok);
-	if
-	:: ok ->
-#ifdef FENCE
-		smp_mb(MONITOR);
-#else
-		membarrier_all();
-#endif
-#ifndef BUG_STATE_BEFORE_TAKING
-		load(MONITOR, STATE(w), x);
-		still = (x == FOREIGN);
-#endif
-		load(MONITOR, NCALLS(w), x);
-		still = still && x == calls;
-#ifndef BUG_ANY_PROC
-		load(MONITOR, PROC(w), x);
-		still = still && x == p;
-#endif
-		old = TAKING;
-#ifdef BUG_TAKE_BY_STORE
-		if
-		:: still -> store_mb(MONITOR, TAKEN(w), TOOK)
-		:: else -> store_mb(MONITOR, TAKEN(w), KEPT)
-		fi;
-#elif defined(BUG_NO_WITHDRAWAL)
-		try_cmpxchg(MONITOR, TAKEN(w), old, TOOK, ok);
-#else
-		if
-		:: still -> try_cmpxchg(MONITOR, TAKEN(w), old, TOOK, ok)
-		:: else -> try_cmpxchg(MONITOR, TAKEN(w), old, KEPT, ok)
-		fi;
-#endif
-		ok = ok && still
-	:: else
-	fi;
-	still = false; old = 0; x = 0
-}
-
 /* poll_tick(), retake(): that p's worker has changed since is found out there */
 proctype monitor()
 {
@@ -369,7 +444,9 @@ proctype monitor()
 			looks++;
 			if
 			:: p = 0
+#if PROCS > 1
 			:: p = 1
+#endif
 			fi;
 			w = mem[WORKER(p)]
 		}
@@ -379,7 +456,7 @@ proctype monitor()
 		}
 		if
 		:: ok ->
-			claim_take(w, p, calls);
+			claim_take(MONITOR, w, p, TAKING, FOREIGN, calls);
 			if
 			:: ok ->
 				atomic {
