@@ -518,10 +518,12 @@ install: all
 	install -m 644 $(TEXTS) $D$(docdir)"
 	install -d $D$(bashdir)" $D$(zshdir)" $D$(fishdir)"
 	install -m 644 tools/completion/baton.bash $D$(bashdir)/baton-bench"
-	$(if $(CRYPTO),ln -sf baton-bench $D$(bashdir)/baton-sum")
+	for t in $(filter-out baton-bench,$(TOOLS)); do \
+		ln -sf baton-bench $D$(bashdir)/$$t" || exit; done
 	install -m 644 tools/completion/baton.zsh $D$(zshdir)/_baton"
 	install -m 644 tools/completion/baton.fish $D$(fishdir)/baton-bench.fish"
-	$(if $(CRYPTO),ln -sf baton-bench.fish $D$(fishdir)/baton-sum.fish")
+	for t in $(filter-out baton-bench,$(TOOLS)); do \
+		ln -sf baton-bench.fish $D$(fishdir)/$$t.fish" || exit; done
 	$(if $(DESTDIR),,$(tell_loader))
 
 # What an install with all tools puts there. Of the folders only those that are
@@ -536,8 +538,9 @@ uninstall:
 	for f in $(TEXTS); do rm -f $D$(docdir)/$$f" || exit; done
 	rm -f $D$(libdir)/cmake/baton/baton-config.cmake"
 	rm -f $D$(libdir)/cmake/baton/baton-config-version.cmake"
-	rm -f $D$(bashdir)/baton-sum" $D$(bashdir)/baton-bench" $D$(zshdir)/_baton"
-	rm -f $D$(fishdir)/baton-sum.fish" $D$(fishdir)/baton-bench.fish"
+	for t in bench sum top trace; do rm -f $D$(bashdir)/baton-$$t" \
+		$D$(fishdir)/baton-$$t.fish" || exit; done
+	rm -f $D$(zshdir)/_baton"
 	for d in $D$(includedir)/baton" $D$(docdir)" $D$(libdir)/cmake/baton"; do \
 		[ ! -d "$$d" ] || rmdir --ignore-fail-on-non-empty "$$d"; done
 	rm -f $D$(libdir)/libbaton.a" $D$(libdir)/libbaton.so.$(VERSION)"
