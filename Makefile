@@ -530,10 +530,12 @@ install: all
 	install -m 644 $(TEXTS) $D$(docdir)"
 	install -d $D$(bashdir)" $D$(zshdir)" $D$(fishdir)"
 	install -m 644 tools/completion/baton.bash $D$(bashdir)/baton-bench"
-	$(if $(CRYPTO),ln -sf baton-bench $D$(bashdir)/baton-sum")
+	for t in $(filter-out baton-bench,$(TOOLS)); do \
+		ln -sf baton-bench $D$(bashdir)/$$t" || exit; done
 	install -m 644 tools/completion/baton.zsh $D$(zshdir)/_baton"
 	install -m 644 tools/completion/baton.fish $D$(fishdir)/baton-bench.fish"
-	$(if $(CRYPTO),ln -sf baton-bench.fish $D$(fishdir)/baton-sum.fish")
+	for t in $(filter-out baton-bench,$(TOOLS)); do \
+		ln -sf baton-bench.fish $D$(fishdir)/$$t.fish" || exit; done
 	$(if $(DESTDIR),,$(tell_loader))
 
 # What an install with all tools puts there. Of the folders only those that are
@@ -548,8 +550,9 @@ uninstall:
 	for f in $(TEXTS); do rm -f $D$(docdir)/$$f" || exit; done
 	rm -f $D$(libdir)/cmake/baton/baton-config.cmake"
 	rm -f $D$(libdir)/cmake/baton/baton-config-version.cmake"
-	rm -f $D$(bashdir)/baton-sum" $D$(bashdir)/baton-bench" $D$(zshdir)/_baton"
-	rm -f $D$(fishdir)/baton-sum.fish" $D$(fishdir)/baton-bench.fish"
+	for t in bench sum top trace; do rm -f $D$(bashdir)/baton-$$t" \
+		$D$(fishdir)/baton-$$t.fish" || exit; done
+	rm -f $D$(zshdir)/_baton"
 	for d in $D$(includedir)/baton" $D$(docdir)" $D$(libdir)/cmake/baton"; do \
 		[ ! -d "$$d" ] || rmdir --ignore-fail-on-non-empty "$$d"; done
 	rm -f $D$(libdir)/libbaton.a" $D$(libdir)/libbaton.so.$(VERSION)"
@@ -564,17 +567,28 @@ uninstall:
 	rm -f $D$(bindir)/baton-top" $D$(bindir)/baton-trace"
 	for f in $(OLD_PAGES); do rm -f $D$(mandir)/$$f" || exit; done
 
-# With the rule for its device, and such that it is loaded when the system starts.
+# With the rule for its device, and such that it is loaded when the system starts;
+# both below the prefix, where udev and systemd look, too: /etc is the administrator's.
 # K: for that kernel of the cache; otherwise for the running one.
+udevdir ?= $(prefix)/lib/udev/rules.d
+modulesloaddir ?= $(prefix)/lib/modules-load.d
 KO_DIR := $(O)/kmod/$(or $(K),host)
+# Kbuild signs with the kernel's own key, which whoever has just its headers has
+# not: no word of that then.
+unsigned = cd "$$kdir" && key=$$(sed -n 's/^CONFIG_MODULE_SIG_KEY="\(.*\)"/\1/p' .config) && \
+	case $$key in pkcs11:*) ;; *) [ -f "$$key" ] || echo CONFIG_MODULE_SIG_ALL= ;; esac
 modules_install: $(KO_DIR)/baton.ko
 	$(Q)kdir=$(if $(K),$$(selftests/vm/kernel $(K) | sed -n 's/^kdir=//p'),/lib/modules/$$(uname -r)/build) && \
-	$(MAKE) -s -C "$$kdir" M="$(CURDIR)/$(KO_DIR)" \
-		INSTALL_MOD_PATH=$D" modules_install
-	install -d $D/etc/udev/rules.d" $D/etc/modules-load.d"
-	install -m 644 tools/package/60-baton.rules $D/etc/udev/rules.d"
-	install -m 644 tools/package/modules-load.d/baton.conf \
-		$D/etc/modules-load.d"
+	$(MAKE) -s -C "$$kdir" M="$(CURDIR)/$(KO_DIR)" INSTALL_MOD_DIR=updates \
+		INSTALL_MOD_PATH=$D" $$($(unsigned)) modules_install
+	install -d $D$(udevdir)" $D$(modulesloaddir)"
+	install -m 644 tools/package/60-baton.rules $D$(udevdir)"
+	install -m 644 tools/package/modules-load.d/baton.conf $D$(modulesloaddir)"
+
+modules_uninstall:
+	$(Q)release=$(if $(K),$$(selftests/vm/kernel $(K) | sed -n 's/^release=//p'),$$(uname -r)) && \
+	rm -f $D/lib/modules/$$release/updates/baton.ko"*
+	rm -f $D$(udevdir)/60-baton.rules" $D$(modulesloaddir)/baton.conf"
 
 # --- releases and packages -------------------------------------------------
 
@@ -642,7 +656,8 @@ help:
 	@echo '                 URING=: files by foreign calls, as where there is no liburing)'
 	@echo 'make pictures    draw the pictures of README anew, from measured data'
 	@echo 'make docs        the manual pages and the like, for a browser'
-	@echo 'make modules_install  the module, its rule for udev: for this kernel'
+	@echo 'make modules_install  the module, its rule for udev: for this kernel;'
+	@echo '                 modules_uninstall removes them'
 	@echo 'make deb, rpm    packages, in build/package/'
 	@echo 'make release-check  is this a tree to be released as VERSION?'
 	@echo 'make check-package  these, installed in fresh roots; network, root'
@@ -656,7 +671,7 @@ help:
 clean:
 	rm -rf $(O)
 
-.PHONY: all bench bench-peers check check-arch check-delays check-kernels check-package check-shadow check-trace clean deb demo deps dist docs examples help install kmod model modules_install pictures release-check rpm selftests style uninstall
+.PHONY: all bench bench-peers check check-arch check-delays check-kernels check-package check-shadow check-trace clean deb demo deps dist docs examples help install kmod model modules_install modules_uninstall pictures release-check rpm selftests style uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 

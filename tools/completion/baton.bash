@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-# bash completion of baton-sum and baton-bench. Options are what --help lists.
+# bash completion of the tools. Options are what --help lists.
 
 _baton()
 {
@@ -14,15 +14,17 @@ _baton()
 	fi
 	COMPREPLY=()
 	case $1,$prev in
-	*,--tier)		words='auto poll kmod' ;;
+	*,--tier)		words='auto poll idle kmod' ;;
 	*,--io)			words='auto uring call' ;;
 	*,--dir)		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 				return ;;
 	*,--case)		words=$("$1" --list 2>/dev/null |
 					cut -d' ' -f2- | grep -v ' ') ;;
-	*,--procs|*,-j|*,--in-flight|*,--nprocs|*,--trials|*,--block|*,--time)
+	*,--procs|*,-j|*,--in-flight|*,--nprocs|*,--trials|*,--block|*,--time|\
+	*,--delay|*,--count|*,--duration|*baton-top,-[dn]|*baton-trace,-d)
 				return ;;
-	*baton-bench,--plot)	mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+	*baton-bench,--plot|*baton-trace,--output|*baton-trace,-o)
+				mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 				return ;;
 	*)	if [[ $cur == -* ]]; then
 			words=$("$1" --help 2>/dev/null |
@@ -30,6 +32,8 @@ _baton()
 				grep -oE -- '-.*')
 		elif [[ $1 == *baton-bench ]]; then
 			words=$("$1" --list 2>/dev/null | cut -d' ' -f1)
+		elif [[ $1 == *baton-top || $1 == *baton-trace ]]; then
+			words=$(ps -eo pid= 2>/dev/null)
 		else
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return
@@ -37,4 +41,4 @@ _baton()
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur" | sort -u)
 }
-complete -o filenames -F _baton baton-sum baton-bench
+complete -o filenames -F _baton baton-sum baton-bench baton-top baton-trace

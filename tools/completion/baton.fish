@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-# fish completion of baton-sum and baton-bench.
+# fish completion of the tools.
 
 for tool in baton-sum baton-bench
-    complete -c $tool -l tier -x -a 'auto poll kmod' -d 'How blocking is found out'
+    complete -c $tool -l tier -x -a 'auto poll idle kmod' -d 'How blocking is found out'
+end
+for tool in baton-sum baton-bench baton-top
     complete -c $tool -l json -d 'As JSON'
+end
+for tool in baton-sum baton-bench baton-top baton-trace
     complete -c $tool -l help -d 'A summary of the options'
     complete -c $tool -l version -d 'The version'
 end
@@ -33,3 +37,13 @@ complete -c baton-bench -l time -x -d 'Milliseconds that a turn lasts'
 complete -c baton-bench -l dir -r -d 'Folder on a slow disk'
 complete -c baton-bench -l plot -r -d 'Draw a chart'
 complete -c baton-bench -l list -d 'Scenarios and cases'
+
+complete -c baton-top -f -a '(__fish_complete_pids)'
+complete -c baton-top -s b -l batch -d 'Plain lines'
+complete -c baton-top -s d -l delay -x -d 'Seconds between two looks'
+complete -c baton-top -s f -l fibers -d 'List each fiber'
+complete -c baton-top -s n -l count -x -d 'Looks'
+
+complete -c baton-trace -f -a '(__fish_complete_pids)'
+complete -c baton-trace -s d -l duration -x -d 'Seconds'
+complete -c baton-trace -s o -l output -r -F -d 'File for the timeline'

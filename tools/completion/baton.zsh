@@ -1,8 +1,8 @@
-#compdef baton-sum baton-bench
+#compdef baton-sum baton-bench baton-top baton-trace
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-# zsh completion of baton-sum and baton-bench.
+# zsh completion of the tools.
 
-local tier='(auto poll kmod)'
+local tier='(auto poll idle kmod)'
 
 case $service in
 baton-sum)
@@ -42,4 +42,21 @@ baton-bench)
 		'--help[a summary of the options]' \
 		'--version[the version]' \
 		'*:scenario:($(baton-bench --list 2>/dev/null | cut -d" " -f1 | sort -u))' ;;
+baton-top)
+	_arguments -s -S \
+		'(-b --batch)'{-b,--batch}'[plain lines]' \
+		'(-d --delay)'{-d+,--delay=}'[between two looks]:seconds' \
+		'(-f --fibers)'{-f,--fibers}'[list each fiber]' \
+		'(-n --count)'{-n+,--count=}'[looks]:number' \
+		'--json[an object for each look]' \
+		'--help[a summary of the options]' \
+		'--version[the version]' \
+		'1:process:_pids' ;;
+baton-trace)
+	_arguments -s -S \
+		'(-d --duration)'{-d+,--duration=}'[how long]:seconds' \
+		'(-o --output)'{-o+,--output=}'[where to]:file:_files' \
+		'--help[a summary of the options]' \
+		'--version[the version]' \
+		'1:process:_pids' ;;
 esac
