@@ -45,8 +45,9 @@
  * too, whose threads sleep by what /proc says.
  *
  * The end of the scheduler is the one thing that waits for a sentinel, if it is
- * in the middle of a look (LOOKING): some hundred instructions. At all other
- * places it touches its own memory alone, and may end later than the scheduler.
+ * in the middle of a look (LOOKING): one system call for each processor, or, if
+ * all are elsewhere, for each pair of a processor and a CPU. At all other places
+ * it touches its own memory alone, and may end later than the scheduler.
  *
  * REJECTED: that the sentinel takes the processor, and makes it idle. Kept from
  * its CPU in the middle of that it has it for as long, some 0.3 s beside one
@@ -132,6 +133,8 @@ struct hint {
  * @size:   of @set, bytes; constant
  * @thread: constant; the watcher's
  * @pid:    constant; of a parent's a child has none
+ * @slack:  of its timers, ns; constant
+ * @tid:    for the kernel; 0: it has not begun. Its own until its first look
  * @pinned: it was bound to its CPU; its own
  * @class:  it is of class SCHED_IDLE; its own
  * @state:  ASLEEP, LOOKING, GONE; the futex
@@ -145,6 +148,8 @@ struct sentinel {
 	size_t size;
 	pthread_t thread;
 	pid_t pid;
+	unsigned long slack;
+	pid_t tid;
 	bool pinned;
 	bool class;
 	uint32_t state;
@@ -314,6 +319,9 @@ static void look_end(struct sentinel *s)
 /* Bound to its CPU, and there? A program may bind all its threads anew. */
 static bool at_home(struct sentinel *s)
 {
+	/* sentinel_end() wants it to run wherever there is room. */
+	if (READ_ONCE(s->state) & GONE)
+		return false;
 	/* -EINVAL: the CPU is offline, or not for us any more. */
 	if (!s->pinned || sched_getcpu() != (int)s->cpu)
 		s->pinned = !sched_setaffinity(0, s->size, s->set);
@@ -437,7 +445,8 @@ static void *sentinel(void *arg)
 
 	prctl(PR_SET_NAME, "baton-idle", 0UL, 0UL, 0UL);
 	/* It inherits the watcher's, which is the watcher's alone. */
-	prctl(PR_SET_TIMERSLACK, rt->slack, 0UL, 0UL, 0UL);
+	prctl(PR_SET_TIMERSLACK, s->slack, 0UL, 0UL, 0UL);
+	s->tid = (pid_t)syscall(SYS_gettid);
 	s->class = !sched_setscheduler(0, SCHED_IDLE, &param);
 	while (look_begin(s) && !rt_stopping(rt)) {
 		bool work = rt_has_work(rt);
@@ -550,6 +559,7 @@ static void sentinel_make(struct baton_rt *rt, unsigned int cpu)
 		.set = CPU_ALLOC(cpu + 1),
 		.size = CPU_ALLOC_SIZE(cpu + 1),
 		.pid = getpid(),
+		.slack = rt->slack,
 	};
 	if (s->set) {
 		CPU_ZERO_S(s->size, s->set);
@@ -588,14 +598,17 @@ static void sentinel_end(struct sentinel *s)
 	struct backoff b = { 0 };
 	cpu_set_t all;
 
-	if (atomic_fetch_or(&s->state, GONE) & LOOKING) {
-		memset(&all, 0xff, sizeof(all));
-		pthread_setaffinity_np(s->thread, sizeof(all), &all);
-	}
+	memset(&all, 0xff, sizeof(all));
+	atomic_fetch_or(&s->state, GONE);
 	arm(s);
 	/* Acquire: its look before the free; pairs with look_end(). */
-	while (smp_load_acquire(&s->state) & LOOKING)
+	while (smp_load_acquire(&s->state) & LOOKING) {
+		/* Again, as it may have bound itself meanwhile. By the number
+		 * of the kernel's, which look_begin() has published: a thread
+		 * that has ended is none, and not the caller. */
+		sched_setaffinity(s->tid, sizeof(all), &all);
 		baton_backoff(&b);
+	}
 }
 
 static void sentinel_join(struct sentinel *s, int64_t end)

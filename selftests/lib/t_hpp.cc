@@ -257,6 +257,12 @@ static void groups()
 		/* It waits by now, or will: a cancel is not lost. */
 	}
 	report(gone == 5, "a group's destructor");
+
+	baton::group waits;
+	baton::scope until(std::chrono::milliseconds(1));
+
+	waits.spawn(wait_for_ever);
+	report(throws(late, [&] { waits.wait(); }), "a deadline of a group");
 }
 
 /* --- foreign code ---------------------------------------------------- */

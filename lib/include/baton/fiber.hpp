@@ -202,13 +202,19 @@ public:
 						       b.get()));
 		b.release();
 	}
-	/** Wait for all. Throws what the first one threw that threw. */
+	/**
+	 * Wait for all. Throws what the first one threw that threw, at each
+	 * call; but std::errc::timed_out if the deadline of a scope came.
+	 */
 	void wait()
 	{
 		int err = baton_group_wait(&g);
 
+		/* These are never a member's: run() returns no such thing. */
+		if (err == -ETIMEDOUT || err == -EDEADLK)
+			detail::fail(err, "baton::group::wait");
 		if (thrown)
-			std::rethrow_exception(std::exchange(thrown, nullptr));
+			std::rethrow_exception(thrown);
 		detail::check(err, "baton::group::wait");
 	}
 	/** Each fiber's wait ends; no more can be started. */

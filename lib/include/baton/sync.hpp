@@ -133,9 +133,12 @@ public:
 	channel(const channel &) = delete;
 	~channel()
 	{
+		wire w;
+
 		close();
-		while (try_recv())
-			;
+		while (!baton_chan_try_recv(&ch, &w))
+			if constexpr (!bytes)
+				delete w;
 		baton_chan_destroy(&ch);
 	}
 	/** Return: false when the channel is closed; @value is gone then. */
