@@ -303,8 +303,9 @@ $(O)/tools/baton-top/sites.o: $(O)/tools/baton-top/syscalls.h
 $(O)/tools/baton-top/syscalls.h: Makefile
 	$(call say,GEN,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)echo '#include <sys/syscall.h>' | $(CC) $(BASE) -E -dM -x c - | LC_ALL=C sort | \
-		sed -n 's/^#define SYS_\([a-z0-9_]*\) .*/{ SYS_\1, "\1" },/p' >$@.tmp && mv $@.tmp $@
+	$(Q)echo '#include <sys/syscall.h>' | $(CC) $(BASE) -E -dM -x c - >$@.i
+	$(Q)LC_ALL=C sort $@.i | sed -n 's/^#define SYS_\([a-z0-9_]*\) .*/{ SYS_\1, "\1" },/p' >$@.tmp && \
+		mv $@.tmp $@ && rm $@.i
 
 $(O)/baton-top: $(call tool_obj,baton-top) $(call tool_obj,usage) $(call tool_obj,door) $(O)/libbaton.a
 	$(call say,LD,$@)
@@ -675,7 +676,6 @@ clean:
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-# But for what is made with an O of its own, and may be while this is: of a file
+# Below these alone: what has an O of its own may be made meanwhile, and of a file
 # that is being written there would be half.
-others := $(foreach dir,arch flags musl nocrypto nouring package,-path $(O)/$(dir) -o)
--include $(shell find $(O) \( $(others) -false \) -prune -o -name '*.d' -type f -print 2>/dev/null)
+-include $(shell find $(O)/lib $(O)/tools -name '*.d' -type f 2>/dev/null)

@@ -91,7 +91,7 @@ static void check(struct __test_metadata *_metadata, struct scene *s,
 		  uint64_t fn)
 {
 	struct baton_site *site;
-	uint64_t few = 0;
+	uint64_t few = 0, n;
 
 	run_it(_metadata, s);
 	ASSERT_LT(0, s->site);
@@ -102,15 +102,17 @@ static void check(struct __test_metadata *_metadata, struct scene *s,
 	EXPECT_EQ(SYS_clock_nanosleep, site->nr);
 	EXPECT_NE(0, site->pc);
 	/* One that is preempted on its way to sleep sleeps for less, or not. */
-	EXPECT_LE(BLOCKS * 9 / 10, s->slept);
-	EXPECT_EQ(s->slept, blocks_of(site));
-	EXPECT_EQ(s->slept, blocks_of_all(&s->in));
+	n = blocks_of(site);
+	EXPECT_LE(BLOCKS * 9 / 10, n);
+	/* The kernel counts waits of its own, too, such as on PREEMPT_RT. */
+	EXPECT_GE(s->slept, n);
+	EXPECT_EQ(n, blocks_of_all(&s->in));
 	EXPECT_LE(BLOCKS * BLOCK_NS * 9 / 10, site->total);
 	EXPECT_GE(s->ns, site->total + site->waited);
 	EXPECT_LE(BLOCK_NS, site->longest);
 	EXPECT_GE(site->total, site->longest);
 	/* No fiber waits. */
-	EXPECT_EQ(s->slept, site->idled);
+	EXPECT_EQ(n, site->idled);
 	EXPECT_EQ(0, site->handoffs);
 	EXPECT_EQ(0, site->missed);
 	for (int i = 0; i < BATON_SITE_HIST && 2ull << (9 + i) <= BLOCK_NS; i++)

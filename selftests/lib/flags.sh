@@ -99,7 +99,7 @@ musl()
 	make -s CI=1 "${cc[@]}" LDFLAGS="-fPIC $find $link" CRYPTO= O=$dir \
 		all || return 1
 	names=$(make -s --no-print-directory -C selftests/lib list |
-		grep -vE '_(cpp|deadlock|expat|glib|many|sqlite)$|_wrap')
+		grep -vE '_(cpp|hpp|deadlock|expat|glib|many|sqlite)$|_wrap')
 	# shellcheck disable=SC2086 # words
 	make -s CI=1 "${cc[@]}" B=../../$dir -C selftests/lib \
 		CHECK_CFLAGS=-Iflags/musl \

@@ -71,7 +71,9 @@ run_one()
 	[ -x "$program" ] || program=$here/$1.sh
 	marker "$1"
 	# shellcheck disable=SC2086 # one word each
-	timeout -k 5 "$timeout" ${BATON_EMULATOR:-} "$program" >"$tmp/out" 2>&1 </dev/null
+	timeout -k 5 "$timeout" ${BATON_EMULATOR:-} "$program" >"$tmp/out" 2>&1 </dev/null &
+	child=$!
+	wait $child
 	status=$?
 	sed 's/^/# /' "$tmp/out"
 	count "$tmp/out"
@@ -87,6 +89,9 @@ run_one()
 
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
+# timeout is in a process group of its own, and tells the program
+child=
+trap '[ -z "$child" ] || kill $child 2>/dev/null; exit 143' INT TERM
 
 echo "TAP version 13"
 echo "1..$#"

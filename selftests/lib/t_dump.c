@@ -401,7 +401,8 @@ static void *spawns_amid(void *arg)
 	return arg;
 }
 
-/* The scheduler ends meanwhile: not before the dump. */
+/* The scheduler ends meanwhile: not before the dump, which would look at what is
+ * freed. */
 static void *ends_amid(void *arg)
 {
 	begin_dump();
@@ -413,7 +414,6 @@ START_TEST(unread)
 {
 	run_on(1, spawns_amid, NULL);
 	run_on(1, ends_amid, NULL);
-	expect(load(&dumped));
 	expect_eq(pthread_join(drainer, NULL), 0);
 	end_dump();
 }

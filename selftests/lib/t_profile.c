@@ -120,8 +120,8 @@ static void *truth_main(void *arg)
 	expect(sum.total <= now_ns() - begin);
 	if (tier_is_kmod()) {
 		/* Who is preempted on its way to sleep sleeps for less, or not
-		 * at all. */
-		expect_eq(sum.count, load(&slept));
+		 * at all; and there are other waits, such as a fault's. */
+		expect(sum.count <= (uint64_t)load(&slept));
 		expect(sum.count >= BLOCKS * 9 / 10);
 		expect(sum.total >= BLOCKS * BLOCK_NS * 9 / 10);
 		expect(sum.longest >= BLOCK_NS);
