@@ -104,7 +104,8 @@ static int make_buffers(struct uloop *u)
 	int err;
 
 	u->memory = aligned_alloc(BUFFER, (size_t)BUFFERS * BUFFER);
-	u->pool = aligned_alloc(BUFFER, BUFFERS * sizeof(struct io_uring_buf));
+	/* By pages, of whatever size: it is 32 KiB, and one page at least. */
+	u->pool = aligned_alloc(65536, 65536);
 	if (!u->memory || !u->pool)
 		return -1;
 	reg.ring_addr = (uintptr_t)u->pool;
@@ -231,6 +232,9 @@ static void received(struct uloop *u, const struct io_uring_cqe *cqe)
 /* Without a copy: two completions, and the buffer is free after the second. */
 static void sent(struct uloop *u, const struct io_uring_cqe *cqe)
 {
+	if (!(cqe->flags & IORING_CQE_F_NOTIF) && cqe->res < 0 &&
+	    cqe->res != -ECONNRESET && cqe->res != -EPIPE)
+		u->error = -cqe->res;
 	if (cqe->flags & IORING_CQE_F_MORE)
 		return;
 	give_buffer(u, (uint32_t)cqe->user_data);

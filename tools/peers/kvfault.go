@@ -79,6 +79,9 @@ func open(folder string) *store {
 func (s *store) readMeta() {
 	var youngest uint64
 
+	if len(s.mem) < header+28 || order.Uint32(s.mem[header:]) != magic {
+		wrong("it has another head")
+	}
 	s.page = uint64(order.Uint32(s.mem[header+24:]))
 	for i := uint64(0); i < 2; i++ {
 		m := s.mem[i*s.page+header:]
