@@ -69,7 +69,8 @@ int baton_deadline_push(struct baton_scope *scope, int64_t deadline);
  * @scope: as it was given to baton_deadline_push()
  *
  * Return: 0; -EINVAL @scope NULL, or another fiber's, or it has ended, also
- * with one around it, unless another one has begun since; -EPERM not from a fiber. Blocks neither.
+ * with one around it, unless another one has begun since; -EPERM not from a
+ * fiber. Blocks neither.
  */
 int baton_deadline_pop(struct baton_scope *scope);
 
