@@ -23,7 +23,10 @@
  * the thread ends the wait, and hands over the node @cancel. The thread resumes
  * it when that node has come *and* the request is completed, in whichever
  * order, so that nothing leads to the fiber's stack any more. Which of the two
- * was first is decided under the request's lock.
+ * was first is decided under the request's lock. A cancel may come to nothing: it
+ * is a signal to a thread of the kernel's, which has been seen to lose it on the
+ * way into a call that blocks (Linux 6.1). So it is said again, ever less often,
+ * until the request has completed.
  *
  * The end. baton_sched_stop() calls stop() before anything else: the list is
  * closed, and who pushes from then on waits for good, as fibers of a scheduler
@@ -58,6 +61,10 @@
 
 /* Without memory for a request: nanoseconds to the next try */
 #define RETRY_NS	1000000L
+
+/* A cancel without effect: nanoseconds to the next one, each time twice as many */
+#define AGAIN_MIN_NS	10000000L
+#define AGAIN_MAX_NS	640000000L
 
 /* Fibers that are made runnable at once */
 #define BATCH		64u
@@ -109,6 +116,8 @@ struct list {
  * @armed:   and that is going on
  * @queued:  requests that wait for room
  * @flying:  those in the kernel's hands, @nflying of them
+ * @ntold:   of these it is to cancel so many
+ * @again:   when it is told so again, in nanoseconds
  * @batch:   @nbatch fibers that are to be made runnable
  */
 struct ring {
@@ -127,6 +136,8 @@ struct ring {
 	struct list queued;
 	struct list flying;
 	unsigned int nflying;
+	unsigned int ntold;
+	long again;
 	unsigned int nbatch;
 	struct baton_fiber *batch[BATCH];
 };
@@ -316,6 +327,7 @@ static void reap(struct ring *r)
 
 			list_del(&r->flying, req);
 			r->nflying--;
+			r->ntold -= req->told;
 			complete(r, req, cqe->res);
 		}
 	}
@@ -388,15 +400,34 @@ static bool cancel_flying(struct ring *r, struct ring_req *req)
 	return true;
 }
 
+/* The same for the first time, of one that was not told so. */
+static bool tell(struct ring *r, struct ring_req *req)
+{
+	if (!cancel_flying(r, req))
+		return false;
+	req->told = true;
+	if (!r->ntold++)
+		r->again = AGAIN_MIN_NS;
+	return true;
+}
+
+static void tell_again(struct ring *r)
+{
+	struct ring_req *req;
+
+	for (req = r->flying.first; req; req = req->next)
+		if (req->told && !cancel_flying(r, req))
+			break;
+	if (r->again < AGAIN_MAX_NS)
+		r->again *= 2;
+}
+
 /* The node @cancel of @req has come. False: not to be had yet. */
 static bool cancel(struct ring *r, struct ring_req *req)
 {
 	switch (req->state) {
 	case REQ_FLYING:
-		if (!cancel_flying(r, req))
-			return false;
-		req->told = true;
-		break;
+		return tell(r, req);
 	case REQ_QUEUED:
 		list_del(&r->queued, req);
 		req->told = true;
@@ -418,9 +449,19 @@ static void sleep_ns(long ns)
 /* Submit, and wait for something to complete: or, if not @wait, only look. */
 static void enter(struct ring *r, bool wait)
 {
-	int n = wait ? io_uring_submit_and_wait(&r->uring, 1) :
-		       io_uring_submit_and_get_events(&r->uring);
+	struct __kernel_timespec limit = { .tv_nsec = r->again };
+	struct io_uring_cqe *cqe;
+	int n;
 
+	if (!wait)
+		n = io_uring_submit_and_get_events(&r->uring);
+	else if (!r->ntold)
+		n = io_uring_submit_and_wait(&r->uring, 1);
+	else
+		n = io_uring_submit_and_wait_timeout(&r->uring, &cqe, 1, &limit,
+						     NULL);
+	if (n == -ETIME)
+		tell_again(r);
 	/* Without memory for one: those in flight give some back. */
 	if ((n == -EAGAIN || n == -EBUSY || n == -ENOMEM) &&
 	    !io_uring_cq_ready(&r->uring))
@@ -493,7 +534,7 @@ static void close_down(struct ring *r)
 		all = true;
 		for (req = r->flying.first; req && all; req = req->next)
 			if (!req->told)
-				all = req->told = cancel_flying(r, req);
+				all = tell(r, req);
 		/* There may be no room to say more before what has completed
 		 * is taken: each request completes, and so does its cancel. */
 		enter(r, all);
@@ -523,7 +564,8 @@ static int queue_init(struct ring *r, unsigned int flags)
 		.cq_entries = COMPLETIONS,
 	};
 	unsigned int needs = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |
-			     IORING_FEAT_RW_CUR_POS | IORING_FEAT_FAST_POLL;
+			     IORING_FEAT_RW_CUR_POS | IORING_FEAT_FAST_POLL |
+			     IORING_FEAT_EXT_ARG;
 	int err = io_uring_queue_init_params(SUBMISSIONS, &r->uring, &p);
 
 	if (!err && (p.features & needs) != needs) {
