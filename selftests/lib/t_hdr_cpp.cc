@@ -15,14 +15,7 @@
 #include <string>
 #include <unistd.h>
 
-static int number;
-static bool failed;
-
-static void report(bool good, const char *what)
-{
-	std::printf("%sok %d - %s\n", good ? "" : "not ", ++number, what);
-	failed |= !good;
-}
+#include "report.hh"
 
 /* Static initialisers are constants, and without casts. */
 struct objects {
@@ -229,6 +222,5 @@ int main()
 	    baton_run(cfg, check, nullptr, nullptr))
 		report(false, "baton_run");
 	baton_config_destroy(cfg);
-	std::printf("1..%d\n", number);
-	return failed;
+	return reported();
 }

@@ -10,17 +10,9 @@
 #include <vector>
 #include <unistd.h>
 
+#include "report.hh"
+
 using namespace std::chrono_literals;
-
-static int number;
-static bool failed;
-
-static void report(bool good, const char *what)
-{
-	std::printf("%sok %d - %s\n", good ? "" : "not ", ++number, what);
-	std::fflush(stdout);
-	failed |= !good;
-}
 
 /* @fn() throws std::system_error with @code. */
 template <typename F> static bool throws(std::errc code, F fn)
@@ -531,6 +523,5 @@ int main()
 		channels();
 		tasks();
 	});
-	std::printf("1..%d\n", number);
-	return failed;
+	return reported();
 }

@@ -13,15 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int number;
-static bool failed;
-
-static void report(bool good, const char *what)
-{
-	std::printf("%sok %d - %s\n", good ? "" : "not ", ++number, what);
-	std::fflush(stdout);
-	failed |= !good;
-}
+#include "report.hh"
 
 static int destroyed;
 
@@ -341,6 +333,5 @@ int main()
 	     "as destructors are, nor end a C++ exception in progress",
 	     "so does one in catch (...) while another is handled");
 	dies(uncaught_main, "nobody", "an exception that leaves a fiber does");
-	std::printf("1..%d\n", number);
-	return failed;
+	return reported();
 }

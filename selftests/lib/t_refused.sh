@@ -163,6 +163,7 @@ for cc in "${cxx[@]}"; do
 		done
 		compile "$cc" -x c++ "-std=$std" "${wide[@]}" -Wshadow \
 			-Wold-style-cast -pedantic-errors \
+			-I "$top/selftests/lib" \
 			<"$top/selftests/lib/t_hpp.cc" && [ -z "$said" ]
 		status $? "$cc $std: t_hpp.cc"
 	done

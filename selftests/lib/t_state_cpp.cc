@@ -14,15 +14,7 @@
 #include <thread>
 #include <unistd.h>
 
-static int number;
-static bool failed;
-
-static void report(bool good, const char *what)
-{
-	std::printf("%sok %d - %s\n", good ? "" : "not ", ++number, what);
-	std::fflush(stdout);
-	failed |= !good;
-}
+#include "report.hh"
 
 static std::atomic<int> wrong;
 
@@ -250,6 +242,5 @@ int main()
 	report(run(1, continued), "a call in a handler is a continuation of it");
 	report(run(2, visited), "a handler of an adopted thread");
 	report(within_handler(), "baton_run() in a handler");
-	std::printf("1..%d\n", number);
-	return failed;
+	return reported();
 }
