@@ -22,9 +22,9 @@
  *	any            TAKEN   the end of the scheduler    claim_stop()
  *
  * Several may take in user space, as in the tier idle, where standbys do. Each
- * has a TAKING of its own, CLAIM_TAKER(), and goes on from that alone: or one that the worker has
- * settled with, and that was slow to see it, would take what another has begun
- * on since, without having looked for itself.
+ * has a TAKING of its own, CLAIM_TAKER(), and goes on from that alone: or one
+ * that the worker has settled with, and that was slow to see it, would take what
+ * another has begun on since, without having looked for itself.
  *
  * Whoever makes it TAKEN holds the processor and passes it on. The end of the
  * scheduler is the exception: then nobody holds anything any more.

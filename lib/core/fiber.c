@@ -424,16 +424,24 @@ int baton_detach(struct baton_fiber *fiber)
  * to find out where it is anyway. Without a result, so that a debugger finds
  * baton_yield() on the stack of who waits here.
  */
-static void __attribute__((noinline, cold)) yield_begin(struct baton_worker *w)
-{
-	w = baton_sched_begin_slow(w);
-	sched_exit(sched_yield_slow(w, sched_yield_next(w, w->fiber)));
-}
-
 static void __attribute__((noinline)) yield_end(struct baton_worker *w,
 						struct baton_fiber *next)
 {
-	sched_exit(sched_yield_slow(w, next));
+	struct baton_fiber *f = w->fiber;
+
+	if (!next)
+		w = baton_sched_yield_slow(w, f);
+	else if (likely(next != f))
+		w = switch_to(w, f, next);
+	else
+		w = baton_sched_leave(w, f);
+	sched_exit(w);
+}
+
+static void __attribute__((noinline, cold)) yield_begin(struct baton_worker *w)
+{
+	w = baton_sched_begin_slow(w);
+	yield_end(w, sched_yield_next(w, w->fiber));
 }
 
 int baton_yield(void)

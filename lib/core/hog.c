@@ -9,8 +9,8 @@
 #include "../tier/tier.h"
 #include "clock.h"
 #include "interrupt.h"
-#include "probe.h"
 #include "lock.h"
+#include "probe.h"
 #include "reason.h"
 #include "sched.h"
 

@@ -129,16 +129,18 @@ static void flush(struct list *l)
 	l->len = 0;
 }
 
-/* From here on what is said is kept, as a lock was taken; and that is over. */
-static void keep_begin(struct list *l)
+/* The runtime's lock, and until it is dropped what is said is kept. */
+static void lock_and_keep(struct list *l)
 {
 	flush(l);
 	l->keeps = true;
+	baton_rt_lock();
 }
 
-static void keep_end(struct list *l)
+static void unlock_and_put(struct list *l)
 {
 	flush(l);
+	baton_rt_unlock();
 	l->keeps = false;
 	put(l, l->kept, l->nkept);
 	free(l->kept);
@@ -558,13 +560,11 @@ void baton_list_workers(struct baton_rt *rt)
 	struct list l = { .rt = rt, .fd = STDERR_FILENO };
 	unsigned int n = 0;
 
-	keep_begin(&l);
-	baton_rt_lock();
+	lock_and_keep(&l);
 	for (unsigned int i = 0; i < rt->max_workers; i++)
 		if (rt->workers[i] && n++ < WORKERS_MAX)
 			say_worker_locked(&l, rt->workers[i]);
-	baton_rt_unlock();
-	keep_end(&l);
+	unlock_and_put(&l);
 	if (n > WORKERS_MAX)
 		say(&l, "  and %u more\n", n - WORKERS_MAX);
 	flush(&l);
@@ -575,16 +575,14 @@ int baton_list_adopted(struct baton_rt *rt, int fd)
 	struct list l = { .rt = rt, .fd = fd, .frames = FRAMES_ALL };
 	int saved = errno;
 
-	keep_begin(&l);
-	baton_rt_lock();
+	lock_and_keep(&l);
 	for (unsigned int i = 0; i < rt->max_workers; i++) {
 		const struct baton_worker *w = rt->workers[i];
 
 		if (w && w->adopted && READ_ONCE(w->depth))
 			say_fiber(&l, w->fiber);
 	}
-	baton_rt_unlock();
-	keep_end(&l);
+	unlock_and_put(&l);
 	errno = saved;
 	return l.err;
 }

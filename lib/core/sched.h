@@ -32,7 +32,7 @@ _Noreturn void baton_sched_loop(void *arg);
 struct baton_worker *baton_sched_leave(struct baton_worker *w,
 				       struct baton_fiber *f);
 
-/* Yield, in the case that sched_yield_slow() leaves over. */
+/* Yield, where sched_yield_next() returns NULL. */
 struct baton_worker *baton_sched_yield_slow(struct baton_worker *w,
 					    struct baton_fiber *f);
 
@@ -251,22 +251,14 @@ static inline struct baton_worker *sched_join(struct baton_worker *w,
 
 /*
  * The current fiber, @f, lets the others go first. Returns whom it is to go to, by
- * switch_to(); if that is itself, or NULL, by sched_yield_slow().
+ * switch_to(). If that is itself: by baton_sched_leave(); NULL: by
+ * baton_sched_yield_slow().
  */
 static inline struct baton_fiber *sched_yield_next(struct baton_worker *w,
 						   struct baton_fiber *f)
 {
 	debug_assert_processor(w);
 	return sched_due(w) ? NULL : runq_rotate(&w->proc->runq, f);
-}
-
-static inline struct baton_worker *sched_yield_slow(struct baton_worker *w,
-						    struct baton_fiber *next)
-{
-	if (!next)
-		return baton_sched_yield_slow(w, w->fiber);
-	return likely(next != w->fiber) ? switch_to(w, w->fiber, next) :
-					  baton_sched_leave(w, w->fiber);
 }
 
 #endif /* BATON_CORE_SCHED_H */
