@@ -31,6 +31,7 @@
 #define GRANT_STOP	UINT_MAX
 #define GRANT_ROUSED	(UINT_MAX - 1)
 #define GRANT_LOOK	(UINT_MAX - 2)
+#define GRANT_ASLEEP	(UINT_MAX - 3)	/* none, and its worker sleeps for one */
 
 static struct bunks *bunks_of(struct baton_rt *rt)
 {
@@ -172,25 +173,38 @@ static void unlist_locked(struct baton_rt *rt, struct bunk *b)
 }
 
 /*
- * Give @proc to worker @index, or to any standby. Returns the bunk to wake; or
- * NULL when there was no standby: then @proc is idle. A park that comes later
- * sees the idle bit, since it takes the lock.
+ * Tell the worker of @b something. True: it sleeps, or somebody has not come to
+ * wake it yet, and the caller is to. Otherwise it is awake, and finds this
+ * before it sleeps: where the waker's CPU is the sleeper's, which preempts it,
+ * that saves a system call. Full barrier: what the last holder of a processor
+ * did; pairs with sleep_on().
  */
-static struct bunk *grant_locked(struct baton_rt *rt, unsigned int proc,
-				 unsigned int index)
+static bool tell(struct bunk *b, uint32_t grant)
+{
+	return xchg(&b->grant, grant) != GRANT_NONE;
+}
+
+/*
+ * Give @proc to worker @index, or to any standby, and set *@wake to the bunk to
+ * be woken, if it is to be. False when there was no standby: then @proc is idle.
+ * A park that comes later sees the idle bit, since it takes the lock.
+ */
+static bool grant_locked(struct baton_rt *rt, unsigned int proc,
+			 unsigned int index, struct bunk **wake)
 {
 	struct bunks *t = bunks_of(rt);
 	struct bunk *b = index == TIER_ANY ? t->standby : &t->bunk[index];
 
 	debug_assert_locked(&t->lock);
+	*wake = NULL;
 	if (!b) {
 		idle_set(rt->hdr, proc);
-		return NULL;
+		return false;
 	}
 	unlist_locked(rt, b);
-	/* Release: what the last holder did; pairs with sleep(). */
-	smp_store_release(&b->grant, proc + 1);
-	return b;
+	if (tell(b, proc + 1))
+		*wake = b;
+	return true;
 }
 
 /*
@@ -247,12 +261,16 @@ static int sleep_on(struct baton_worker *w)
 	struct bunk *b = &bunks_of(w->rt)->bunk[w->index];
 	uint32_t got;
 
-	/* Acquire: the last holder's work before ours; pairs with
-	 * grant_locked() and baton_bunks_stop(). */
-	while ((got = smp_load_acquire(&b->grant)) == GRANT_NONE ||
-	       got == GRANT_LOOK) {
-		if (got == GRANT_NONE)
-			futex_wait(&b->grant, GRANT_NONE, NULL);
+	/* Acquire: the last holder's work before ours; pairs with tell(). */
+	for (;;) {
+		got = smp_load_acquire(&b->grant);
+		if (got == GRANT_NONE &&
+		    try_cmpxchg(&b->grant, &got, GRANT_ASLEEP))
+			got = GRANT_ASLEEP;
+		if (got == GRANT_ASLEEP)
+			futex_wait(&b->grant, GRANT_ASLEEP, NULL);
+		else if (got != GRANT_LOOK)
+			break;
 		else if (poked(w))
 			return -EAGAIN;
 	}
@@ -281,17 +299,17 @@ int baton_bunk_wake(struct baton_rt *rt, unsigned int proc,
 {
 	struct bunks *t = bunks_of(rt);
 	struct bunk *b;
-	bool last;
+	bool last, given;
 
 	pthread_mutex_lock(&t->lock);
-	b = grant_locked(rt, proc, index);
+	given = grant_locked(rt, proc, index, &b);
 	last = !t->standby;
 	pthread_mutex_unlock(&t->lock);
 	if (b)
 		futex_wake(&b->grant);
 	if (last)
 		baton_watch_want(&rt->watch);
-	return b ? 0 : 1;
+	return given ? 0 : 1;
 }
 
 int baton_bunk_swap(struct baton_worker *w, unsigned int proc,
@@ -303,7 +321,7 @@ int baton_bunk_swap(struct baton_worker *w, unsigned int proc,
 	bool want;
 
 	pthread_mutex_lock(&t->lock);
-	b = grant_locked(rt, proc, index);
+	grant_locked(rt, proc, index, &b);
 	want = begin_locked(w, flags) || !t->standby;
 	pthread_mutex_unlock(&t->lock);
 	if (b)
@@ -319,16 +337,19 @@ bool baton_bunk_poke(struct baton_rt *rt)
 	struct bunk *b;
 
 	while ((b = READ_ONCE(t->standby))) {
-		uint32_t old = GRANT_NONE;
+		uint32_t old = READ_ONCE(b->grant);
 
-		/* Who has poked it before us may not have come to wake it yet.
-		 * If it is a standby no more it finds this when it next parks.
+		/* If it is a standby no more it finds this when it next parks.
 		 */
-		if (try_cmpxchg(&b->grant, &old, GRANT_LOOK) ||
-		    old == GRANT_LOOK) {
+		while ((old == GRANT_NONE || old == GRANT_ASLEEP) &&
+		       !try_cmpxchg(&b->grant, &old, GRANT_LOOK))
+			;
+		/* Who has poked it before us may not have come to wake it. */
+		if (old == GRANT_ASLEEP || old == GRANT_LOOK)
 			futex_wake(&b->grant);
+		if (old == GRANT_NONE || old == GRANT_ASLEEP ||
+		    old == GRANT_LOOK)
 			return true;
-		}
 		/* It was granted something, and taken off the list before. */
 	}
 	return false;
@@ -338,19 +359,18 @@ int baton_bunk_rouse(struct baton_rt *rt, unsigned int index)
 {
 	struct bunks *t = bunks_of(rt);
 	struct bunk *b = &t->bunk[index];
-	bool listed;
+	bool listed, wake = false;
 
 	pthread_mutex_lock(&t->lock);
 	listed = b->listed;
 	if (listed) {
 		unlist_locked(rt, b);
-		smp_store_release(&b->grant, GRANT_ROUSED);
+		wake = tell(b, GRANT_ROUSED);
 	}
 	pthread_mutex_unlock(&t->lock);
-	if (!listed)
-		return -EBUSY;
-	futex_wake(&b->grant);
-	return 0;
+	if (wake)
+		futex_wake(&b->grant);
+	return listed ? 0 : -EBUSY;
 }
 
 void baton_bunks_stop(struct baton_rt *rt)
@@ -362,8 +382,8 @@ void baton_bunks_stop(struct baton_rt *rt)
 	WRITE_ONCE(t->standby, NULL);
 	for (unsigned int i = 0; i < t->nslots; i++) {
 		t->bunk[i].listed = false;
-		smp_store_release(&t->bunk[i].grant, GRANT_STOP);
-		futex_wake(&t->bunk[i].grant);
+		if (tell(&t->bunk[i], GRANT_STOP))
+			futex_wake(&t->bunk[i].grant);
 	}
 	pthread_mutex_unlock(&t->lock);
 }
