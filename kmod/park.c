@@ -189,7 +189,14 @@ int baton_worker_swap(struct baton_worker *w, u32 p, u32 index, u32 flags)
 	}
 	raw_spin_unlock_irq(&inst->lock);
 	wake_and_put(task);
-	return err ? err : park_wait(&w->standby);
+	if (err)
+		return err;
+	/*
+	 * The other may be to run before us: go while runnable. What it gives us
+	 * meanwhile is then found without a sleep and a wake-up.
+	 */
+	cond_resched();
+	return park_wait(&w->standby);
 }
 
 void baton_instance_stop(struct baton_instance *inst)
