@@ -83,6 +83,7 @@ static inline bool proc_claim(struct baton_worker *w)
 		if (p < 0)
 			return false;
 	}
+	san_acquire(&rt->procs[p]);
 	proc_attach(w, (unsigned int)p);
 	return true;
 }

@@ -87,7 +87,11 @@ struct san {
 /* No function: the entry and exit of one would be told to different fibers. */
 #define san_thread(from, to) __tsan_switch_to_fiber((to)->tsan, 0)
 
-/* What the kernel orders, and cannot tell: a processor changes hands. */
+/*
+ * What the kernel orders, and cannot tell: a processor changes hands. Whoever
+ * lets go of one, or may lose it from here on, releases; whoever has got one
+ * acquires. With the module the kernel has both sides of that to itself.
+ */
 static inline void san_release(void *p)
 {
 	__tsan_release(p);

@@ -586,6 +586,7 @@ void baton_sched_release(struct baton_worker *w)
 {
 	/* Touches the region and @w->rt alone: see call/adopt.c. */
 	w->proc = NULL;
+	san_release(&w->rt->procs[w->slot->proc]);
 	idle_set(w->rt->hdr, w->slot->proc);
 	if (rt_has_work(w->rt))
 		baton_sched_wake_one(w->rt, NULL);
@@ -706,6 +707,7 @@ NO_SANITIZE _Noreturn void baton_sched_loop(void *arg)
 			/* Its queue is empty, and nobody else fills it. */
 			if (rt->nprocs > 1)
 				queued_clear(rt->hdr, p);
+			san_release(&rt->procs[p]);
 			idle_set(rt->hdr, p);
 			baton_sched_idled(rt);
 		} else if (f->pin) {

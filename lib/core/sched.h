@@ -193,6 +193,7 @@ static inline void sched_unpin(struct baton_worker *w, struct baton_fiber *f)
 
 static inline void sched_exit(struct baton_worker *w)
 {
+	san_release(w->proc);	/* a block in fiber code is not announced */
 	slot_set_state(w->slot, BATON_FIBER);
 }
 

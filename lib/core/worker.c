@@ -200,6 +200,7 @@ bool baton_worker_swap(struct baton_worker *w, unsigned int p,
 {
 	debug_assert_processor(w);
 	debug_assert(w->proc->index == p);
+	san_release(w->proc);
 	w->proc = NULL;
 	count(&w->parks);
 	slot_set_state(w->slot, BATON_PARKED);

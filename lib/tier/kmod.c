@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../core/fatal.h"
+#include "../core/proc.h"
 #include "../core/reason.h"
 #include "../core/worker.h"
 #include "tier.h"
@@ -172,6 +173,7 @@ static int kmod_wake(struct baton_rt *rt, unsigned int proc,
 		.worker = index,
 	};
 
+	san_release(&rt->procs[proc]);
 	return expected(call(rt, BATON_IOC_WAKE, &a), "wake");
 }
 
@@ -188,6 +190,7 @@ static int kmod_rouse(struct baton_rt *rt, unsigned int index)
 
 	if (p < 0)
 		return -EBUSY;
+	san_release(&rt->procs[p]);
 	ret = call(rt, BATON_IOC_WAKE, &a);
 	/* It waits no more, or has even left its slot. */
 	if (ret != -EBUSY && ret != -ESRCH)
