@@ -202,8 +202,12 @@ TEST(tracefs)
 				    "pc=0x[0-9a-f]* nr=230$' " TRACING "/trace"));
 	EXPECT_EQ(BLOCKS, number_of("grep -c ' handoff: proc=0 to=0$' "
 				    TRACING "/trace"));
-	EXPECT_EQ(BLOCKS, number_of("grep -c ' return: slot=0 pid=[0-9]* ns=[0-9]*[0-9]\\{7\\}$' "
+	EXPECT_EQ(BLOCKS, number_of("grep -c ' return: slot=0 pid=[0-9]* ns=[0-9]*$' "
 				    TRACING "/trace"));
+	/* A thread that is late to go to sleep sleeps for less: check(). */
+	EXPECT_LE(BLOCKS * 9 / 10,
+		  number_of("grep -c ' return: slot=0 pid=[0-9]* ns=[0-9]*[0-9]\\{7\\}$' "
+			    TRACING "/trace"));
 }
 
 TEST_HARNESS_MAIN
