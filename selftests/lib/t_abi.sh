@@ -3,7 +3,8 @@
 #
 # t_abi.sh - libbaton.so exports what libbaton.map lists, no more and no less,
 # the public headers declare each of these, and each has a man page; and
-# libbaton.a has no other global names than those that begin with baton_
+# libbaton.a has no other global names than those that begin with baton_, nor
+# calls functions of the C library that threads must not share
 
 set -u
 export LC_ALL=C
@@ -54,6 +55,12 @@ unprefixed=$(nm -g --defined-only "$archive" |
 	     awk 'NF == 3 && $3 !~ /^((__)?baton_|DW\.ref\.|__x86\.|__asan_|__odr_|_\.stapsdt\.base$)/ {
 		  print $3 }' | sort -u)
 
+# Functions whose state the program, or another thread, has in use; and getenv(),
+# by which the caller of a set-user-ID program would have a say
+shared='asctime|crypt|ctime|drand48|getenv|getgrgid|getgrnam|gethostbyname|getlogin|getpwnam|getpwuid|gmtime|inet_ntoa|localeconv|localtime|putenv|rand|random|setenv|setlocale|strsignal|strtok|tmpnam|ttyname'
+unsafe=$(nm -u "$archive" | awk '$1 == "U" { print $2 }' | sort -u |
+	 grep -xE "$shared")
+
 # The only copies of the file VERSION are what the preprocessor reads, and the
 # name of the newest symbols
 other_versions()
@@ -67,7 +74,7 @@ other_versions()
 		grep -qxF "${version%.*}" || echo "libbaton.map: not ${version%.*}"
 }
 
-echo "1..8"
+echo "1..9"
 none "the map lists symbols" "$([ -n "$listed" ] || echo nothing)"
 none "all that is listed is exported" \
 	"$(comm -23 <(echo "$listed") <(echo "$exported"))"
@@ -75,6 +82,7 @@ none "all that is exported is listed" \
 	"$(comm -13 <(echo "$listed") <(echo "$exported"))"
 none "each has a version" "$untyped"
 none "no name in the archive is without the prefix" "$unprefixed"
+none "it needs no function that keeps state for all, nor getenv()" "$unsafe"
 none "each is declared in a public header" "$(undeclared)"
 none "each has a man page" "$(without_page)"
 none "one version everywhere" "$(other_versions)"
