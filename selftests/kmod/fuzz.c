@@ -342,11 +342,14 @@ static void act_lie(struct self *t)
 static void act_block(struct self *t)
 {
 	struct baton_header *h = header(t->file);
+	uint32_t i, p = proc_of[t->num] % PROCS;
 	struct baton_slot *slot;
-	uint32_t i;
 
 	if (!h)
 		return;
+	/* What act_lie() says of it would be put right now */
+	if (one_in(t, 16))
+		p = one_in(t, 2) ? rnd(&t->rnd) : number(t, PROCS);
 	slot = (void *)((struct baton_proc_rec *)(h + 1) + PROCS);
 	for (i = 0; i < WORKERS && load(&slot->tid) != (uint32_t)gettid(); i++)
 		slot++;
@@ -354,8 +357,7 @@ static void act_block(struct self *t)
 		return;
 	store(&h->nglobal, !one_in(t, 4));
 	store(&slot->fn, (uint64_t)below(t, 4));
-	slot_enter(slot, proc_of[t->num] % PROCS,
-		   one_in(t, 2) ? BATON_FIBER : BATON_FOREIGN);
+	slot_enter(slot, p, one_in(t, 2) ? BATON_FIBER : BATON_FOREIGN);
 	switch (below(t, 4)) {
 	case 0:
 		sched_yield();
