@@ -13,7 +13,7 @@
  *	selftests/vm/run -i -k 6.12 -t 0 -- build/selftests/kmod/scale
  *
  * With a number: so many processors, and four workers for each, block for some
- * 20 us again and again, until each processor has been lost 2,000 times; for
+ * 20 us again and again, until each processor has been lost 1,000 times; for
  * locks.sh, which looks at what the locks have to say about it.
  */
 #include "common.h"
@@ -245,7 +245,7 @@ static void storm(uint32_t nprocs)
 		if (worker_start(&w[i], &in, run_storm, &s) < 0)
 			die("worker", -EAGAIN);
 	}
-	while (load(&s.lost) < 2000 * nprocs)
+	while (load(&s.lost) < 1000 * nprocs)
 		block_ns(10000000);
 	store(&s.over, 1);
 	inst_counts(&in, &c);
