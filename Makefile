@@ -426,6 +426,10 @@ check: deps-check
 check-delays: deps-check
 	@selftests/delay/run
 
+check-debug: deps-check
+	@$(MAKE) -s all selftests
+	@selftests/debug
+
 check-kernels: deps-check-kernels
 	@$(MAKE) -s all selftests
 	@selftests/kernels
@@ -639,6 +643,7 @@ help:
 	@echo '                 (HOST=1: load the module on this machine instead)'
 	@echo 'make check       all tests: here, and in a VM on each kernel'
 	@echo 'make check-arch  the ports alone, emulated (part of make check)'
+	@echo 'make check-debug  the module, on a kernel that looks for mistakes: an hour or more'
 	@echo 'make check-kernels  the module: more kernels, its other hook, checkers'
 	@echo 'make check-delays  the library, with threads that are late at random'
 	@echo 'make check-trace  trace-cmd and bpftrace on the module, in a VM'
@@ -672,7 +677,7 @@ help:
 clean:
 	rm -rf $(O)
 
-.PHONY: all bench bench-peers check check-arch check-delays check-kernels check-package check-shadow check-trace clean deb demo deps dist docs examples help install kmod model modules_install modules_uninstall pictures release-check rpm selftests style uninstall
+.PHONY: all bench bench-peers check check-arch check-debug check-delays check-kernels check-package check-shadow check-trace clean deb demo deps dist docs examples help install kmod model modules_install modules_uninstall pictures release-check rpm selftests style uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -156,7 +156,7 @@ TEST(computing)
 
 /*
  * Tracepoints. A tracer runs this program with BATON_TRACED set: then it blocks,
- * and runs no test. See also tracers.sh.
+ * says how often, and runs no test. See also tracers.sh.
  */
 
 static void __attribute__((constructor)) traced(void)
@@ -168,6 +168,7 @@ static void __attribute__((constructor)) traced(void)
 	if (lock_memory() || inst_open(&s.in, 1, 8) ||
 	    worker_start(&s.w, &s.in, run, &s) < 0 || !worker_join(&s.w))
 		_exit(1);
+	dprintf(1, "%lu\n", (unsigned long)blocks_of_all(&s.in));
 	_exit(0);
 }
 
@@ -193,20 +194,23 @@ static bool tracing(void)
 
 TEST(tracefs)
 {
+	long n;
+
 	ASSERT_TRUE(tracing());
 	ASSERT_EQ(0, system("cd " TRACING " && echo > trace &&"
 			    "echo 1 > events/baton/enable"));
-	EXPECT_EQ(0, system("BATON_TRACED=1 /proc/$PPID/exe"));
+	n = number_of("BATON_TRACED=1 /proc/$PPID/exe");
+	/* As above: on a busy machine, and on a slow one, not all sleep */
+	EXPECT_LE(BLOCKS * 9 / 10, n);
 	EXPECT_EQ(0, system("echo 0 > " TRACING "/events/baton/enable"));
-	EXPECT_EQ(BLOCKS, number_of("grep -c ' block: .*fn=0x123456789abc "
-				    "pc=0x[0-9a-f]* nr=230$' " TRACING "/trace"));
-	EXPECT_EQ(BLOCKS, number_of("grep -c ' handoff: proc=0 to=0$' "
-				    TRACING "/trace"));
-	EXPECT_EQ(BLOCKS, number_of("grep -c ' return: slot=0 pid=[0-9]* ns=[0-9]*$' "
-				    TRACING "/trace"));
-	/* A thread that is late to go to sleep sleeps for less: check(). */
+	EXPECT_EQ(n, number_of("grep -c ' block: .*fn=0x123456789abc "
+			       "pc=0x[0-9a-f]* nr=230$' " TRACING "/trace"));
+	EXPECT_EQ(n, number_of("grep -c ' handoff: proc=0 to=0$' "
+			       TRACING "/trace"));
+	EXPECT_EQ(n, number_of("grep -c ' return: slot=0 pid=[0-9]* ns=[0-9]*$' "
+			       TRACING "/trace"));
 	EXPECT_LE(BLOCKS * 9 / 10,
-		  number_of("grep -c ' return: slot=0 pid=[0-9]* ns=[0-9]*[0-9]\\{7\\}$' "
+		  number_of("grep -c ' return: .* ns=[0-9]*[0-9]\\{7\\}$' "
 			    TRACING "/trace"));
 }
 

@@ -342,11 +342,14 @@ static void act_lie(struct self *t)
 static void act_block(struct self *t)
 {
 	struct baton_header *h = header(t->file);
+	uint32_t i, p = proc_of[t->num] % PROCS;
 	struct baton_slot *slot;
-	uint32_t i;
 
 	if (!h)
 		return;
+	/* What act_lie() says of it would be put right now */
+	if (one_in(t, 16))
+		p = one_in(t, 2) ? rnd(&t->rnd) : number(t, PROCS);
 	slot = (void *)((struct baton_proc_rec *)(h + 1) + PROCS);
 	for (i = 0; i < WORKERS && load(&slot->tid) != (uint32_t)gettid(); i++)
 		slot++;
@@ -354,8 +357,7 @@ static void act_block(struct self *t)
 		return;
 	store(&h->nglobal, !one_in(t, 4));
 	store(&slot->fn, (uint64_t)below(t, 4));
-	slot_enter(slot, proc_of[t->num] % PROCS,
-		   one_in(t, 2) ? BATON_FIBER : BATON_FOREIGN);
+	slot_enter(slot, p, one_in(t, 2) ? BATON_FIBER : BATON_FOREIGN);
 	switch (below(t, 4)) {
 	case 0:
 		sched_yield();
@@ -505,6 +507,65 @@ static void child(uint64_t seed, uint64_t until)
  * From outside
  */
 
+static pid_t child_pid;
+static volatile bool child_dead;
+
+/* What has died, or stopped since it is traced */
+static void reap(void)
+{
+	pid_t tid;
+	int status;
+
+	while ((tid = waitpid(-1, &status, WNOHANG | __WALL)) > 0) {
+		if (WIFSTOPPED(status))
+			ptrace(PTRACE_DETACH, tid, 0, 0);
+		else if (tid == child_pid)
+			child_dead = true;
+	}
+}
+
+static void on_sigchld(int sig)
+{
+	int err = errno;
+
+	(void)sig;
+	reap();
+	errno = err;
+}
+
+/*
+ * A thread in exec() holds a mutex that this call waits for, and itself waits
+ * until the others are reaped: those that are traced by us, who are in this
+ * call. So we reap while we wait: the signal interrupts it, and it goes on. Of
+ * what died earlier the signal is pending, and comes first.
+ */
+static bool seize(pid_t tid)
+{
+	sigset_t set;
+	bool ok;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	ok = !ptrace(PTRACE_SEIZE, tid, 0, 0);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return ok;
+}
+
+/* As seize() needs it; a child has it as it was */
+static void block_sigchld(int how)
+{
+	struct sigaction sa = { .sa_handler = on_sigchld };
+	sigset_t set;
+
+	if (how == SIG_UNBLOCK)
+		sa.sa_handler = SIG_DFL;
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(how, &set, NULL);
+	sigaction(SIGCHLD, &sa, NULL);
+}
+
 /* Any thread of it, which then may be gone */
 static pid_t some_thread(struct self *t, pid_t pid)
 {
@@ -516,7 +577,7 @@ static void outside_trace(struct self *t, pid_t pid)
 	pid_t tid = some_thread(t, pid);
 
 	/* It stops, now or with its next signal, until reap() lets it go */
-	if (!ptrace(PTRACE_SEIZE, tid, 0, 0) && one_in(t, 2))
+	if (seize(tid) && one_in(t, 2))
 		ptrace(PTRACE_INTERRUPT, tid, 0, 0);
 }
 
@@ -567,22 +628,6 @@ static void outside(struct self *t, struct cgroup *g, pid_t pid)
 	}
 }
 
-/* What has died, or stopped since it is traced; is @pid dead? */
-static bool reap(pid_t pid)
-{
-	bool dead = false;
-	pid_t tid;
-	int status;
-
-	while ((tid = waitpid(-1, &status, WNOHANG | __WALL)) > 0) {
-		if (WIFSTOPPED(status))
-			ptrace(PTRACE_DETACH, tid, 0, 0);
-		else if (tid == pid)
-			dead = true;
-	}
-	return dead;
-}
-
 /* A child's life; false: it does not end */
 static bool fuzz_round(struct self *t, struct cgroup *g, uint64_t until)
 {
@@ -590,20 +635,22 @@ static bool fuzz_round(struct self *t, struct cgroup *g, uint64_t until)
 	pid_t pid;
 
 	rec->over = 0;
+	child_dead = false;
 	pid = fork();
 	if (pid < 0) {
 		ksft_print_msg("fork: %s\n", strerror(errno));
 		return false;
 	}
 	if (!pid) {
+		block_sigchld(SIG_UNBLOCK);
 		if (g->dir[0])
 			write_number(g->dir, "cgroup.procs", getpid());
 		child(seed, until);
 	}
-	while (!reap(pid)) {
+	for (child_pid = pid, reap(); !child_dead; reap()) {
 		outside(t, g, pid);
 		block_ns(1000000);
-		if (now_ms() > end)
+		if (now_ms() > end && !child_dead)
 			kill(pid, SIGKILL);
 		if (now_ms() > end + 6 * DEADLINE_MS)
 			return false;
@@ -622,6 +669,7 @@ TEST_F_TIMEOUT(life, fuzz, 7200)
 	rec = mmap(NULL, sizeof(*rec), PROT_READ | PROT_WRITE,
 		   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, rec);
+	block_sigchld(SIG_BLOCK);
 	if (!cgroup_make(&g, getpid(), NULL))
 		g.dir[0] = 0;
 	else
@@ -642,6 +690,7 @@ TEST_F_TIMEOUT(life, fuzz, 7200)
 			       module_refcnt(), rounds);
 		}
 	}
+	block_sigchld(SIG_UNBLOCK);
 	cgroup_end(&g);
 	TH_LOG("%llu acts in %u rounds, %llu hand-offs counted, %llu with a failing allocation",
 	       (unsigned long long)rec->acts, rounds,
