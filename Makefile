@@ -226,6 +226,15 @@ $(O)/asm-offsets.h: asm/offsets.c asm/routines.h $(wildcard asm/*/ctx.h)
 $(O)/lib/call/%.o: LIBFLAGS += -fexceptions -falign-functions=64
 $(O)/lib/sync/once.o: LIBFLAGS += -fexceptions
 
+# The names of system calls are those of the machine that it is built for.
+$(O)/lib/core/pprof.o $(O)/tools/baton-top/sites.o: $(O)/lib/core/syscalls.h
+$(O)/lib/core/syscalls.h: Makefile
+	$(call say,GEN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '#include <sys/syscall.h>' | $(CC) $(BASE) -E -dM -x c - >$@.i
+	$(Q)LC_ALL=C sort $@.i | sed -n 's/^#define SYS_\([a-z0-9_]*\) .*/{ SYS_\1, "\1" },/p' >$@.tmp && \
+		mv $@.tmp $@ && rm $@.i
+
 $(O)/lib/%.o: lib/%.c $(UAPI) Makefile
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
@@ -297,15 +306,6 @@ CURSES := $(shell t=$$(mktemp) && echo 'int main(void) { return !initscr(); }' |
 	2>/dev/null && echo yes; rm -f "$$t")
 endif
 $(O)/tools/baton-top/screen.o: BASE += $(if $(CURSES),-DHAVE_CURSES)
-
-# The names of system calls are those of the machine that it is built for.
-$(O)/tools/baton-top/sites.o: $(O)/tools/baton-top/syscalls.h
-$(O)/tools/baton-top/syscalls.h: Makefile
-	$(call say,GEN,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)echo '#include <sys/syscall.h>' | $(CC) $(BASE) -E -dM -x c - >$@.i
-	$(Q)LC_ALL=C sort $@.i | sed -n 's/^#define SYS_\([a-z0-9_]*\) .*/{ SYS_\1, "\1" },/p' >$@.tmp && \
-		mv $@.tmp $@ && rm $@.i
 
 $(O)/baton-top: $(call tool_obj,baton-top) $(call tool_obj,usage) $(call tool_obj,door) $(O)/libbaton.a
 	$(call say,LD,$@)

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -230,15 +231,27 @@ static unsigned int code_frame(struct pprof *p, uintptr_t code)
 	return string(p, *text ? text : "?");
 }
 
+/* The names of this machine's system calls, by number. */
+static const struct {
+	int nr;
+	const char *name;
+} syscalls[] = {
+#include "lib/core/syscalls.h"
+};
+
 static unsigned int cause_frame(struct pprof *p, int nr)
 {
-	char text[32];
+	char text[64];
 
 	if (nr == BATON_PROFILE_FAULT)
 		return string(p, "page fault");
 	if (nr == BATON_PROFILE_OTHER)
 		return string(p, "other places");
 	snprintf(text, sizeof(text), "system call %d", nr);
+	for (size_t i = 0; i < sizeof(syscalls) / sizeof(*syscalls); i++)
+		if (syscalls[i].nr == nr)
+			snprintf(text, sizeof(text), "system call %s",
+				 syscalls[i].name);
 	return string(p, text);
 }
 

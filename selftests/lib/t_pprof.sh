@@ -36,6 +36,14 @@ no_cpu/nanoseconds no_processor/nanoseconds contentions/count delay/nanoseconds"
 report "$(sum 0 delay) $(sum 1 delay)" "$truth" "blocks, and their time"
 report "$(sed -n 's/^delay.* //p' "$dir/p.folded" |
 	awk '{ n += $1 } END { printf "%d", n }')" "${truth#* }" "folded stacks"
+# Without the module nobody knows which system call it is
+if [ "${BATON_TIER:-}" = kmod ]; then
+	report "$(grep -o '^delay;.*system call .* ' "$dir/p.folded" |
+		sed 's/.*;system call \(.*\) /\1/' | sort -u)" \
+		clock_nanosleep "a system call has its name"
+else
+	echo "# SKIP a system call has its name: not in the tier kmod"
+fi
 if command -v go >/dev/null && go tool pprof -h >/dev/null 2>&1; then
 	report "$(go tool pprof -raw -sample_index=blocks "$dir/p" 2>/dev/null |
 		awk '/^Samples:/ { on = 1 } /^Locations/ { on = 0 }

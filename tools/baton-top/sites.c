@@ -12,7 +12,7 @@ static const struct {
 	int nr;
 	const char *name;
 } syscalls[] = {
-#include "tools/baton-top/syscalls.h"
+#include "lib/core/syscalls.h"
 };
 
 /* What kept it; NULL: nobody knows. @text has room for a number. */
