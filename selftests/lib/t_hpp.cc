@@ -259,6 +259,22 @@ static void groups()
 
 /* --- foreign code ---------------------------------------------------- */
 
+/* Nothing of the headers may keep a panic, which is no exception. */
+static bool panics(void (*fn)(void *))
+{
+	int there = 0;
+	void *value = nullptr;
+
+	return baton_try(fn, &there, &value) == 1 && value == &there;
+}
+
+static void panic_here(void *arg)
+{
+	baton::foreign([arg] {
+		baton::callback([arg] { baton_panic(arg, "t_hpp"); });
+	});
+}
+
 static void calls()
 {
 	int n = 1;
@@ -283,6 +299,7 @@ static void calls()
 			});
 		});
 	}), "an exception of a callback");
+	report(panics(panic_here), "a panic goes through both");
 	report(throws(std::errc::operation_not_permitted, [] {
 		baton::callback([] { });
 	}), "no callback from fiber code");
