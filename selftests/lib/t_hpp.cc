@@ -4,10 +4,12 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <shared_mutex>
 #include <string>
 #include <stdexcept>
 #include <thread>
 #include <vector>
+#include <poll.h>
 #include <unistd.h>
 
 #include "report.hh"
@@ -259,6 +261,22 @@ static void groups()
 
 /* --- foreign code ---------------------------------------------------- */
 
+/* Nothing of the headers may keep a panic, which is no exception. */
+static bool panics(void (*fn)(void *))
+{
+	int there = 0;
+	void *value = nullptr;
+
+	return baton_try(fn, &there, &value) == 1 && value == &there;
+}
+
+static void panic_here(void *arg)
+{
+	baton::foreign([arg] {
+		baton::callback([arg] { baton_panic(arg, "t_hpp"); });
+	});
+}
+
 static void calls()
 {
 	int n = 1;
@@ -283,6 +301,7 @@ static void calls()
 			});
 		});
 	}), "an exception of a callback");
+	report(panics(panic_here), "a panic goes through both");
 	report(throws(std::errc::operation_not_permitted, [] {
 		baton::callback([] { });
 	}), "no callback from fiber code");
@@ -346,6 +365,97 @@ static void locks()
 	       "one too many are done");
 }
 
+static void readers()
+{
+	baton::rwlock rw;
+	bool wrote = true, read = false, timed = true;
+	std::shared_lock lock(rw);
+
+	baton::fiber f([&] {
+		wrote = rw.try_lock() || rw.try_lock_for(1us);
+		std::shared_lock other(rw);
+		read = other.owns_lock() && rw.try_lock_shared();
+		rw.unlock_shared();
+	});
+	f.join();
+	lock.unlock();
+	report(!wrote && read, "a lock for many readers");
+
+	std::unique_lock w(rw);
+	baton::fiber g([&] {
+		timed = rw.try_lock_shared() || rw.try_lock_shared_for(1us) ||
+			std::shared_lock(rw, std::chrono::steady_clock::now())
+				.owns_lock();
+	});
+	baton::fiber stopped([&] { rw.lock_shared(); });
+	g.join();
+	report(throws(std::errc::resource_deadlock_would_occur,
+		      [&] { rw.lock_shared(); }), "a writer that reads");
+	stopped.cancel();
+	report(throws(canceled, [&] { stopped.join(); }) && !timed,
+	       "or one writer, and a reader that is canceled");
+}
+
+static void counts()
+{
+	baton::semaphore s(2);
+	baton::barrier b(3);
+	baton::once o;
+	int last = 0, calls = 0;
+
+	s.acquire();
+	report(s.try_acquire() && !s.try_acquire() && !s.try_acquire_for(1us),
+	       "a semaphore");
+	baton::fiber waits([&] { s.acquire(); s.acquire(); });
+	s.release(2);
+	waits.join();
+	report(!s.try_acquire() && throws(std::errc::invalid_argument, [] {
+		baton::semaphore(BATON_SEM_MAX + 1);
+	}), "which is released twice");
+
+	auto meet = [&] { last += b.arrive_and_wait(); };
+	baton::fiber x(meet), y(meet);
+	meet();
+	x.join();
+	y.join();
+	report(last == 1 && throws(std::errc::invalid_argument, [] {
+		baton::barrier(0);
+	}), "a barrier");
+	report(throws(late, [] {
+		baton::scope soon(1ms);
+
+		baton::barrier(2).arrive_and_wait();
+	}), "where nobody comes");
+
+	report(throws("first", [&] {
+		o.call([] { throw std::runtime_error("first"); });
+	}), "what is to be done once, and fails");
+	o.call([&] { calls++; });
+	o.call([&] { calls++; });
+	report(calls == 1, "is done by the next one");
+}
+
+static void condition_in_time()
+{
+	baton::mutex m;
+	baton::condition c;
+	std::unique_lock lock(m);
+	bool is = false;
+
+	report(!c.wait_for(lock, 1ms, [&] { return is; }) && lock.owns_lock(),
+	       "a condition that does not come");
+	baton::fiber f([&] {
+		std::scoped_lock l(m);
+
+		is = true;
+		c.notify_one();
+	});
+	report(c.wait_until(lock, std::chrono::steady_clock::time_point::max(),
+			    [&] { return is; }), "one that does");
+	lock.unlock();
+	f.join();
+}
+
 struct odd {
 	char c[3];
 	explicit odd(int n) : c{0, static_cast<char>(n), 0} { }
@@ -395,6 +505,83 @@ static void channels()
 
 		baton::channel<std::string>().send("nobody");
 	}), "a send that is late");
+}
+
+static void timers()
+{
+	baton::timer t;
+	auto past = std::chrono::steady_clock::now() - 9ms;
+
+	t.start(1us);
+	report(t.wait() == 1 && !t.stop(), "a timer");
+	t.start(past, 2ms);
+	report(t.wait() >= 5 && t.stop(), "a row of ticks");
+	t.start(std::chrono::hours(1));
+	report(t.stop() && throws(late, [&] {
+		baton::scope soon(1ms);
+
+		t.wait();
+	}), "one that is stopped");
+}
+
+static void selects()
+{
+	using text = std::optional<std::string>;
+	baton::channel<std::string> in(1), out(1);
+	baton::channel<int> never;
+	baton::timer t;
+	std::string got;
+	int n = 0, fds[2];
+	auto nothing = [&](auto) { n += 100; };
+	auto shared = std::make_shared<int>(1);
+	baton::channel<std::shared_ptr<int>> pointers(1);
+
+	report(!baton::try_select(baton::on_recv(in, nothing),
+				  baton::on_send(never, 1, nothing)) &&
+	       !baton::select_for(1us, baton::on_recv(never, nothing)) && !n,
+	       "select where nothing is ready");
+	in.send("long enough to be on the heap, and not in the object");
+	baton::select(baton::on_recv(never, nothing),
+		      baton::on_recv(in, [&](text s) { got = *s; }));
+	report(got.size() > 50 && !n, "which receives");
+	baton::select(baton::on_send(out, "sent", [&](bool is) { n += is; }));
+	report(n == 1 && out.recv() == "sent", "which sends");
+	out.close();
+	in.close();
+	baton::select(baton::on_send(out, "not sent",
+				     [&](bool is) { n += is ? 100 : 1; }));
+	baton::select(baton::on_recv(in, [&](text s) { n += s ? 100 : 1; }));
+	report(n == 3, "on a closed channel");
+	report(!baton::select_until(std::chrono::steady_clock::now(),
+				    baton::on_recv(pointers, nothing)) &&
+	       baton::try_select(baton::on_send(pointers, shared,
+						[&](bool) { n++; })) &&
+	       !baton::try_select(baton::on_send(pointers, shared, nothing)),
+	       "at once");
+	report(shared.use_count() == 2 && n == 4, "what was not sent is freed");
+	t.start(1us, 1ms);
+	baton::select(baton::on_tick(t, [&](std::uint64_t ticks) {
+		n += ticks ? 1 : 100;
+	}), baton::on_recv(never, nothing));
+	report(n == 5, "a tick");
+	if (pipe(fds))
+		std::abort();
+	baton::select(baton::on_read(fds[0], nothing),
+		      baton::on_write(fds[1], [&](int events) {
+		n += events & POLLOUT ? 1 : 100;
+	}));
+	report(n == 6, "a descriptor");
+	close(fds[0]);
+	close(fds[1]);
+	report(throws("thrown", [&] {
+		baton::select(baton::on_recv(in, [](text) {
+			throw std::runtime_error("thrown");
+		}));
+	}) && throws(late, [&] {
+		baton::scope soon(1ms);
+
+		baton::select(baton::on_recv(never, nothing));
+	}), "what it throws");
 }
 
 /* --- coroutines ------------------------------------------------------ */
@@ -520,6 +707,11 @@ int main()
 		groups();
 		calls();
 		locks();
+		readers();
+		counts();
+		condition_in_time();
+		timers();
+		selects();
 		channels();
 		tasks();
 	});

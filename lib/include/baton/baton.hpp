@@ -23,6 +23,7 @@
 #include <baton/run.hpp>
 #include <baton/fiber.hpp>
 #include <baton/sync.hpp>
+#include <baton/chan.hpp>
 #ifdef __cpp_impl_coroutine
 #include <baton/task.hpp>
 #endif

@@ -125,6 +125,21 @@ public:
 	void take() { }
 };
 
+#ifdef __BATON_EXCEPTIONS
+/*
+ * What a handler of everything has caught. A panic, or the end of the thread, is
+ * no exception and goes on.
+ */
+inline std::exception_ptr caught()
+{
+	std::exception_ptr e = std::current_exception();
+
+	if (!e)
+		throw;
+	return e;
+}
+#endif
+
 template <typename R, typename F> struct frame {
 	F &fn;
 	result<R> value{};
@@ -141,15 +156,12 @@ template <typename R, typename F> struct frame {
 #ifdef __BATON_EXCEPTIONS
 		/*
 		 * C++ counts exceptions per thread: thrown from here, one would
-		 * be on its way while the fiber may change threads. A panic, or
-		 * the end of the thread, is no exception and goes on.
+		 * be on its way while the fiber may change threads.
 		 */
 		try {
 			f->value.fill(f->fn);
 		} catch (...) {
-			f->thrown = std::current_exception();
-			if (!f->thrown)
-				throw;
+			f->thrown = caught();
 		}
 #else
 		f->value.fill(f->fn);

@@ -63,9 +63,7 @@ template <typename R, typename F> struct body : shared<R> {
 		try {
 			b->value.fill(*b->fn);
 		} catch (...) {
-			b->thrown = std::current_exception();
-			if (!b->thrown)		/* a panic, which goes on */
-				throw;
+			b->thrown = caught();
 		}
 		b->fn.reset();
 		return 0;
@@ -243,10 +241,8 @@ private:
 				m->fn();
 				return 0;
 			} catch (...) {
-				auto e = std::current_exception();
+				auto e = detail::caught();
 
-				if (!e)		/* a panic, which goes on */
-					throw;
 				if (!m->of.has.test_and_set())
 					m->of.thrown = std::move(e);
 				return -ECANCELED;

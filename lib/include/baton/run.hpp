@@ -66,6 +66,22 @@ when(std::chrono::time_point<std::chrono::steady_clock, D> t)
 	return t == t.max() ? BATON_NEVER : span(t.time_since_epoch());
 }
 
+/* When @d will have gone by, as a time that when() takes. */
+struct deadline {
+	std::int64_t ns;
+};
+
+template <typename Rep, typename Period>
+deadline at(std::chrono::duration<Rep, Period> d)
+{
+	return { from_now(d) };
+}
+
+inline std::int64_t when(deadline d)
+{
+	return d.ns;
+}
+
 /* @fn and its arguments as one object that is called once. */
 template <typename F, typename... A> auto bind(F &&fn, A &&...args)
 {
@@ -267,6 +283,59 @@ private:
 			      "baton::scope");
 	}
 	baton_scope s;
+};
+
+/**
+ * baton::timer - a time, or a row of them, to wait for: baton_timer_start()
+ *
+ * Nobody waits for it when it is destroyed. baton::select() waits for it, too.
+ */
+class timer {
+public:
+	timer() = default;
+	timer(const timer &) = delete;
+	~timer()
+	{
+		baton_timer_destroy(&t);
+	}
+	/** The first tick is after @d, or at @d; then one each @period, if any. */
+	template <typename Rep, typename Period>
+	void start(std::chrono::duration<Rep, Period> d,
+		   std::chrono::nanoseconds period = {})
+	{
+		set(detail::from_now(d), period);
+	}
+	template <typename D>
+	void start(std::chrono::time_point<std::chrono::steady_clock, D> d,
+		   std::chrono::nanoseconds period = {})
+	{
+		set(detail::when(d), period);
+	}
+	/** Return: was there a tick to come, or one that nobody had taken? */
+	bool stop()
+	{
+		return detail::check(baton_timer_stop(&t), "baton::timer::stop");
+	}
+	/** Return: how many ticks there were since the last one was taken. */
+	std::uint64_t wait()
+	{
+		std::uint64_t n;
+
+		detail::check(baton_timer_wait(&t, &n), "baton::timer::wait");
+		return n;
+	}
+	baton_timer *native()
+	{
+		return &t;
+	}
+
+private:
+	void set(std::int64_t when, std::chrono::nanoseconds period)
+	{
+		detail::check(baton_timer_start(&t, when, period.count()),
+			      "baton::timer::start");
+	}
+	baton_timer t{};
 };
 
 } /* namespace baton */

@@ -1,18 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
-/* sync.hpp - locks and channels; see baton.hpp. */
+/* sync.hpp - locks, conditions, semaphores and the like; see baton.hpp. */
 #ifndef BATON_SYNC_HPP
 #define BATON_SYNC_HPP
 
 #include <baton/run.hpp>
 
-#include <bit>
+#include <cerrno>
 #include <concepts>
-#include <iterator>
 #include <memory>
 #include <mutex>
-#include <optional>
 
 namespace baton {
+
+namespace detail {
+
+/* Was it had? A deadline that has come, a scope's as well, is no error here. */
+inline bool in_time(int err, const char *what)
+{
+	if (err != -ETIMEDOUT)
+		check(err, what);
+	return !err;
+}
+
+} /* namespace detail */
 
 /**
  * baton::mutex - baton_mutex_lock(), for std::unique_lock and std::scoped_lock
@@ -31,15 +41,15 @@ public:
 	{
 		return !baton_mutex_trylock(&m);
 	}
-	template <typename D> bool
-	try_lock_until(std::chrono::time_point<std::chrono::steady_clock, D> t)
+	template <typename T> bool try_lock_until(T t)
 	{
-		return until(detail::when(t));
+		return detail::in_time(baton_mutex_lock_until(
+					&m, detail::when(t)),
+				       "baton::mutex::try_lock_until");
 	}
-	template <typename Rep, typename Period>
-	bool try_lock_for(std::chrono::duration<Rep, Period> d)
+	template <typename D> bool try_lock_for(D d)
 	{
-		return until(detail::from_now(d));
+		return try_lock_until(detail::at(d));
 	}
 	void unlock()
 	{
@@ -51,15 +61,67 @@ public:
 	}
 
 private:
-	bool until(std::int64_t deadline)
-	{
-		int err = baton_mutex_lock_until(&m, deadline);
-
-		if (err != -ETIMEDOUT)
-			detail::check(err, "baton::mutex::try_lock_until");
-		return !err;
-	}
 	baton_mutex m = BATON_MUTEX_INIT;
+};
+
+/**
+ * baton::rwlock - many readers, or one writer: baton_rwlock_rdlock()
+ *
+ * For std::shared_lock, and std::unique_lock to write. What the mutex throws,
+ * this does.
+ */
+class rwlock {
+public:
+	rwlock() = default;
+	rwlock(const rwlock &) = delete;
+	void lock()
+	{
+		detail::check(baton_rwlock_wrlock(&rw), "baton::rwlock::lock");
+	}
+	bool try_lock()
+	{
+		return !baton_rwlock_trywrlock(&rw);
+	}
+	template <typename T> bool try_lock_until(T t)
+	{
+		return detail::in_time(baton_rwlock_wrlock_until(
+					&rw, detail::when(t)),
+				       "baton::rwlock::try_lock_until");
+	}
+	template <typename D> bool try_lock_for(D d)
+	{
+		return try_lock_until(detail::at(d));
+	}
+	void unlock()
+	{
+		baton_rwlock_unlock(&rw);
+	}
+	void lock_shared()
+	{
+		detail::check(baton_rwlock_rdlock(&rw),
+			      "baton::rwlock::lock_shared");
+	}
+	bool try_lock_shared()
+	{
+		return !baton_rwlock_tryrdlock(&rw);
+	}
+	template <typename T> bool try_lock_shared_until(T t)
+	{
+		return detail::in_time(baton_rwlock_rdlock_until(
+					&rw, detail::when(t)),
+				       "baton::rwlock::try_lock_shared_until");
+	}
+	template <typename D> bool try_lock_shared_for(D d)
+	{
+		return try_lock_shared_until(detail::at(d));
+	}
+	void unlock_shared()
+	{
+		baton_rwlock_unlock(&rw);
+	}
+
+private:
+	baton_rwlock rw = BATON_RWLOCK_INIT;
 };
 
 /** baton::condition - baton_cond_wait(), with the predicate that it is for. */
@@ -75,6 +137,23 @@ public:
 						      lock.mutex()->native()),
 				      "baton::condition::wait");
 	}
+	/** The same for a while. Return: what @ready() said last. */
+	template <typename T, std::predicate P>
+	bool wait_until(std::unique_lock<mutex> &lock, T t, P ready)
+	{
+		while (!ready())
+			if (!detail::in_time(baton_cond_wait_until(
+						&c, lock.mutex()->native(),
+						detail::when(t)),
+					     "baton::condition::wait_until"))
+				return ready();
+		return true;
+	}
+	template <typename D, std::predicate P>
+	bool wait_for(std::unique_lock<mutex> &lock, D d, P ready)
+	{
+		return wait_until(lock, detail::at(d), std::move(ready));
+	}
 	void notify_one()
 	{
 		baton_cond_signal(&c);
@@ -86,6 +165,87 @@ public:
 
 private:
 	baton_cond c = BATON_COND_INIT;
+};
+
+/** baton::semaphore - as std::counting_semaphore: baton_sem_wait(). */
+class semaphore {
+public:
+	explicit semaphore(unsigned n)
+	{
+		detail::check_reason(baton_sem_init(&s, n));
+	}
+	semaphore(const semaphore &) = delete;
+	void acquire()
+	{
+		detail::check(baton_sem_wait(&s), "baton::semaphore::acquire");
+	}
+	bool try_acquire()
+	{
+		return !baton_sem_trywait(&s);
+	}
+	template <typename T> bool try_acquire_until(T t)
+	{
+		return detail::in_time(baton_sem_wait_until(
+					&s, detail::when(t)),
+				       "baton::semaphore::try_acquire_until");
+	}
+	template <typename D> bool try_acquire_for(D d)
+	{
+		return try_acquire_until(detail::at(d));
+	}
+	/** One by one: where it throws, those before have been released. */
+	void release(unsigned n = 1)
+	{
+		while (n--)
+			detail::check(baton_sem_post(&s),
+				      "baton::semaphore::release");
+	}
+
+private:
+	baton_sem s;
+};
+
+/** baton::barrier - where a number of them meet: baton_barrier_wait(). */
+class barrier {
+public:
+	explicit barrier(unsigned n)
+	{
+		detail::check_reason(baton_barrier_init(&b, n));
+	}
+	barrier(const barrier &) = delete;
+	/** Return: true to the last one. One that throws was not counted. */
+	bool arrive_and_wait()
+	{
+		return detail::check(baton_barrier_wait(&b),
+				     "baton::barrier::arrive_and_wait");
+	}
+
+private:
+	baton_barrier b;
+};
+
+/**
+ * baton::once - call @fn() the first time: baton_once()
+ *
+ * What @fn throws is thrown to who called it, and the next one calls it anew.
+ */
+class once {
+public:
+	once() = default;
+	once(const once &) = delete;
+	template <std::invocable F> void call(F &&fn)
+	{
+		using type = std::remove_reference_t<F>;
+		/* An object, whatever @fn is: a function has no void pointer. */
+		type *p = std::addressof(fn);
+
+		detail::check(baton_once(&o, [](void *arg) {
+			(**static_cast<type **>(arg))();
+		}, &p), "baton::once::call");
+	}
+
+private:
+	struct baton_once o = BATON_ONCE_INIT;
 };
 
 /** baton::wait_group - a count of things to be done: baton_wg_add(). */
@@ -108,143 +268,6 @@ public:
 
 private:
 	baton_wg w = BATON_WG_INIT;
-};
-
-/**
- * baton::channel - elements from who sends to who receives: baton_chan_send()
- *
- * What can be copied as bytes is; anything else goes by a pointer to a copy that
- * it was moved to. Nobody waits there when it is destroyed.
- */
-template <typename T> class channel {
-	static constexpr bool bytes = std::is_trivially_copyable_v<T>;
-	struct plain {
-		alignas(T) unsigned char byte[sizeof(T)];
-	};
-	using wire = std::conditional_t<bytes, plain, T *>;
-
-public:
-	explicit channel(std::size_t capacity = 0)
-		: buffer(new wire[capacity ? capacity : 1])
-	{
-		detail::check_reason(baton_chan_init(&ch, sizeof(wire), capacity,
-						     buffer.get()));
-	}
-	channel(const channel &) = delete;
-	~channel()
-	{
-		wire w;
-
-		close();
-		while (!baton_chan_try_recv(&ch, &w))
-			if constexpr (!bytes)
-				delete w;
-		baton_chan_destroy(&ch);
-	}
-	/** Return: false when the channel is closed; @value is gone then. */
-	bool send(T value)
-	{
-		return put(value, [this](const wire *w) {
-			return baton_chan_send(&ch, w);
-		});
-	}
-	/** Return: false when it would have to wait, or the channel is closed. */
-	bool try_send(T value)
-	{
-		return put(value, [this](const wire *w) {
-			return baton_chan_try_send(&ch, w);
-		});
-	}
-	/** Return: an element; nothing when the channel is closed and empty. */
-	std::optional<T> recv()
-	{
-		return get([this](wire *w) { return baton_chan_recv(&ch, w); });
-	}
-	/** The same at once: nothing, too, where there is none. */
-	std::optional<T> try_recv()
-	{
-		return get([this](wire *w) {
-			return baton_chan_try_recv(&ch, w);
-		});
-	}
-	void close()
-	{
-		baton_chan_close(&ch);
-	}
-	/** For baton_select(), where T can be copied as bytes. */
-	baton_chan *native() requires bytes
-	{
-		return &ch;
-	}
-
-	/** for (T &t : channel): until it is closed. */
-	class iterator {
-	public:
-		explicit iterator(channel *c) : of(c), value(c->recv()) { }
-		T &operator*()
-		{
-			return *value;
-		}
-		iterator &operator++()
-		{
-			value = of->recv();
-			return *this;
-		}
-		bool operator==(std::default_sentinel_t) const
-		{
-			return !value;
-		}
-
-	private:
-		channel *of;
-		std::optional<T> value;
-	};
-	iterator begin()
-	{
-		return iterator(this);
-	}
-	std::default_sentinel_t end()
-	{
-		return {};
-	}
-
-private:
-	/* -EPIPE is the end, -EAGAIN not now. All others are thrown. */
-	static bool done(int err)
-	{
-		if (err != -EPIPE && err != -EAGAIN)
-			detail::check(err, "baton::channel");
-		return !err;
-	}
-	template <typename F> static bool put(T &value, F how)
-	{
-		if constexpr (bytes) {
-			wire w = std::bit_cast<wire>(value);
-
-			return done(how(&w));
-		} else {
-			auto copy = std::make_unique<T>(std::move(value));
-			T *w = copy.get();
-
-			if (!done(how(&w)))
-				return false;
-			copy.release();
-			return true;
-		}
-	}
-	template <typename F> static std::optional<T> get(F how)
-	{
-		wire w;
-
-		if (!done(how(&w)))
-			return std::nullopt;
-		if constexpr (bytes)
-			return std::bit_cast<T>(w);
-		else
-			return std::move(*std::unique_ptr<T>(w));
-	}
-	std::unique_ptr<wire[]> buffer;
-	baton_chan ch;
 };
 
 } /* namespace baton */

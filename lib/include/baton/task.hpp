@@ -34,6 +34,8 @@
 #ifndef BATON_TASK_HPP
 #define BATON_TASK_HPP
 
+#include <baton/run.hpp>
+
 #include <coroutine>
 #include <exception>
 #include <optional>
@@ -78,9 +80,7 @@ struct promise_base {
 	}
 	void unhandled_exception()
 	{
-		thrown = std::current_exception();
-		if (!thrown)		/* a panic, which goes on */
-			throw;
+		thrown = caught();
 	}
 	template <typename U> task<U> &&await_transform(task<U> &&t)
 	{
