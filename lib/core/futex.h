@@ -7,7 +7,6 @@
 #define BATON_CORE_FUTEX_H
 
 #include <linux/futex.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
@@ -27,14 +26,6 @@ static inline void futex_wait(uint32_t *word, uint32_t val,
 static inline void futex_wake(uint32_t *word)
 {
 	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-}
-
-/* Is @word @val? The kernel looks: the word may be no more, and then it is not.
- * Of those that wait there none is woken, and none is to wait elsewhere. */
-static inline bool futex_is(const uint32_t *word, uint32_t val)
-{
-	return !syscall(SYS_futex, word, FUTEX_CMP_REQUEUE_PRIVATE, 0, NULL,
-			word, val);
 }
 
 #endif /* BATON_CORE_FUTEX_H */

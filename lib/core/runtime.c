@@ -58,8 +58,7 @@
 #include "timer.h"
 #include "trace.h"
 
-/* @asked, or else the first that works, from the best on. The tier idle is for
- * who asks for it: HACKING.md, "Known limits", says what is missing. */
+/* @asked, or else the first that works, from the best on. */
 static int tier_open(struct baton_rt *rt, enum baton_tier asked)
 {
 	static const struct tier_ops *const tiers[] = {
@@ -73,9 +72,7 @@ static int tier_open(struct baton_rt *rt, enum baton_tier asked)
 			 baton_tier_name(asked));
 	for (size_t i = 0; i < sizeof(tiers) / sizeof(*tiers); i++) {
 		rt->tier = tiers[i];
-		if (asked == BATON_TIER_AUTO ?
-			    rt->tier->id == BATON_TIER_IDLE :
-			    asked != rt->tier->id)
+		if (asked != BATON_TIER_AUTO && asked != rt->tier->id)
 			continue;
 		err = rt->tier->open(rt);
 		if (!err || asked != BATON_TIER_AUTO)

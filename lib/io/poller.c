@@ -703,7 +703,7 @@ static const struct polling_ops ops = {
 
 void baton_poller_waits(struct baton_rt *rt, int n)
 {
-	struct polling *p = rt->polling;
+	struct polling *p = READ_ONCE(rt->polling);
 	uint32_t old;
 
 	/* Full barrier: it is looked at where a queue runs dry. And waiting

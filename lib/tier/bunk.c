@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -32,6 +33,9 @@
 #define GRANT_ROUSED	(UINT_MAX - 1)
 #define GRANT_LOOK	(UINT_MAX - 2)
 #define GRANT_ASLEEP	(UINT_MAX - 3)	/* none, and its worker sleeps for one */
+
+/* Among so many standbys one is looked for that sleeps on the right CPU. */
+#define NEAR		8u
 
 static struct bunks *bunks_of(struct baton_rt *rt)
 {
@@ -139,7 +143,7 @@ void baton_bunk_detach(struct baton_worker *w)
 	slot_set_state(w->slot, BATON_DEAD);
 	atomic_fetch_sub_relaxed(&w->rt->hdr->nworkers, 1);
 	pthread_mutex_lock(&t->lock);
-	b->next = t->vacant;
+	WRITE_ONCE(b->next, t->vacant);
 	t->vacant = b;
 	pthread_mutex_unlock(&t->lock);
 }
@@ -151,8 +155,9 @@ static void list_locked(struct baton_rt *rt, struct bunk *b)
 	struct bunks *t = bunks_of(rt);
 
 	debug_assert_locked(&t->lock);
-	b->listed = true;
-	b->next = t->standby;
+	WRITE_ONCE(b->listed, true);
+	WRITE_ONCE(b->cpu, sched_getcpu());
+	WRITE_ONCE(b->next, t->standby);
 	WRITE_ONCE(t->standby, b);
 	WRITE_ONCE(rt->hdr->nstandby, rt->hdr->nstandby + 1);
 }
@@ -168,7 +173,7 @@ static void unlist_locked(struct baton_rt *rt, struct bunk *b)
 	while (*link != b)
 		link = &(*link)->next;
 	WRITE_ONCE(*link, b->next);
-	b->listed = false;
+	WRITE_ONCE(b->listed, false);
 	WRITE_ONCE(rt->hdr->nstandby, rt->hdr->nstandby - 1);
 }
 
@@ -331,27 +336,36 @@ int baton_bunk_swap(struct baton_worker *w, unsigned int proc,
 	return sleep_on(w);
 }
 
-bool baton_bunk_poke(struct baton_rt *rt)
+static bool poke(struct bunk *b)
+{
+	uint32_t old = READ_ONCE(b->grant);
+
+	/* If it is a standby no more it finds this when it next parks. */
+	while ((old == GRANT_NONE || old == GRANT_ASLEEP) &&
+	       !try_cmpxchg(&b->grant, &old, GRANT_LOOK))
+		;
+	/* Who has poked it before us may not have come to wake it yet. */
+	if (old == GRANT_ASLEEP || old == GRANT_LOOK)
+		futex_wake(&b->grant);
+	return old == GRANT_NONE || old == GRANT_ASLEEP || old == GRANT_LOOK;
+}
+
+bool baton_bunk_poke(struct baton_rt *rt, int cpu)
 {
 	struct bunks *t = bunks_of(rt);
-	struct bunk *b;
+	struct bunk *b = READ_ONCE(t->standby);
 
-	while ((b = READ_ONCE(t->standby))) {
-		uint32_t old = READ_ONCE(b->grant);
-
-		/* If it is a standby no more it finds this when it next parks.
-		 */
-		while ((old == GRANT_NONE || old == GRANT_ASLEEP) &&
-		       !try_cmpxchg(&b->grant, &old, GRANT_LOOK))
-			;
-		/* Who has poked it before us may not have come to wake it. */
-		if (old == GRANT_ASLEEP || old == GRANT_LOOK)
-			futex_wake(&b->grant);
-		if (old == GRANT_NONE || old == GRANT_ASLEEP ||
-		    old == GRANT_LOOK)
+	/* The list may change under this look, and lead to a bunk that is on it
+	 * no more. All bunks stay where they are, and a poke too many is a look
+	 * in vain by whoever parks there next. */
+	for (unsigned int n = 0; b && n < NEAR; n++, b = READ_ONCE(b->next))
+		if (READ_ONCE(b->cpu) == cpu && READ_ONCE(b->listed) &&
+		    poke(b))
 			return true;
-		/* It was granted something, and taken off the list before. */
-	}
+	/* One that was granted something has been taken off the list before. */
+	while ((b = READ_ONCE(t->standby)))
+		if (poke(b))
+			return true;
 	return false;
 }
 
@@ -381,7 +395,7 @@ void baton_bunks_stop(struct baton_rt *rt)
 	t->stopped = true;
 	WRITE_ONCE(t->standby, NULL);
 	for (unsigned int i = 0; i < t->nslots; i++) {
-		t->bunk[i].listed = false;
+		WRITE_ONCE(t->bunk[i].listed, false);
 		if (tell(&t->bunk[i], GRANT_STOP))
 			futex_wake(&t->bunk[i].grant);
 	}

@@ -22,11 +22,13 @@ struct baton_worker;
  *          to be said. Written under the lock, but for baton_bunk_poke(); only
  *          its worker, once granted, clears it without
  * @listed: it is on the list of standbys
+ * @cpu:    where its worker last became a standby
  * @next:   the standby that parked before this one; the next vacant bunk
  */
 struct bunk {
 	uint32_t grant;
 	bool listed;
+	int cpu;
 	struct bunk *next;
 };
 
@@ -65,12 +67,14 @@ int baton_bunk_wake(struct baton_rt *rt, unsigned int proc,
 int baton_bunk_swap(struct baton_worker *w, unsigned int proc,
 		    unsigned int index, unsigned int flags);
 /*
- * A standby is to look for itself: its park ends. False: there is none. It may
- * come to nothing if the standby is given a processor just then; who calls this
- * has somebody look after that. Takes no lock, and nobody waits for the caller,
+ * A standby is to look for itself: its park ends. Preferably one that went to
+ * sleep on CPU @cpu, the caller's: the kernel wakes it there, whereas an idle
+ * CPU would have to be fetched from its sleep. False: there is none. It may come
+ * to nothing if the standby is given a processor just then; who calls this has
+ * somebody look after that. Takes no lock, and nobody waits for the caller,
  * which may be kept from its CPU at any time, for long. Any thread.
  */
-bool baton_bunk_poke(struct baton_rt *rt);
+bool baton_bunk_poke(struct baton_rt *rt, int cpu);
 int baton_bunk_rouse(struct baton_rt *rt, unsigned int index);
 void baton_bunks_stop(struct baton_rt *rt);
 

@@ -33,20 +33,22 @@
  * A sentinel takes nothing itself. It may be kept from its CPU between any two
  * instructions, for long, and would keep whoever waits for it as well. So it
  * has no lock and no processor at any time, nor does it count itself anywhere:
- * it leaves a hint, what it saw of which worker, and pokes a standby. That is
- * of ordinary class, and takes the processor by the protocol of claim.h, if the
+ * it leaves a hint, what it saw of which worker, and pokes a standby, one that
+ * sleeps on this CPU if there is one near the head of the list. That is of
+ * ordinary class, and takes the processor by the protocol of claim.h, if the
  * worker still does what it did (idle_park()). A hint that is wrong costs a
  * wake-up. One that comes to nothing, since the standby was given a processor
  * just then, is given again after a nap; and so is one for which there was no
  * standby, unless whoever parks next finds it first.
  *
- * Behind it is the monitor of the tier poll. On a CPU that other programs keep
- * busy a sentinel comes late or never; and the monitor looks here at fibers,
- * too, whose threads sleep by what /proc says.
+ * Behind it is the monitor of the tier poll, which looks less often here: a look
+ * while a sentinel is at work would only keep that from its CPU. On a CPU that
+ * other programs keep busy a sentinel comes late or never; and the monitor looks
+ * here at fibers, too, whose threads sleep by what /proc says.
  *
  * The end of the scheduler is the one thing that waits for a sentinel, if it is
- * in the middle of a look (LOOKING): one system call for each processor, or, if
- * all are elsewhere, for each pair of a processor and a CPU. At all other places
+ * in the middle of a look (LOOKING); and the end of a worker's thread, if it reads
+ * that thread's CPU just then, which is a few instructions. At all other places
  * it touches its own memory alone, and may end later than the scheduler.
  *
  * REJECTED: that the sentinel takes the processor, and makes it idle. Kept from
@@ -138,6 +140,7 @@ struct hint {
  * @pinned: it was bound to its CPU; its own
  * @class:  it is of class SCHED_IDLE; its own
  * @state:  ASLEEP, LOOKING, GONE; the futex
+ * @reads:  looks at one thread's CPU, begun and ended: odd in the middle of one
  * @last:   the hint it gave last; its own
  * @next:   of those that are late
  */
@@ -153,6 +156,7 @@ struct sentinel {
 	bool pinned;
 	bool class;
 	uint32_t state;
+	uint32_t reads;
 	struct sight last;
 	struct sentinel *next;
 };
@@ -165,8 +169,8 @@ struct sentinel {
  * @cpus:      by slot: where the kernel keeps the number of the CPU of that
  *             thread; NULL: there is no thread. The thread's own
  * @readers:   threads that look at what @cpus leads to, which the C library
- *             frees when the thread has ended: detach waits for them. A
- *             sentinel has the kernel look
+ *             frees when the thread has ended: detach waits for them, and for
+ *             sentinels that do (sentinel.reads)
  * @hints:     by processor
  */
 struct idle {
@@ -216,32 +220,38 @@ static const uint32_t *own_cpu(void)
 
 /*
  * Where the worker of processor @p was when it was last in user mode; -1 if the
- * processor is idle, or nobody knows. Full barriers: the count before the look at
- * @cpus, and what that leads to before the count. Pair with idle_detach().
+ * processor is idle, or nobody knows. By a reader.
  */
 static int proc_cpu(struct baton_rt *rt, unsigned int p)
 {
-	struct idle *t = idle_of(rt);
 	const uint32_t *at;
-	int cpu = -1;
 
-	atomic_fetch_add(&t->readers, 1);
-	at = smp_load_acquire(&t->cpus[READ_ONCE(rt->recs[p].worker)]);
-	if (at && !idle_test(rt->hdr, p))
-		cpu = (int)READ_ONCE(*at);
-	atomic_fetch_sub(&t->readers, 1);
+	at = smp_load_acquire(&idle_of(rt)->cpus[READ_ONCE(rt->recs[p].worker)]);
+	return at && !idle_test(rt->hdr, p) ? (int)READ_ONCE(*at) : -1;
+}
+
+/* The same by sentinel @s. Whoever waits for it waits for these instructions
+ * only. Full barrier, then release; they pair with idle_detach(). */
+static int sees_proc_on(struct sentinel *s, unsigned int p)
+{
+	int cpu;
+
+	smp_store_mb(s->reads, s->reads + 1);
+	cpu = proc_cpu(s->rt, p);
+	smp_store_release(&s->reads, s->reads + 1);
 	return cpu;
 }
 
-/* Was the worker of processor @p on CPU @cpu then? Any thread: it keeps nobody
- * from anything. Its memory may be gone by now, or another's. */
-static bool proc_on(struct baton_rt *rt, unsigned int p, unsigned int cpu)
+/* Full barriers: the count before the look at @cpus, and what that leads to
+ * before the count. Pair with idle_detach(). */
+static void read_begin(struct idle *t)
 {
-	struct idle *t = idle_of(rt);
-	const uint32_t *at;
+	atomic_fetch_add(&t->readers, 1);
+}
 
-	at = smp_load_acquire(&t->cpus[READ_ONCE(rt->recs[p].worker)]);
-	return at && !idle_test(rt->hdr, p) && futex_is(at, cpu);
+static void read_end(struct idle *t)
+{
+	atomic_fetch_sub(&t->readers, 1);
 }
 
 /* --- arming -------------------------------------------------------------- */
@@ -260,44 +270,45 @@ static struct sentinel *sentinel_of(struct idle *t, int cpu)
 		       smp_load_acquire(&t->sentinels[cpu]);
 }
 
-/* Arm the sentinels of CPUs where workers with processors are. Any thread. */
-static void arm_all(struct baton_rt *rt)
+/* Arm the sentinel of CPU @cpu. False: it has none. */
+static bool arm_on(struct idle *t, int cpu)
 {
-	for (unsigned int p = 0; p < rt->nprocs; p++) {
-		struct sentinel *s = sentinel_of(idle_of(rt), proc_cpu(rt, p));
+	struct sentinel *s = sentinel_of(t, cpu);
 
-		if (s)
-			arm(s);
-	}
+	if (s)
+		arm(s);
+	return s;
 }
 
-/* The same by @s, on whose CPU none is. True: each processor that is not idle
- * has such a worker. */
-static bool arm_others(const struct sentinel *s)
+/* Arm those of the CPUs where workers with processors are. By a reader. */
+static void arm_all(struct baton_rt *rt)
 {
-	struct idle *t = idle_of(s->rt);
+	for (unsigned int p = 0; p < rt->nprocs; p++)
+		arm_on(idle_of(rt), proc_cpu(rt, p));
+}
+
+/* The same by sentinel @s. True: each processor that is not idle has one. */
+static bool arm_others(struct sentinel *s)
+{
+	struct baton_rt *rt = s->rt;
 	bool all = true;
 
-	for (unsigned int p = 0; p < s->rt->nprocs; p++) {
-		struct sentinel *other = NULL;
-
-		for (unsigned int i = 0; i < t->ncpus && !other; i++) {
-			other = sentinel_of(t, (int)i);
-			if (other == s || (other && !proc_on(s->rt, p, i)))
-				other = NULL;
-		}
-		if (other)
-			arm(other);
-		else if (!idle_test(s->rt->hdr, p))
+	for (unsigned int p = 0; p < rt->nprocs; p++)
+		if (!arm_on(idle_of(rt), sees_proc_on(s, p)) &&
+		    !idle_test(rt->hdr, p))
 			all = false;
-	}
 	return all;
 }
 
 static void armed(struct watch *watch)
 {
-	arm_all((struct baton_rt *)((char *)watch -
-				    offsetof(struct baton_rt, watch)));
+	struct baton_rt *rt = (struct baton_rt *)((char *)watch -
+						  offsetof(struct baton_rt,
+							   watch));
+
+	read_begin(idle_of(rt));
+	arm_all(rt);
+	read_end(idle_of(rt));
 }
 
 /* --- a sentinel ---------------------------------------------------------- */
@@ -329,12 +340,12 @@ static bool at_home(struct sentinel *s)
 }
 
 /* Of processor @p, whose worker was here last. */
-static bool see(const struct sentinel *s, unsigned int p, struct sight *sight)
+static bool see(struct sentinel *s, unsigned int p, struct sight *sight)
 {
 	struct baton_rt *rt = s->rt;
 	const struct baton_slot *slot;
 
-	if (!proc_on(rt, p, s->cpu))
+	if (sees_proc_on(s, p) != (int)s->cpu)
 		return false;
 	sight->proc = p;
 	sight->worker = READ_ONCE(rt->recs[p].worker);
@@ -347,7 +358,7 @@ static bool see(const struct sentinel *s, unsigned int p, struct sight *sight)
 }
 
 /* The first such, from processor @from on. */
-static bool see_any(const struct sentinel *s, unsigned int from,
+static bool see_any(struct sentinel *s, unsigned int from,
 		    struct sight *sight)
 {
 	for (unsigned int p = from; p < s->rt->nprocs; p++)
@@ -387,7 +398,7 @@ static enum look hint(struct sentinel *s, const struct sight *sight)
 	WRITE_ONCE(h->when, now_ns());
 	/* Full barrier: the hint before the poke; pairs with take_hinted(). */
 	xchg(&h->given, 1u);
-	if (!baton_bunk_poke(rt))
+	if (!baton_bunk_poke(rt, (int)s->cpu))
 		baton_watch_want(&rt->watch);
 	return again || READ_ONCE(h->given) ? AGAIN : HINTED;
 }
@@ -574,11 +585,13 @@ static void sentinel_make(struct baton_rt *rt, unsigned int cpu)
 	smp_store_release(&t->sentinels[cpu], s);
 }
 
-/* One for each CPU where a worker with a processor is. By the watcher. */
+/* One for each CPU where a worker with a processor is, and armed. By the
+ * watcher. */
 static void sentinels_make(struct baton_rt *rt)
 {
 	struct idle *t = idle_of(rt);
 
+	read_begin(t);
 	for (unsigned int p = 0; p < rt->nprocs; p++) {
 		int cpu = proc_cpu(rt, p);
 
@@ -586,29 +599,36 @@ static void sentinels_make(struct baton_rt *rt)
 		    !t->sentinels[cpu])
 			sentinel_make(rt, (unsigned int)cpu);
 	}
+	arm_all(rt);
+	read_end(t);
+}
+
+/* @s, which others keep from its CPU, is to run wherever there is room, and binds
+ * itself anew at its next look (at_home()). A while, the longer the later. */
+static void sentinel_hurry(struct sentinel *s, struct backoff *b)
+{
+	cpu_set_t all;
+
+	memset(&all, 0xff, sizeof(all));
+	/* By the number of the kernel's, which a thread in the middle of
+	 * something has published and keeps. */
+	sched_setaffinity(s->tid, sizeof(all), &all);
+	baton_backoff(b);
 }
 
 /*
  * Its thread has been told to end, by idle_stop(), unless that came before it
- * was listed. Where others keep its CPU busy, that takes its time. From here on
- * it touches nothing but @s.
+ * was listed. From here on it touches nothing but @s.
  */
 static void sentinel_end(struct sentinel *s)
 {
 	struct backoff b = { 0 };
-	cpu_set_t all;
 
-	memset(&all, 0xff, sizeof(all));
 	atomic_fetch_or(&s->state, GONE);
 	arm(s);
 	/* Acquire: its look before the free; pairs with look_end(). */
-	while (smp_load_acquire(&s->state) & LOOKING) {
-		/* Again, as it may have bound itself meanwhile. By the number
-		 * of the kernel's, which look_begin() has published: a thread
-		 * that has ended is none, and not the caller. */
-		sched_setaffinity(s->tid, sizeof(all), &all);
-		baton_backoff(&b);
-	}
+	while (smp_load_acquire(&s->state) & LOOKING)
+		sentinel_hurry(s, &b);	/* it may have bound itself meanwhile */
 }
 
 static void sentinel_join(struct sentinel *s, int64_t end)
@@ -648,7 +668,6 @@ static long idle_tick(struct baton_rt *rt, bool fresh)
 	if (idle_of(rt)->monitor.blind || !rt_has_work(rt))
 		return ns;
 	sentinels_make(rt);
-	arm_all(rt);
 	return ns;
 }
 
@@ -718,6 +737,7 @@ static int idle_open(struct baton_rt *rt)
 	}
 	sentinels_join_late();
 	t->monitor.fibers = true;
+	t->monitor.second = true;
 	rt->watch.arm = armed;
 	rt->tier_data = t;
 	return 0;
@@ -751,7 +771,7 @@ static int idle_attach(struct baton_worker *w)
 }
 
 /* The thread may end after this: nobody looks at what is its own any more. Full
- * barrier; pairs with proc_cpu(). */
+ * barrier; pairs with read_begin() and sees_proc_on(). */
 static void idle_detach(struct baton_worker *w)
 {
 	struct idle *t = idle_of(w->rt);
@@ -760,6 +780,14 @@ static void idle_detach(struct baton_worker *w)
 	smp_store_mb(t->cpus[w->index], NULL);
 	while (smp_load_acquire(&t->readers))
 		baton_backoff(&b);
+	for (unsigned int i = 0; i < t->ncpus; i++) {
+		struct sentinel *s = sentinel_of(t, (int)i);
+
+		uint32_t reads = s ? READ_ONCE(s->reads) : 0;
+
+		while (reads % 2 && smp_load_acquire(&s->reads) == reads)
+			sentinel_hurry(s, &b);
+	}
 	baton_bunk_detach(w);
 }
 

@@ -5,7 +5,7 @@
  *
  * The monitor is the watcher's tick. It looks every 20 us at first, and, after
  * 50 looks at which there was nothing to do, at twice the interval each time,
- * up to 10 ms. If no fiber waits at several such looks, none is due until one
+ * up to 10 ms; in the tier idle, where it comes second, every 200 us at first. If no fiber waits at several such looks, none is due until one
  * does: what would a processor be taken for? See watch.h for how the watcher
  * hears of that. It then begins at 20 us again, though not for long: where
  * fibers come and go all the time this happens often.
@@ -29,6 +29,7 @@
 #include "tier.h"
 
 #define TICK_MIN_NS	20000L
+#define SECOND_MIN_NS	200000L	/* where others come first */
 #define TICK_MAX_NS	10000000L
 #define QUIET_TICKS	50u
 #define FRESH_TICKS	5u	/* of these, after a rest */
@@ -85,14 +86,14 @@ void baton_monitor_close(struct baton_rt *rt, struct monitor *t)
  * slice in calls of the same worker?
  */
 static bool overdue(struct monitor *t, unsigned int p, uint32_t worker,
-		    uint64_t calls, bool work)
+		    uint64_t calls, bool work, bool fresh)
 {
 	struct sighting *seen = &t->seen[p];
 	bool same = seen->worker == worker && seen->calls == calls;
 
 	if (!same)
 		seen->first = now_ns();	/* it has begun before that */
-	if (seen->worker != worker || !work)
+	if (seen->worker != worker || !work || fresh)
 		seen->since = t->now;
 	seen->worker = worker;
 	seen->calls = calls;
@@ -157,7 +158,7 @@ static bool due(struct monitor *t, struct baton_slot *s, unsigned int p,
 
 /* Take processor @p from a worker that is in a foreign call, if it is time; or
  * from one that sleeps in fiber code. */
-static bool retake(struct baton_rt *rt, unsigned int p, bool work)
+static bool retake(struct baton_rt *rt, unsigned int p, bool work, bool fresh)
 {
 	struct monitor *t = monitor_of(rt);
 	uint32_t index = READ_ONCE(rt->recs[p].worker);
@@ -170,8 +171,9 @@ static bool retake(struct baton_rt *rt, unsigned int p, bool work)
 	    (state != BATON_FOREIGN && !(t->fibers && state == BATON_FIBER)))
 		return false;
 	calls = READ_ONCE(s->calls);
-	if (!overdue(t, p, index, calls, work) || t->blind ||
-	    !due(t, s, p, state))
+	/* No fiber has waited during the rest. */
+	if (!overdue(t, p, index, calls, work, fresh) || t->blind ||
+	    (fresh && t->second) || !due(t, s, p, state))
 		return false;
 	/* Whose processor is gone already looks at what was said before. */
 	if (READ_ONCE(s->taken) != BATON_KEPT)
@@ -205,10 +207,10 @@ long baton_monitor_tick(struct baton_rt *rt, bool fresh)
 
 	t->now = now_ns();
 	for (unsigned int p = 0; p < rt->nprocs; p++)
-		took |= retake(rt, p, work);
+		took |= retake(rt, p, work, fresh);
 	if (took || fresh) {
 		t->quiet = took ? 0 : QUIET_TICKS - FRESH_TICKS;
-		t->ns = TICK_MIN_NS;
+		t->ns = t->second ? SECOND_MIN_NS : TICK_MIN_NS;
 	} else if (++t->quiet > QUIET_TICKS && t->ns < TICK_MAX_NS) {
 		t->ns = t->ns * 2 > TICK_MAX_NS ? TICK_MAX_NS : t->ns * 2;
 	}

@@ -22,6 +22,8 @@ struct sighting;
  * @idle:  looks, one after the other, at which no fiber waited
  * @ns:    until the next look
  * @fibers: it takes from fibers whose threads sleep, too; constant
+ * @second: others take as well, and sooner: after a rest its first look is to
+ *          see only; constant
  * @blind: nothing can be taken any more, see fences_on(), or is not to be
  * @now:   the time of this look, in nanoseconds
  */
@@ -32,6 +34,7 @@ struct monitor {
 	unsigned int idle;
 	long ns;
 	bool fibers;
+	bool second;
 	bool blind;
 	int64_t now;
 };

@@ -456,24 +456,58 @@ START_TEST(forks)
 }
 END_TEST
 
-/* --- where it cannot be had ----------------------------------------------------- */
-
 static void *nothing(void *arg)
 {
 	return arg;
 }
 
-/* Insisted on, it says what is missing. */
-START_TEST(missing)
+/* --- who has it ---------------------------------------------------------------- */
+
+static int run_config(enum baton_tier tier, baton_fn fn, void *arg)
 {
 	struct baton_config *cfg;
 	int err;
 
 	expect_eq(baton_config_create(&cfg), 0);
-	expect_eq(baton_config_set_tier(cfg, BATON_TIER_IDLE), 0);
-	err = baton_run(cfg, nothing, NULL, NULL);
-	expect(!err || (err == -ENOTSUP && *baton_reason()));
+	expect_eq(baton_config_set_tier(cfg, tier), 0);
+	err = baton_run(cfg, fn, arg, NULL);
 	baton_config_destroy(cfg);
+	return err;
+}
+
+static void *which_tier(void *arg)
+{
+	const char *why;
+
+	*(enum baton_tier *)arg = baton_tier(&why);
+	if (*(enum baton_tier *)arg != BATON_TIER_KMOD)
+		expect(strstr(why, "no kmod: "));
+	return NULL;
+}
+
+/* Who asks for no tier has it, where it works and the module is not there. */
+START_TEST(is_default)
+{
+	enum baton_tier tier = BATON_TIER_AUTO;
+
+	unsetenv("BATON_TIER");
+	if (run_config(BATON_TIER_IDLE, nothing, NULL) == -ENOTSUP) {
+		skip("is_default", baton_reason());
+		return;
+	}
+	expect_eq(run_config(BATON_TIER_AUTO, which_tier, &tier), 0);
+	expect(tier == BATON_TIER_IDLE || tier == BATON_TIER_KMOD);
+}
+END_TEST
+
+/* --- where it cannot be had ----------------------------------------------------- */
+
+/* Insisted on, it says what is missing. */
+START_TEST(missing)
+{
+	int err = run_config(BATON_TIER_IDLE, nothing, NULL);
+
+	expect(!err || (err == -ENOTSUP && *baton_reason()));
 }
 END_TEST
 
@@ -487,6 +521,7 @@ int main(void)
 	};
 
 	tcase_add_test(tc, missing);
+	tcase_add_test(tc, is_default);
 	if (!tier_is_idle()) {
 		for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 			skip(names[i], "another tier");
