@@ -60,6 +60,7 @@ static long ioctl_create(struct file *file, struct baton_create __user *from)
 {
 	struct baton_instance *inst = file_instance(file);
 	struct baton_create a;
+	u32 when;
 	int err;
 
 	/* One file, one instance. */
@@ -68,9 +69,9 @@ static long ioctl_create(struct file *file, struct baton_create __user *from)
 	err = GET_ARG(&a, from);
 	if (err)
 		return err;
-	if ((a.flags && a.flags != BATON_CREATE_LEARN &&
-	     a.flags != BATON_CREATE_OFF) || a.region_size ||
-	    !a.nprocs || a.nprocs > BATON_PROCS_MAX ||
+	when = a.flags & ~BATON_CREATE_REGAIN;
+	if ((when && when != BATON_CREATE_LEARN && when != BATON_CREATE_OFF) ||
+	    a.region_size || !a.nprocs || a.nprocs > BATON_PROCS_MAX ||
 	    !a.max_workers || a.max_workers > BATON_WORKERS_MAX)
 		return -EINVAL;
 	inst = baton_instance_create(a.nprocs, a.max_workers, a.flags);

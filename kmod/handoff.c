@@ -318,16 +318,49 @@ void baton_handoff_out(struct baton_handoff *h, bool dead)
 		pass_on(inst, proc, h->block.site);
 }
 
-void baton_handoff_in(struct baton_handoff *h)
+/* --- it is back ------------------------------------------------------------- */
+
+/*
+ * Fiber code that goes on without a processor, which may be given to another one
+ * at any time. If its last one is idle it has that again: the thread is between
+ * two of its instructions, as when it was taken, and what it has noted of the
+ * processor still holds. Another one would not do for that reason.
+ *
+ * Under the lock, and not after STOP: then the library makes every worker TAKEN,
+ * for good.
+ */
+static void regain(struct baton_handoff *h, struct baton_slot *slot)
+{
+	struct baton_instance *inst = h->inst;
+	u32 p = READ_ONCE(slot->proc);
+	unsigned long flags;
+
+	if (READ_ONCE(slot->state) != BATON_FIBER || p >= inst->nprocs ||
+	    !ours(inst, h->task))
+		return;
+	p = array_index_nospec(p, inst->nprocs);
+	if (!baton_idle_test(inst, p))
+		return;
+	raw_spin_lock_irqsave(&inst->lock, flags);
+	if (!inst->stopped && baton_idle_claim(inst, p)) {
+		struct baton_proc_rec *rec = &inst->recs[p];
+
+		/* The record is its holder's to change. */
+		WRITE_ONCE(rec->worker, h->index);
+		WRITE_ONCE(rec->regained, rec->regained + 1);
+		/* Release: the above, before a taker in user space begins. */
+		smp_store_release(&slot->taken, BATON_KEPT);
+		trace_grant(p, h->task->pid);
+	}
+	raw_spin_unlock_irqrestore(&inst->lock, flags);
+}
+
+/* A block that was begun with a timer is over. */
+static void late_over(struct baton_handoff *h)
 {
 	unsigned long flags;
 	bool was_short;
 
-	if (!h->block.on)
-		return;
-	baton_account_in(&h->block, h->index, h->task);
-	if (!h->late)
-		return;
 	h->late = false;
 	raw_spin_lock_irqsave(&h->lock, flags);
 	was_short = h->look;
@@ -336,6 +369,21 @@ void baton_handoff_in(struct baton_handoff *h)
 	raw_spin_unlock_irqrestore(&h->lock, flags);
 	if (was_short)
 		baton_predict_learn(h->block.guess, false);
+}
+
+void baton_handoff_in(struct baton_handoff *h)
+{
+	struct baton_instance *inst = h->inst;
+	struct baton_slot *slot = &inst->slots[h->index];
+
+	if (h->block.on) {
+		baton_account_in(&h->block, h->index, h->task);
+		if (h->late)
+			late_over(h);
+	}
+	/* After the timer, which takes no more from here on. */
+	if (inst->regain && READ_ONCE(slot->taken) == BATON_TAKEN)
+		regain(h, slot);
 }
 
 void baton_handoff_init(struct baton_handoff *h, struct baton_instance *inst)

@@ -55,7 +55,7 @@ void baton_handoff_out(struct baton_handoff *h, bool dead);
 /*
  * It is back. Before it returns to user mode, by the thread, preemption off, or
  * in the switch to it, under rq->lock, interrupts off: a processor that was
- * taken was so before this returns.
+ * taken was so before this returns, if it was not given back here.
  */
 void baton_handoff_in(struct baton_handoff *h);
 

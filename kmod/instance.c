@@ -136,6 +136,11 @@ void baton_idle_set(struct baton_instance *inst, u32 p)
 	atomic64_fetch_or(BIT_ULL(p % 64), idle_word(inst, p));
 }
 
+bool baton_idle_test(struct baton_instance *inst, u32 p)
+{
+	return atomic64_read(idle_word(inst, p)) & BIT_ULL(p % 64);
+}
+
 bool baton_idle_claim(struct baton_instance *inst, u32 p)
 {
 	u64 bit = BIT_ULL(p % 64);
@@ -262,7 +267,8 @@ struct baton_instance *baton_instance_create(u32 nprocs, u32 max_workers,
 	INIT_WORK(&inst->event_work, event_work);
 	inst->nprocs = nprocs;
 	inst->max_workers = max_workers;
-	inst->flags = flags;
+	inst->flags = flags & ~BATON_CREATE_REGAIN;
+	inst->regain = flags & BATON_CREATE_REGAIN;
 	inst->delay = DELAY_GUESS_NS;
 	memset(inst->sites, SITE_UNKNOWN, sizeof(inst->sites));
 

@@ -39,7 +39,8 @@ struct baton_instance {
 	u32			nsites;		/* C */
 	u32			nprocs;		/* C: never the region's */
 	u32			max_workers;	/* C */
-	u32			flags;		/* C: of CREATE */
+	u32			flags;		/* C: of CREATE, when to take */
+	bool			regain;		/* C: BATON_CREATE_REGAIN */
 	size_t			bytes;		/* C: of the region, in pages */
 	struct mm_struct	*mm;		/* C: whom it belongs to */
 	struct baton_account	*account;	/* C: who pays */
@@ -104,6 +105,9 @@ bool baton_instance_has_work(const struct baton_instance *inst);
 
 /* Processor @p < nprocs is free. Full barrier, before a look for work. */
 void baton_idle_set(struct baton_instance *inst, u32 p);
+
+/* Is @p free? A hint. */
+bool baton_idle_test(struct baton_instance *inst, u32 p);
 
 /* If @p is free it is the caller's now. Full barrier. */
 bool baton_idle_claim(struct baton_instance *inst, u32 p);

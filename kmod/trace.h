@@ -58,7 +58,8 @@ DEFINE_EVENT(processor, handoff,
 	TP_ARGS(proc, to)
 );
 
-/* Processor @proc is given to thread @to, by a hand-off, WAKE, SWAP or PARK. */
+/* Processor @proc is given to thread @to, by a hand-off, WAKE, SWAP or PARK,
+ * or back to it, see BATON_CREATE_REGAIN. */
 DEFINE_EVENT(processor, grant,
 	TP_PROTO(u32 proc, int to),
 	TP_ARGS(proc, to)

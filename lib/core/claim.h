@@ -19,6 +19,8 @@
  *	KEPT, TAKING   TAKEN   the hook                    kmod/handoff.c
  *	TAKEN          KEPT    the worker, once it has a   claim_keep()
  *	                       processor again
+ *	TAKEN          KEPT    the hook, for a worker in   kmod/handoff.c
+ *	                       FIBER, if it was idle
  *	any            TAKEN   the end of the scheduler    claim_stop()
  *
  * Several may take in user space, as in the tier idle, where standbys do. Each

@@ -80,6 +80,7 @@ int baton_stats(struct baton_stats *st, size_t size)
 	for (unsigned int i = 0; i < rt->nprocs; i++) {
 		s.handoffs += get(&rt->recs[i].handoffs);
 		s.idled += get(&rt->recs[i].idled);
+		s.regained += get(&rt->recs[i].regained);
 		s.steals += get(&rt->procs[i].steals);
 		s.spawns += get(&rt->procs[i].spawns);
 	}

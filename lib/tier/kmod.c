@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../core/claim.h"
 #include "../core/fatal.h"
 #include "../core/proc.h"
 #include "../core/reason.h"
@@ -18,6 +19,13 @@
 #include "tier.h"
 
 #define DEVICE	"/dev/baton"
+
+/* The hook is no thread whose order ThreadSanitizer could be told. */
+#ifdef __SANITIZE_THREAD__
+#define KMOD_REGAIN	0u
+#else
+#define KMOD_REGAIN	BATON_CREATE_REGAIN
+#endif
 
 struct kmod {
 	int fd;
@@ -51,7 +59,7 @@ static int create(struct baton_rt *rt, struct kmod *k)
 	};
 	struct baton_create c = {
 		.size = sizeof(c),
-		.flags = flags[rt->handoff],
+		.flags = flags[rt->handoff] | KMOD_REGAIN,
 		.nprocs = rt->nprocs,
 		.max_workers = rt->max_workers,
 	};
@@ -218,6 +226,11 @@ static int kmod_swap(struct baton_worker *w, unsigned int proc,
 static void kmod_stop(struct baton_rt *rt)
 {
 	expected(call(rt, BATON_IOC_STOP, NULL), "stop");
+	/* Until then the hook may have given one back to who was to find it
+	 * gone. It does so under a lock that STOP has taken. */
+	for (unsigned int i = 0; i < rt->max_workers; i++)
+		if (smp_load_acquire(&rt->workers[i]))
+			claim_stop(&rt->slots[i]);
 }
 
 /* The child has not inherited the mapping: plain memory in its place. */

@@ -31,6 +31,7 @@ int main(void)
 	AT(baton_proc_rec, worker);
 	AT(baton_proc_rec, handoffs);
 	AT(baton_proc_rec, idled);
+	AT(baton_proc_rec, regained);
 	SIZE(baton_header);
 	AT(baton_header, abi);
 	AT(baton_header, nprocs);

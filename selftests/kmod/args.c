@@ -44,7 +44,8 @@ static const struct call calls[] = {
 
 static const struct call call_create = {
 	"create", BATON_IOC_CREATE, sizeof(struct baton_create),
-	BATON_CREATE_LEARN | BATON_CREATE_OFF, 0, { 1, 1 }
+	BATON_CREATE_LEARN | BATON_CREATE_OFF | BATON_CREATE_REGAIN, 0,
+	{ 1, 1 }
 };
 
 static const struct call call_register = {

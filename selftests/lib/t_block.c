@@ -330,6 +330,35 @@ START_TEST(counted)
 END_TEST
 
 /*
+ * Nobody wants the processor while its fiber sleeps: the fiber has it again before
+ * it goes on, and so does not run beside another one.
+ */
+static void *regain_main(void *arg)
+{
+	struct timespec ts = { .tv_nsec = 1000000 };
+	struct baton_stats a, b;
+
+	/* A sleep may be over before it begins: then nothing is taken. */
+	for (int i = 0; i < 1000; i++) {
+		expect_eq(baton_stats(&a, sizeof(a)), 0);
+		nanosleep(&ts, NULL);
+		expect_eq(baton_stats(&b, sizeof(b)), 0);
+		expect_eq(b.handoffs, a.handoffs);
+		expect_eq(b.regained - a.regained, b.idled - a.idled);
+		if (b.idled != a.idled)
+			return arg;
+	}
+	expect(!"it was never idle");
+	return arg;
+}
+
+START_TEST(regained)
+{
+	run_on(1, regain_main, NULL);
+}
+END_TEST
+
+/*
  * Two processors, many fibers that block in their own code: no wake-up may be
  * lost in any order of events.
  */
@@ -381,11 +410,15 @@ static void add_unannounced(TCase *tc)
 		tcase_add_test(tc, page_fault);
 	else
 		skip("page_fault", "no userfaultfd");
+	if (tier_is_kmod())
+		tcase_add_test(tc, regained);
+	else
+		skip("regained", "the tier idle asks at the next scheduling point");
 }
 
 static const char *const unannounced[] = {
 	"nanosleep_in_fiber", "read_in_fiber", "poll_in_fiber",
-	"mutex_in_fiber", "counted", "tokens", "page_fault",
+	"mutex_in_fiber", "counted", "tokens", "page_fault", "regained",
 };
 
 int main(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * claim.pml - whose processor it is: lib/core/claim.h, take() in
+ * claim.pml - whose processor it is: lib/core/claim.h, take() and regain() in
  * kmod/handoff.c, and what of lib/core/sched.c, proc.h and lib/tier/poll.c is
  * around them.
  *
@@ -33,6 +33,8 @@
  * BUG_NO_FENCE: -DFENCE
  * BUG_ONE_TOKEN: -DSTANDBYS -DNO_HOOK -DNO_MONITOR -DWORKERS=3
  * BUG_SETTLE_ONCE: -DSTANDBYS -DNO_HOOK
+ * BUG_REGAIN_LATE: -DSTOP -DNO_MONITOR
+ * BUG_STOP_ONCE: -DSTOP -DNO_MONITOR
  */
 #ifndef WORKERS
 #define WORKERS	2
@@ -82,6 +84,7 @@
 #define NOBODY	(WORKERS + 2)
 byte holder[PROCS];
 bool stopped;		/* baton_sched_stop() is over */
+bool stop;		/* baton_instance.stopped */
 
 inline membarrier_all()
 {
@@ -115,6 +118,7 @@ inline idle_set(t, p)
 
 #ifdef NO_HOOK
 #define blocks(w)	false
+#define comes_back(w)	false
 #endif
 
 /* --- the hook: in the worker's thread, as it is switched out --------------- */
@@ -151,6 +155,27 @@ inline blocks(w)
 		:: else
 		fi;
 		state = 0; p = 0; taken = 0
+	}
+}
+
+/* baton_handoff_in(), which finds it in fiber code: regain(), under the lock */
+inline comes_back(w)
+{
+	atomic {
+		drain(w);
+		if
+		:: mem[STATE(w)] == FIBER && mem[TAKEN(w)] == TOOK &&
+#ifndef BUG_REGAIN_LATE
+		   !stop &&
+#endif
+		   mem[IDLE(mem[PROC(w)])] ->
+			p = mem[PROC(w)];
+			claim(w, p);
+			mem[WORKER(p)] = w;
+			mem[TAKEN(w)] = KEPT
+		:: else
+		fi;
+		p = 0
 	}
 }
 #endif
@@ -415,6 +440,10 @@ proctype worker(byte w)
 			fi
 		:: else
 		fi;
+		if
+		:: true
+		:: comes_back(w)
+		fi;
 		sched_enter(w);
 		if
 		:: true
@@ -486,6 +515,13 @@ proctype stopper()
 			/* claim_stop() */
 			store_mb(STOPPER, TAKEN(w), TOOK)
 		}
+		/* kmod_stop() */
+		stop = true;
+#ifndef BUG_STOP_ONCE
+		for (w : 0 .. WORKERS - 1) {
+			store_mb(STOPPER, TAKEN(w), TOOK)
+		}
+#endif
 		stopped = true
 	:: true
 	fi

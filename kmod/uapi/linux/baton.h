@@ -58,9 +58,9 @@
 
 /*
  * 2: another magic number, and `queued` in the header. 3: flags of CREATE, and of
- * WAKE.
+ * WAKE. 4: BATON_CREATE_REGAIN.
  */
-#define BATON_ABI		3
+#define BATON_ABI		4
 
 /* Bounds of an instance; CREATE returns -EINVAL outside of them. */
 #define BATON_PROCS_MAX		256
@@ -84,7 +84,8 @@ enum baton_state {
 
 /*
  * Whether the worker's processor is still its own: slot.taken.
- * @BATON_KEPT:   it is. Only the worker goes back to KEPT from TAKEN.
+ * @BATON_KEPT:   it is. Only the worker goes back to KEPT from TAKEN; or, with
+ *                BATON_CREATE_REGAIN, the kernel while the worker is in FIBER
  * @BATON_TAKING: a taker in user space has begun; either side settles it with
  *                a compare-and-swap: the taker to TAKEN, the worker to KEPT.
  * @BATON_TAKEN:  it is not
@@ -125,9 +126,10 @@ struct baton_slot {
  * struct baton_proc_rec - one processor
  * @head:     run queue: next to be taken; user
  * @tail:     run queue: next free entry; user. Empty when equal to @head.
- * @worker:   slot that holds it, for tools; user
+ * @worker:   slot that holds it, for tools; whoever makes it KEPT there
  * @handoffs: times it was passed to a standby by the hook; kernel
  * @idled:    times the hook made it idle instead; kernel
+ * @regained: times the hook gave it back, see BATON_CREATE_REGAIN; kernel
  */
 struct baton_proc_rec {
 	__u32 head;
@@ -136,7 +138,8 @@ struct baton_proc_rec {
 	__u32 reserved0;
 	__u64 handoffs;
 	__u64 idled;
-	__u64 reserved[4];
+	__u64 regained;
+	__u64 reserved[3];
 };
 
 /**
@@ -252,6 +255,16 @@ struct baton_site {
 #define BATON_CREATE_OFF	(1u << 1)
 
 /*
+ * For baton_create.flags, with any of these: a worker that comes to its CPU
+ * while its slot says FIBER and TAKEN, and slot.proc is idle, has that processor
+ * again before it runs: the kernel clears the bit in idle[] and makes the slot
+ * KEPT. So fiber code that has blocked does not go on beside whoever would have
+ * been given that processor next. Foreign code does, which is outside of the
+ * limit. After BATON_IOC_STOP nobody is given one.
+ */
+#define BATON_CREATE_REGAIN	(1u << 2)
+
+/*
  * Every argument starts with its own size, so that it can grow: the kernel
  * takes a longer one whose tail is zero, up to a page, and returns -E2BIG for
  * any other, and
@@ -262,7 +275,8 @@ struct baton_site {
 /**
  * struct baton_create - BATON_IOC_CREATE
  * @size:        sizeof(struct baton_create)
- * @flags:       0, BATON_CREATE_LEARN or BATON_CREATE_OFF
+ * @flags:       0, BATON_CREATE_LEARN or BATON_CREATE_OFF; and, with any of them,
+ *               BATON_CREATE_REGAIN
  * @nprocs:      1 to BATON_PROCS_MAX; processor 0 starts out held by the
  *               caller, the others idle
  * @max_workers: 1 to BATON_WORKERS_MAX

@@ -248,7 +248,8 @@ unsigned int baton_nprocs(void);
  *               so that they became idle. If a fiber is queued in that very
  *               instant, the processor is handed over after all, and counted
  *               under @handoffs as well
- * @regained:    processors claimed by a returning worker without parking
+ * @regained:    processors claimed by a returning worker without parking, or,
+ *               in the tier kmod, for it, in the middle of a fiber's code
  * @requeued:    times a returning worker found none and its fiber queued up
  * @parks:       times a worker waited for a processor
  * @steals:      times a processor took fibers from another one's queue
