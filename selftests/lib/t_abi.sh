@@ -4,7 +4,8 @@
 # t_abi.sh - libbaton.so exports what libbaton.map lists, no more and no less,
 # the public headers declare each of these, and each has a man page; and
 # libbaton.a has no other global names than those that begin with baton_, nor
-# calls functions of the C library that threads must not share
+# calls functions of the C library that threads must not share; and whom a
+# set-user-ID program obeys
 
 set -u
 export LC_ALL=C
@@ -74,7 +75,40 @@ other_versions()
 		grep -qxF "${version%.*}" || echo "libbaton.map: not ${version%.*}"
 }
 
-echo "1..9"
+# What its caller wants is nothing to a program that runs as somebody else; that
+# the program starts at all, in spite of a tier that there is not, says so. Its
+# caller's own copy does not.
+set_user_id()
+{
+	local dir bench=$top/build/baton-bench status=1
+	local as=(setpriv --reuid 65534 --regid 65534 --clear-groups --
+		  env BATON_TIER=none)
+
+	dir=$(mktemp -d) && chmod 755 "$dir" &&
+		cp "$bench" "$dir/set" && cp "$bench" "$dir/plain" &&
+		chmod 4755 "$dir/set" && chmod 755 "$dir/plain" &&
+		"${as[@]}" "$dir/set" --time 1 --case pair yield >/dev/null &&
+		! "${as[@]}" "$dir/plain" --time 1 --case pair yield \
+			>/dev/null 2>"$dir/said" &&
+		grep -q BATON_TIER "$dir/said" && status=0
+	rm -rf "$dir"
+	return $status
+}
+
+# Where such a bit means nothing, or to whom it is not to give, there is no test
+can_set_user_id()
+{
+	local dir status=1
+
+	[ "$(id -u)" = 0 ] && dir=$(mktemp -d) && chmod 755 "$dir" || return 1
+	cp "$(command -v id)" "$dir/id" && chmod 4755 "$dir/id" &&
+		[ "$(setpriv --reuid 65534 --regid 65534 --clear-groups -- \
+			"$dir/id" -u)" = 0 ] && status=0
+	rm -rf "$dir"
+	return $status
+}
+
+echo "1..10"
 none "the map lists symbols" "$([ -n "$listed" ] || echo nothing)"
 none "all that is listed is exported" \
 	"$(comm -23 <(echo "$listed") <(echo "$exported"))"
@@ -86,4 +120,9 @@ none "it needs no function that keeps state for all, nor getenv()" "$unsafe"
 none "each is declared in a public header" "$(undeclared)"
 none "each has a man page" "$(without_page)"
 none "one version everywhere" "$(other_versions)"
+if can_set_user_id 2>/dev/null; then
+	try "a set-user-ID program does not obey its caller" set_user_id
+else
+	skip "a set-user-ID program does not obey its caller" "it cannot be made"
+fi
 exit $bad

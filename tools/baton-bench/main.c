@@ -202,7 +202,7 @@ static void parse_options(int argc, char **argv)
 			list_cases();
 			exit(0);
 		case 'h':
-			fputs(usage_text, stdout);
+			usage_help(usage_text);
 			exit(0);
 		case 'v':
 			printf("baton-bench %s\n", baton_version());

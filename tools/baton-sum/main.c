@@ -33,7 +33,7 @@ static const char usage_text[] =
 "      --strict       with -c, fail for lines that are improperly formatted\n"
 "      --summary      print a summary though standard error is no terminal\n"
 "      --tag          print checksums in the style of BSD\n"
-"      --tier T       auto, poll or kmod\n"
+"      --tier T       auto, poll, idle or kmod\n"
 "      --unannounced  call open and read in fiber code\n"
 "      --help         this text\n"
 "      --version      which version this is\n"
@@ -152,7 +152,7 @@ static void parse_option(int opt)
 		sum_opts.unannounced = true;
 		break;
 	case OPT_HELP:
-		fputs(usage_text, stdout);
+		usage_help(usage_text);
 		exit(0);
 	case OPT_VERSION:
 		printf("baton-sum %s\n", baton_version());

@@ -20,7 +20,9 @@ static const char usage_text[] =
 "  -n, --count N    look N times, as plain lines\n"
 "      --json       an object for each look, one a line\n"
 "      --help       this text\n"
-"      --version    the version\n";
+"      --version    the version\n"
+"\n"
+"Exit status: 0; 1 if the process cannot be read, or the command line is wrong.\n";
 
 static const struct option options[] = {
 	{ "batch", no_argument, NULL, 'b' },
@@ -81,20 +83,20 @@ int main(int argc, char **argv)
 			batch = true;
 			break;
 		case 'd':
-			seconds = usage_real(optarg, 0.001, 86400);
+			seconds = usage_real("--delay", optarg, 0.001, 86400);
 			break;
 		case 'f':
 			top.list = true;
 			break;
 		case 'n':
-			count = (unsigned long)usage_real(optarg, 1, 1e9);
+			count = usage_number("--count", optarg, 1000000000);
 			counted = true;
 			break;
 		case 'j':
 			top.json = true;
 			break;
 		case 'h':
-			fputs(usage_text, stdout);
+			usage_help(usage_text);
 			return 0;
 		case 'V':
 			printf("baton-top %s\n", baton_version());
@@ -106,7 +108,8 @@ int main(int argc, char **argv)
 		usage_error("one process is to be named: %s",
 			    optind < argc ? argv[optind + 1] : "none was");
 	if (target_open(&top.target,
-			(pid_t)usage_real(argv[optind], 1, 4194304), false))
+			(pid_t)usage_number("PID", argv[optind], 4194304),
+			false))
 		return 1;
 	if (!batch && !top.json && !counted && screen_can())
 		ret = screen_run(&top, seconds);

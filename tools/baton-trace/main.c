@@ -31,7 +31,10 @@ static const char usage_text[] =
 "  -d, --duration S  record for S seconds\n"
 "  -o, --output F    write to file F (baton-trace.json)\n"
 "      --help        this text\n"
-"      --version     the version\n";
+"      --version     the version\n"
+"\n"
+"Exit status: 0; 1 if the process cannot be read, the file cannot be written, or\n"
+"the command line is wrong.\n";
 
 static const struct option options[] = {
 	{ "duration", required_argument, NULL, 'd' },
@@ -318,13 +321,14 @@ int main(int argc, char **argv)
 	while ((opt = getopt_long(argc, argv, "d:o:", options, NULL)) != -1)
 		switch (opt) {
 		case 'd':
-			seconds = usage_real(optarg, 0.001, 86400);
+			seconds = usage_real("--duration", optarg, 0.001,
+					     86400);
 			break;
 		case 'o':
 			path = optarg;
 			break;
 		case 'h':
-			fputs(usage_text, stdout);
+			usage_help(usage_text);
 			return 0;
 		case 'V':
 			printf("baton-trace %s\n", baton_version());
@@ -336,7 +340,8 @@ int main(int argc, char **argv)
 		usage_error("one process is to be named: %s",
 			    optind < argc ? argv[optind + 1] : "none was");
 	if (target_open(&r.target,
-			(pid_t)usage_real(argv[optind], 1, 4194304), true))
+			(pid_t)usage_number("PID", argv[optind], 4194304),
+			true))
 		return 1;
 	sigaction(SIGINT, &on_stop, NULL);
 	sigaction(SIGTERM, &on_stop, NULL);

@@ -7,6 +7,67 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* Columns of standard output; COLUMNS has a say, as with other tools. */
+static size_t width(void)
+{
+	const char *columns = getenv("COLUMNS");
+	struct winsize ws;
+	long n = columns ? strtol(columns, NULL, 10) : 0;
+
+	if (n > 0)
+		return (size_t)n;
+	if (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) && ws.ws_col)
+		return ws.ws_col;
+	return 80;
+}
+
+/* A line of @len bytes in @cols columns, whose next ones begin where its second
+ * column of text does; or, if that leaves little, a little to the right. */
+static void fold(const char *line, size_t len, size_t cols)
+{
+	size_t indent = strspn(line, " "), at = indent, hang, n;
+
+	if (indent > cols / 3)
+		line += indent - 6, len -= indent - 6, indent = at = 6;
+	for (hang = indent; hang + 1 < len; hang++)
+		if (line[hang] == ' ' && line[hang + 1] == ' ') {
+			hang += strspn(line + hang, " ");
+			break;
+		}
+	if (hang + 1 >= len || hang > cols / 2)
+		hang = indent + 4;
+	printf("%.*s", (int)indent, line);
+	for (size_t i = indent; i < len; i += n) {
+		size_t gap = strspn(line + i, " ");
+		size_t word = strcspn(line + i + gap, " \n");
+
+		n = gap + word;
+		if (at + n > cols && at > hang) {
+			printf("\n%*s", (int)hang, "");
+			at = hang;
+			i += gap, n = word;
+		}
+		at += n;
+		printf("%.*s", (int)n, line + i);
+	}
+	putchar('\n');
+}
+
+void usage_help(const char *text)
+{
+	size_t cols = width(), len;
+
+	for (; *text; text += len + (text[len] == '\n')) {
+		len = strcspn(text, "\n");
+		if (len <= cols)
+			printf("%.*s\n", (int)len, text);
+		else
+			fold(text, len, cols);
+	}
+}
 
 _Noreturn void usage_error(const char *fmt, ...)
 {
@@ -32,13 +93,14 @@ unsigned int usage_number(const char *option, const char *arg,
 	return (unsigned int)v;
 }
 
-double usage_real(const char *arg, double min, double max)
+double usage_real(const char *option, const char *arg, double min, double max)
 {
 	char *end;
 	double v = strtod(arg, &end);
 
 	if (end == arg || *end || !(v >= min && v <= max))
-		usage_error("bad number: %s", arg);
+		usage_error("%s: '%s' is no number from %g to %g", option, arg,
+			    min, max);
 	return v;
 }
 

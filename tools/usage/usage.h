@@ -17,7 +17,11 @@ unsigned int usage_number(const char *option, const char *arg,
 			  unsigned long max);
 
 /* The same of any number from @min to @max. */
-double usage_real(const char *arg, double min, double max);
+double usage_real(const char *option, const char *arg, double min, double max);
+
+/* Print @text, whose lines end in newlines, for --help: lines that are longer
+ * than the terminal is wide, or than COLUMNS says, are folded between words. */
+void usage_help(const char *text);
 
 /* What --tier was given. */
 enum baton_tier usage_tier(const char *arg);
