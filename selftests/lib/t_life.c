@@ -6,9 +6,11 @@
 #include "ends.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <sys/socket.h>
 
 #include "../../lib/core/sched.h"
 
@@ -429,6 +431,70 @@ START_TEST(fork_and_exit)
 }
 END_TEST
 
+/* Fibers wait for files and descriptors meanwhile, by what a child inherits. */
+struct beside {
+	int file;
+	int fds[2];
+	int enough;
+};
+
+static void *reads_files(void *arg)
+{
+	const struct beside *b = arg;
+	char magic[4];
+
+	while (!load(&b->enough)) {
+		expect_eq(baton_pread(b->file, magic, 4, 0), 4);
+		expect(!memcmp(magic, "\177ELF", 4));
+		expect_eq(baton_yield(), 0);
+	}
+	return NULL;
+}
+
+static void *echoes(void *arg)
+{
+	const struct beside *b = arg;
+	char c;
+
+	while (baton_read(b->fds[1], &c, 1) == 1)
+		expect_eq(baton_write(b->fds[1], &c, 1), 1);
+	return NULL;
+}
+
+static void *forks_beside(void *arg)
+{
+	struct beside b = { .file = open("/proc/self/exe", O_RDONLY) };
+	struct baton_fiber *readers[4], *echo;
+	char c;
+
+	expect(b.file >= 0);
+	expect_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, b.fds), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(readers); i++)
+		readers[i] = spawn(reads_files, &b);
+	echo = spawn(echoes, &b);
+	for (unsigned int i = 0; i < scaled(40); i++) {
+		expect_eq(baton_write(b.fds[0], "x", 1), 1);
+		child_exits(NULL);
+		expect_eq(baton_read(b.fds[0], &c, 1), 1);
+		expect_eq(c, 'x');
+	}
+	store(&b.enough, 1);
+	expect_eq(shutdown(b.fds[0], SHUT_WR), 0);
+	join(echo);
+	for (size_t i = 0; i < ARRAY_SIZE(readers); i++)
+		join(readers[i]);
+	for (int i = 0; i < 2; i++)
+		expect_eq(baton_close(b.fds[i]), 0);
+	expect_eq(baton_close(b.file), 0);
+	return arg;
+}
+
+START_TEST(fork_beside_io)
+{
+	run_on(2, forks_beside, NULL);
+}
+END_TEST
+
 static void *spawns(void *arg)
 {
 	return join(spawn(nothing, arg));
@@ -565,6 +631,7 @@ int main(void)
 	tcase_add_test(tc, unloaded);
 	tcase_add_loop_test(tc, fork_ends_clearly, 0, ARRAY_SIZE(forked));
 	tcase_add_test(tc, fork_and_exit);
+	tcase_add_test(tc, fork_beside_io);
 	tcase_add_test(tc, run_in_child);
 	tcase_add_test(tc, late_callbacks);
 	return suite_main(s);

@@ -33,8 +33,8 @@ static const char usage_text[] =
 "      --help        this text\n"
 "      --version     the version\n"
 "\n"
-"Exit status: 0; 1 if the process cannot be read, the file cannot be written, or\n"
-"the command line is wrong.\n";
+"Exit status: 0; 1 if the process cannot be read, the file cannot be written,\n"
+"or the command line is wrong.\n";
 
 static const struct option options[] = {
 	{ "duration", required_argument, NULL, 'd' },
