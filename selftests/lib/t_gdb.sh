@@ -84,7 +84,7 @@ states()
 	\(first\)|joins fiber [0-9]+ "parks"|baton_join(_until)? in first at .*states.c:[0-9]+
 	parks|parked|baton_park(_until)? in park at .*states.c:[0-9]+
 	holds|waits|baton_sleep(_until)? in hold at .*states.c:[0-9]+
-	locks|waits for $hex, held by fiber [0-9]+ "holds"|[a-z_]+ in lock at .*states.c:[0-9]+
+	locks|waits for $hex, held by fiber [0-9]+ "holds"|[a-z_]+ in wait_mutex at .*states.c:[0-9]+
 	receives|waits for $hex|[a-z_]+ in receive at .*states.c:[0-9]+
 	reads|waits for descriptor [0-9]+|baton_read in read_pipe at .*states.c:[0-9]+
 	counts|waits for $hex|[a-z_]+ in wait_sem at .*states.c:[0-9]+
@@ -128,7 +128,7 @@ look()
 		-ex 'echo @3\n' -ex 'fiber calls-back' -ex bt \
 		-ex 'echo @4\n' -ex 'fiber calls' -ex bt \
 		-ex 'echo @5\n' -ex 'fiber apply all bt' \
-		-ex 'echo @6\n' -ex 'fiber locks' -ex 'frame function lock' \
+		-ex 'echo @6\n' -ex 'fiber locks' -ex 'frame function wait_mutex' \
 		-ex 'p mutex' -ex 'p $fiber("parks")' -ex 'p parked' \
 		-ex 'echo @7\n' -ex 'info threads'
 	mv "$tmp/out" "$tmp/all"
@@ -145,8 +145,8 @@ look()
 	report "$what: a fiber's in a foreign call" "$(calls 'block __morestack')"
 	part 5
 	found=ok
-	for f in first park hold lock receive read_pipe wait_sem call callback run \
-		 yield; do
+	for f in first park hold wait_mutex receive read_pipe wait_sem call \
+		 callback run yield; do
 		grep -qE "^#.* $f \(" "$tmp/out" || found="without $f()"
 	done
 	report "$what: fiber apply all bt" "$found"

@@ -542,7 +542,7 @@ static void selects()
 	       "select where nothing is ready");
 	in.send("long enough to be on the heap, and not in the object");
 	baton::select(baton::on_recv(never, nothing),
-		      baton::on_recv(in, [&](text s) { got = *s; }));
+		      baton::on_recv(in, [&](text s) { got = s.value(); }));
 	report(got.size() > 50 && !n, "which receives");
 	baton::select(baton::on_send(out, "sent", [&](bool is) { n += is; }));
 	report(n == 1 && out.recv() == "sent", "which sends");

@@ -9,6 +9,7 @@
  * ever. That one says "ready" when all others are as they are to be.
  */
 #include <baton/baton.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,7 @@ static void *park_deep(void *arg)
 	return room[0] ? arg : NULL;
 }
 
-static void *lock(void *arg)
+static void *wait_mutex(void *arg)
 {
 	baton_mutex_lock(&mutex);
 	return arg;
@@ -83,9 +84,12 @@ static void *call(void *arg)
 	return arg;
 }
 
+static bool came_back;
+
 static void park_back(void *arg)
 {
 	(void)arg;
+	__atomic_store_n(&came_back, true, __ATOMIC_RELAXED);
 	baton_park();
 }
 
@@ -132,7 +136,10 @@ static void __attribute__((noinline)) spin(void)
 
 static void *run(void *arg)
 {
-	/* All others were queued before, and have come to rest. */
+	/* All others were queued before, and have come to rest; but for the one
+	 * that calls back, if its call took so long that it lost its processor. */
+	while (!__atomic_load_n(&came_back, __ATOMIC_RELAXED))
+		baton_yield();
 	spawn("is-ready", yield);
 	baton_yield();
 	spawn("is-new", end);
@@ -151,7 +158,7 @@ static void *first(void *arg)
 			exit(1);
 	spawn("parks", park);
 	spawn("holds", hold);
-	spawn("locks", lock);
+	spawn("locks", wait_mutex);
 	spawn("receives", receive);
 	spawn("reads", read_pipe);
 	spawn("counts", wait_sem);
