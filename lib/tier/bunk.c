@@ -253,7 +253,9 @@ static bool poked(struct baton_worker *w)
 	poked = READ_ONCE(b->grant) == GRANT_LOOK;
 	if (poked) {
 		unlist_locked(w->rt, b);
-		WRITE_ONCE(b->grant, GRANT_NONE);
+		/* Full barrier: this before the look at hints; pairs with
+		 * poke(), after a hint. */
+		xchg(&b->grant, GRANT_NONE);
 	}
 	pthread_mutex_unlock(&t->lock);
 	return poked;

@@ -74,7 +74,6 @@
 #include "../core/futex.h"
 #include "../core/lock.h"
 #include "../core/reason.h"
-#include "../core/trace.h"
 #include "../core/worker.h"
 #include "monitor.h"
 #include "tier.h"
@@ -103,16 +102,6 @@
 #define ASLEEP	1u	/* it sleeps, or is about to; who clears it wakes it */
 #define LOOKING	2u	/* it looks at what is the scheduler's; its own bit */
 #define GONE	4u	/* its scheduler is: it is to touch that no more */
-
-/**
- * struct sight - what a sentinel saw of the worker of a processor
- */
-struct sight {
-	unsigned int proc;
-	uint32_t worker;
-	uint32_t state;
-	uint64_t calls;
-};
 
 /**
  * struct hint - to take a processor from a worker; torn at worst, which the
@@ -287,16 +276,23 @@ static void arm_all(struct baton_rt *rt)
 		arm_on(idle_of(rt), proc_cpu(rt, p));
 }
 
-/* The same by sentinel @s. True: each processor that is not idle has one. */
+/*
+ * The same by sentinel @s. True: each processor that is not idle has another one.
+ * A worker on @s's own CPU has been passed over, as one whose processor is on its
+ * way to the next, or has come since: who else would look again?
+ */
 static bool arm_others(struct sentinel *s)
 {
 	struct baton_rt *rt = s->rt;
 	bool all = true;
 
-	for (unsigned int p = 0; p < rt->nprocs; p++)
-		if (!arm_on(idle_of(rt), sees_proc_on(s, p)) &&
+	for (unsigned int p = 0; p < rt->nprocs; p++) {
+		int cpu = sees_proc_on(s, p);
+
+		if ((cpu == (int)s->cpu || !arm_on(idle_of(rt), cpu)) &&
 		    !idle_test(rt->hdr, p))
 			all = false;
+	}
 	return all;
 }
 
@@ -416,8 +412,9 @@ static enum look look(struct sentinel *s)
 	sched_yield();
 	sched_yield();
 	start = now_ns() - start;
+	/* It may have been hurried to another CPU, and tells nothing there. */
 	if (!look_begin(s) || start > LOOK_NS ||
-	    !see_any(s, first.proc, &second) || !same(&first, &second))
+	    sched_getcpu() != (int)s->cpu || !see_any(s, first.proc, &second) || !same(&first, &second))
 		return BUSY;
 	return hint(s, &first);
 }
@@ -485,21 +482,24 @@ static bool take(struct baton_worker *w, unsigned int p)
 {
 	struct baton_rt *rt = w->rt;
 	const struct hint *h = &idle_of(rt)->hints[p];
-	uint32_t worker = READ_ONCE(h->sight.worker);
-	uint32_t state = READ_ONCE(h->sight.state);
-	struct baton_slot *slot = &rt->slots[worker];
+	const struct sight sight = {
+		.proc = p,
+		.worker = READ_ONCE(h->sight.worker),
+		.state = READ_ONCE(h->sight.state),
+		.calls = READ_ONCE(h->sight.calls),
+	};
+	int64_t when = READ_ONCE(h->when);
+	struct baton_site *site;
 
 	/* Of a call it is known if it is the same as then. */
-	if (state == BATON_FIBER &&
-	    now_ns() - READ_ONCE(h->when) > HINT_NS &&
-	    !baton_thread_sleeps(READ_ONCE(slot->tid)))
+	if (sight.state == BATON_FIBER && now_ns() - when > HINT_NS &&
+	    !baton_thread_sleeps(READ_ONCE(rt->slots[sight.worker].tid)))
 		return false;
-	if (!claim_take(slot, CLAIM_TAKER(w->index + 1), p, state,
-			READ_ONCE(h->sight.calls), READ_ONCE(rt->fence)))
+	if (!baton_monitor_take(rt, CLAIM_TAKER(w->index + 1), &sight, when,
+				&site))
 		return false;
-	if (unlikely(trace_on()))
-		baton_trace_handoff(p, worker);
 	atomic_fetch_add_relaxed(&rt->recs[p].handoffs, 1);
+	atomic_fetch_add_relaxed((uint64_t *)&site->handoffs, 1);
 	return true;
 }
 
@@ -783,7 +783,8 @@ static void idle_detach(struct baton_worker *w)
 	for (unsigned int i = 0; i < t->ncpus; i++) {
 		struct sentinel *s = sentinel_of(t, (int)i);
 
-		uint32_t reads = s ? READ_ONCE(s->reads) : 0;
+		/* Acquire, here and below: its look before the free. */
+		uint32_t reads = s ? smp_load_acquire(&s->reads) : 0;
 
 		while (reads % 2 && smp_load_acquire(&s->reads) == reads)
 			sentinel_hurry(s, &b);

@@ -5,10 +5,11 @@
  *
  * The monitor is the watcher's tick. It looks every 20 us at first, and, after
  * 50 looks at which there was nothing to do, at twice the interval each time,
- * up to 10 ms; in the tier idle, where it comes second, every 200 us at first. If no fiber waits at several such looks, none is due until one
- * does: what would a processor be taken for? See watch.h for how the watcher
- * hears of that. It then begins at 20 us again, though not for long: where
- * fibers come and go all the time this happens often.
+ * up to 10 ms; in the tier idle, where it comes second, every 200 us at first.
+ * If no fiber waits at several such looks, none is due until one does: what
+ * would a processor be taken for? See watch.h for how the watcher hears of that.
+ * It then begins at 20 us again, though not for long: where fibers come and go
+ * all the time this happens often.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -71,6 +72,8 @@ int baton_monitor_open(struct baton_rt *rt, struct monitor *t)
 	}
 	baton_watch_open(&rt->watch, -1);	/* a futex: cannot fail */
 	t->blind = rt->handoff == HANDOFF_OFF;
+	t->rested = true;
+	baton_lock_init(&t->taking);
 	return 0;
 }
 
@@ -78,6 +81,7 @@ void baton_monitor_close(struct baton_rt *rt, struct monitor *t)
 {
 	baton_watch_close(&rt->watch);
 	baton_bunks_close(rt, &t->bunks);
+	pthread_mutex_destroy(&t->taking);
 	free(t->seen);
 }
 
@@ -86,14 +90,14 @@ void baton_monitor_close(struct baton_rt *rt, struct monitor *t)
  * slice in calls of the same worker?
  */
 static bool overdue(struct monitor *t, unsigned int p, uint32_t worker,
-		    uint64_t calls, bool work, bool fresh)
+		    uint64_t calls, bool work, bool rested)
 {
 	struct sighting *seen = &t->seen[p];
 	bool same = seen->worker == worker && seen->calls == calls;
 
 	if (!same)
 		seen->first = now_ns();	/* it has begun before that */
-	if (seen->worker != worker || !work || fresh)
+	if (seen->worker != worker || !work || rested)
 		seen->since = t->now;
 	seen->worker = worker;
 	seen->calls = calls;
@@ -156,15 +160,44 @@ static bool due(struct monitor *t, struct baton_slot *s, unsigned int p,
 	return baton_thread_sleeps(READ_ONCE(s->tid));
 }
 
+bool baton_monitor_take(struct baton_rt *rt, uint32_t taker,
+			const struct sight *sight, int64_t since,
+			struct baton_site **site)
+{
+	struct baton_slot *s = &rt->slots[sight->worker];
+	struct monitor *t = monitor_of(rt);
+	bool taken = false;
+
+	/* One at a time: of two, the one that comes to nothing would write over
+	 * what the other has said to the worker. */
+	pthread_mutex_lock(&t->taking);
+	/* Whose processor is gone already looks at what was said before. */
+	if (READ_ONCE(s->taken) == BATON_KEPT) {
+		/* What fiber code waits for is not known. */
+		*site = sight->state == BATON_FOREIGN ?
+				baton_site_take(rt, s, since) :
+				rt->sites;
+		taken = claim_take(s, taker, sight->proc, sight->state,
+				   sight->calls, READ_ONCE(rt->fence));
+		if (!taken)
+			WRITE_ONCE(s->since, 0);
+	}
+	pthread_mutex_unlock(&t->taking);
+	if (taken && unlikely(trace_on()))
+		baton_trace_handoff(sight->proc, sight->worker);
+	return taken;
+}
+
 /* Take processor @p from a worker that is in a foreign call, if it is time; or
  * from one that sleeps in fiber code. */
-static bool retake(struct baton_rt *rt, unsigned int p, bool work, bool fresh)
+static bool retake(struct baton_rt *rt, unsigned int p, bool work, bool rested)
 {
 	struct monitor *t = monitor_of(rt);
 	uint32_t index = READ_ONCE(rt->recs[p].worker);
 	struct baton_slot *s = &rt->slots[index];
 	uint32_t state = READ_ONCE(s->state);
 	struct baton_site *site;
+	struct sight sight;
 	uint64_t calls;
 
 	if (idle_test(rt->hdr, p) ||
@@ -172,30 +205,21 @@ static bool retake(struct baton_rt *rt, unsigned int p, bool work, bool fresh)
 		return false;
 	calls = READ_ONCE(s->calls);
 	/* No fiber has waited during the rest. */
-	if (!overdue(t, p, index, calls, work, fresh) || t->blind ||
-	    (fresh && t->second) || !due(t, s, p, state))
+	if (!overdue(t, p, index, calls, work, rested) || t->blind ||
+	    (rested && t->second) || !due(t, s, p, state))
 		return false;
-	/* Whose processor is gone already looks at what was said before. */
-	if (READ_ONCE(s->taken) != BATON_KEPT)
-		return false;
-	/* What fiber code waits for is not known. */
-	site = state == BATON_FOREIGN ?
-		       baton_site_take(rt, s, t->seen[p].first) :
-		       rt->sites;
-	if (!claim_take(s, CLAIM_WATCHER, p, state, calls,
-			READ_ONCE(rt->fence))) {
+	sight = (struct sight){ p, index, state, calls };
+	if (!baton_monitor_take(rt, CLAIM_WATCHER, &sight, t->seen[p].first,
+				&site)) {
 		if (!READ_ONCE(rt->fence) && !membarrier_all())
 			fences_on(rt);
-		WRITE_ONCE(s->since, 0);
 		return false;
 	}
-	if (unlikely(trace_on()))
-		baton_trace_handoff(p, index);
 	if (!baton_bunk_wake(rt, p, TIER_ANY)) {
 		atomic_fetch_add_relaxed(&rt->recs[p].handoffs, 1);
-		count((uint64_t *)&site->handoffs);
+		atomic_fetch_add_relaxed((uint64_t *)&site->handoffs, 1);
 	} else {
-		count((uint64_t *)&site->missed);
+		atomic_fetch_add_relaxed((uint64_t *)&site->missed, 1);
 	}
 	return true;
 }
@@ -203,11 +227,12 @@ static bool retake(struct baton_rt *rt, unsigned int p, bool work, bool fresh)
 long baton_monitor_tick(struct baton_rt *rt, bool fresh)
 {
 	struct monitor *t = monitor_of(rt);
-	bool took = false, work = rt_has_work(rt);
+	bool took = false, work = rt_has_work(rt), rested = t->rested;
 
+	t->rested = false;
 	t->now = now_ns();
 	for (unsigned int p = 0; p < rt->nprocs; p++)
-		took |= retake(rt, p, work, fresh);
+		took |= retake(rt, p, work, rested);
 	if (took || fresh) {
 		t->quiet = took ? 0 : QUIET_TICKS - FRESH_TICKS;
 		t->ns = t->second ? SECOND_MIN_NS : TICK_MIN_NS;
@@ -216,7 +241,6 @@ long baton_monitor_tick(struct baton_rt *rt, bool fresh)
 	}
 	t->idle = work || t->ns < TICK_MAX_NS ? 0 : t->idle + 1;
 	/* Without membarrier() nobody's look at asleep would be reliable. */
-	if (t->idle > IDLE_TICKS && !READ_ONCE(rt->fence))
-		return TICK_IDLE;
-	return t->ns;
+	t->rested = t->idle > IDLE_TICKS && !READ_ONCE(rt->fence);
+	return t->rested ? TICK_IDLE : t->ns;
 }
