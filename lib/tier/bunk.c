@@ -338,18 +338,21 @@ int baton_bunk_swap(struct baton_worker *w, unsigned int proc,
 	return sleep_on(w);
 }
 
+/* False: it was granted something, and taken off the list before. */
 static bool poke(struct bunk *b)
 {
 	uint32_t old = READ_ONCE(b->grant);
 
 	/* If it is a standby no more it finds this when it next parks. */
-	while ((old == GRANT_NONE || old == GRANT_ASLEEP) &&
-	       !try_cmpxchg(&b->grant, &old, GRANT_LOOK))
-		;
+	do {
+		if (old != GRANT_NONE && old != GRANT_ASLEEP &&
+		    old != GRANT_LOOK)
+			return false;
+	} while (!try_cmpxchg(&b->grant, &old, GRANT_LOOK));
 	/* Who has poked it before us may not have come to wake it yet. */
-	if (old == GRANT_ASLEEP || old == GRANT_LOOK)
+	if (old != GRANT_NONE)
 		futex_wake(&b->grant);
-	return old == GRANT_NONE || old == GRANT_ASLEEP || old == GRANT_LOOK;
+	return true;
 }
 
 bool baton_bunk_poke(struct baton_rt *rt, int cpu)
@@ -364,7 +367,6 @@ bool baton_bunk_poke(struct baton_rt *rt, int cpu)
 		if (READ_ONCE(b->cpu) == cpu && READ_ONCE(b->listed) &&
 		    poke(b))
 			return true;
-	/* One that was granted something has been taken off the list before. */
 	while ((b = READ_ONCE(t->standby)))
 		if (poke(b))
 			return true;

@@ -221,7 +221,7 @@ static int proc_cpu(struct baton_rt *rt, unsigned int p)
 
 /* The same by sentinel @s. Whoever waits for it waits for these instructions
  * only. Full barrier, then release; they pair with idle_detach(). */
-static int sees_proc_on(struct sentinel *s, unsigned int p)
+static int proc_cpu_seen(struct sentinel *s, unsigned int p)
 {
 	int cpu;
 
@@ -287,7 +287,7 @@ static bool arm_others(struct sentinel *s)
 	bool all = true;
 
 	for (unsigned int p = 0; p < rt->nprocs; p++) {
-		int cpu = sees_proc_on(s, p);
+		int cpu = proc_cpu_seen(s, p);
 
 		if ((cpu == (int)s->cpu || !arm_on(idle_of(rt), cpu)) &&
 		    !idle_test(rt->hdr, p))
@@ -341,7 +341,7 @@ static bool see(struct sentinel *s, unsigned int p, struct sight *sight)
 	struct baton_rt *rt = s->rt;
 	const struct baton_slot *slot;
 
-	if (sees_proc_on(s, p) != (int)s->cpu)
+	if (proc_cpu_seen(s, p) != (int)s->cpu)
 		return false;
 	sight->proc = p;
 	sight->worker = READ_ONCE(rt->recs[p].worker);
@@ -414,7 +414,8 @@ static enum look look(struct sentinel *s)
 	start = now_ns() - start;
 	/* It may have been hurried to another CPU, and tells nothing there. */
 	if (!look_begin(s) || start > LOOK_NS ||
-	    sched_getcpu() != (int)s->cpu || !see_any(s, first.proc, &second) || !same(&first, &second))
+	    sched_getcpu() != (int)s->cpu ||
+	    !see_any(s, first.proc, &second) || !same(&first, &second))
 		return BUSY;
 	return hint(s, &first);
 }
@@ -771,7 +772,7 @@ static int idle_attach(struct baton_worker *w)
 }
 
 /* The thread may end after this: nobody looks at what is its own any more. Full
- * barrier; pairs with read_begin() and sees_proc_on(). */
+ * barrier; pairs with read_begin() and proc_cpu_seen(). */
 static void idle_detach(struct baton_worker *w)
 {
 	struct idle *t = idle_of(w->rt);

@@ -90,14 +90,14 @@ void baton_monitor_close(struct baton_rt *rt, struct monitor *t)
  * slice in calls of the same worker?
  */
 static bool overdue(struct monitor *t, unsigned int p, uint32_t worker,
-		    uint64_t calls, bool work, bool rested)
+		    uint64_t calls, bool work)
 {
 	struct sighting *seen = &t->seen[p];
 	bool same = seen->worker == worker && seen->calls == calls;
 
 	if (!same)
 		seen->first = now_ns();	/* it has begun before that */
-	if (seen->worker != worker || !work || rested)
+	if (seen->worker != worker || !work || t->rested)
 		seen->since = t->now;
 	seen->worker = worker;
 	seen->calls = calls;
@@ -190,7 +190,7 @@ bool baton_monitor_take(struct baton_rt *rt, uint32_t taker,
 
 /* Take processor @p from a worker that is in a foreign call, if it is time; or
  * from one that sleeps in fiber code. */
-static bool retake(struct baton_rt *rt, unsigned int p, bool work, bool rested)
+static bool retake(struct baton_rt *rt, unsigned int p, bool work)
 {
 	struct monitor *t = monitor_of(rt);
 	uint32_t index = READ_ONCE(rt->recs[p].worker);
@@ -205,8 +205,8 @@ static bool retake(struct baton_rt *rt, unsigned int p, bool work, bool rested)
 		return false;
 	calls = READ_ONCE(s->calls);
 	/* No fiber has waited during the rest. */
-	if (!overdue(t, p, index, calls, work, rested) || t->blind ||
-	    (rested && t->second) || !due(t, s, p, state))
+	if (!overdue(t, p, index, calls, work) || t->blind ||
+	    (t->rested && t->second) || !due(t, s, p, state))
 		return false;
 	sight = (struct sight){ p, index, state, calls };
 	if (!baton_monitor_take(rt, CLAIM_WATCHER, &sight, t->seen[p].first,
@@ -227,12 +227,11 @@ static bool retake(struct baton_rt *rt, unsigned int p, bool work, bool rested)
 long baton_monitor_tick(struct baton_rt *rt, bool fresh)
 {
 	struct monitor *t = monitor_of(rt);
-	bool took = false, work = rt_has_work(rt), rested = t->rested;
+	bool took = false, work = rt_has_work(rt);
 
-	t->rested = false;
 	t->now = now_ns();
 	for (unsigned int p = 0; p < rt->nprocs; p++)
-		took |= retake(rt, p, work, rested);
+		took |= retake(rt, p, work);
 	if (took || fresh) {
 		t->quiet = took ? 0 : QUIET_TICKS - FRESH_TICKS;
 		t->ns = t->second ? SECOND_MIN_NS : TICK_MIN_NS;
