@@ -133,6 +133,7 @@ LIB_SRC :=			\
 	lib/core/stack.c	\
 	lib/core/stats.c	\
 	lib/core/symbols.c	\
+	lib/core/syscalls.c	\
 	lib/core/threads.c	\
 	lib/core/timer.c	\
 	lib/core/trace.c	\
@@ -227,8 +228,8 @@ $(O)/lib/call/%.o: LIBFLAGS += -fexceptions -falign-functions=64
 $(O)/lib/sync/once.o: LIBFLAGS += -fexceptions
 
 # The names of system calls are those of the machine that it is built for.
-$(O)/lib/core/pprof.o $(O)/tools/baton-top/sites.o: $(O)/lib/core/syscalls.h
-$(O)/lib/core/syscalls.h: Makefile
+$(O)/lib/core/syscalls.o: $(O)/lib/core/syscall_names.h
+$(O)/lib/core/syscall_names.h: Makefile
 	$(call say,GEN,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)echo '#include <sys/syscall.h>' | $(CC) $(BASE) -E -dM -x c - >$@.i

@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,6 +25,7 @@
 #include "contend.h"
 #include "profile.h"
 #include "symbols.h"
+#include "syscalls.h"
 
 #define FRAMES_MAX	3u
 #define STORED_MAX	65535u	/* of a block that is not compressed */
@@ -231,27 +231,19 @@ static unsigned int code_frame(struct pprof *p, uintptr_t code)
 	return string(p, *text ? text : "?");
 }
 
-/* The names of this machine's system calls, by number. */
-static const struct {
-	int nr;
-	const char *name;
-} syscalls[] = {
-#include "lib/core/syscalls.h"
-};
-
 static unsigned int cause_frame(struct pprof *p, int nr)
 {
+	const char *name = baton_syscall_name(nr);
 	char text[64];
 
 	if (nr == BATON_PROFILE_FAULT)
 		return string(p, "page fault");
 	if (nr == BATON_PROFILE_OTHER)
 		return string(p, "other places");
-	snprintf(text, sizeof(text), "system call %d", nr);
-	for (size_t i = 0; i < sizeof(syscalls) / sizeof(*syscalls); i++)
-		if (syscalls[i].nr == nr)
-			snprintf(text, sizeof(text), "system call %s",
-				 syscalls[i].name);
+	if (name)
+		snprintf(text, sizeof(text), "system call %s", name);
+	else
+		snprintf(text, sizeof(text), "system call %d", nr);
 	return string(p, text);
 }
 

@@ -1,30 +1,24 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /* sites.c - where the fibers of a process have blocked, as lines or as JSON. */
 #include <inttypes.h>
-#include <sys/syscall.h>
 
+#include "../../lib/core/syscalls.h"
 #include "top.h"
 
 #define SITES_SHOWN	10
 
-/* The names of this machine's system calls, by number. */
-static const struct {
-	int nr;
-	const char *name;
-} syscalls[] = {
-#include "lib/core/syscalls.h"
-};
-
 /* What kept it; NULL: nobody knows. @text has room for a number. */
 static const char *cause(const struct baton_profile *s, char *text, size_t size)
 {
+	const char *name;
+
 	if (s->nr == BATON_PROFILE_FAULT)
 		return "page fault";
 	if (s->nr < 0)
 		return NULL;
-	for (size_t i = 0; i < sizeof(syscalls) / sizeof(*syscalls); i++)
-		if (syscalls[i].nr == s->nr)
-			return syscalls[i].name;
+	name = baton_syscall_name(s->nr);
+	if (name)
+		return name;
 	snprintf(text, size, "system call %d", s->nr);
 	return text;
 }
