@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-/* syscalls.c - the names of system calls, of which the Makefile makes a table. */
+/* syscalls.c - the names of system calls; the Makefile makes the table. */
 #include "syscalls.h"
 
 #include <stddef.h>

@@ -24,14 +24,20 @@ static size_t width(void)
 	return 80;
 }
 
+/* The most that a line is indented where that would be much of the width. */
+#define LEAD	6u
+
 /* A line of @len bytes in @cols columns, whose next ones begin where its second
  * column of text does; or, if that leaves little, a little to the right. */
 static void fold(const char *line, size_t len, size_t cols)
 {
 	size_t indent = strspn(line, " "), at = indent, hang, n;
 
-	if (indent > cols / 3)
-		line += indent - 6, len -= indent - 6, indent = at = 6;
+	if (indent > LEAD && indent > cols / 3) {
+		line += indent - LEAD;
+		len -= indent - LEAD;
+		indent = at = LEAD;
+	}
 	for (hang = indent; hang + 1 < len; hang++)
 		if (line[hang] == ' ' && line[hang + 1] == ' ') {
 			hang += strspn(line + hang, " ");
