@@ -34,6 +34,19 @@ static struct msghdr *message(struct message *m, size_t first, size_t second)
 	return &m->hdr;
 }
 
+/* Without a descriptor. */
+static struct msghdr *text(struct message *m, size_t first, size_t second)
+{
+	message(m, first, second)->msg_controllen = 0;
+	return &m->hdr;
+}
+
+static void close_pair(const int *fds)
+{
+	for (int i = 0; i < 2; i++)
+		expect_eq(baton_close(fds[i]), 0);
+}
+
 static ssize_t send_fd(int to, int fd)
 {
 	struct message m;
@@ -79,7 +92,7 @@ static void *fd_main(void *arg)
 {
 	for (int kind = 0; kind < SIDE_KINDS; kind++) {
 		int fds[2], through[2];
-		char text[4];
+		char came[4];
 		struct side s;
 
 		packets(fds);
@@ -88,13 +101,12 @@ static void *fd_main(void *arg)
 		let_run();
 		expect_eq(send_fd(fds[0], through[1]), 8);
 		expect_eq(baton_close(through[1]), 0);
-		expect_eq(baton_recv(through[0], text, 4, MSG_WAITALL), 4);
-		expect(!memcmp(text, "came", 4));
+		expect_eq(baton_recv(through[0], came, 4, MSG_WAITALL), 4);
+		expect(!memcmp(came, "came", 4));
 		side_join(&s);
 		/* The only one left was closed by the receiver. */
-		expect_eq(baton_read(through[0], text, 4), 0);
-		for (int i = 0; i < 2; i++)
-			expect_eq(baton_close(fds[i]), 0);
+		expect_eq(baton_read(through[0], came, 4), 0);
+		close_pair(fds);
 		expect_eq(baton_close(through[0]), 0);
 	}
 	return arg;
@@ -113,17 +125,13 @@ static void *cut_main(void *arg)
 	int fds[2];
 
 	packets(fds);
-	message(&m, 8, 8);
-	m.hdr.msg_controllen = 0;
-	expect_eq(baton_sendmsg(fds[0], &m.hdr, 0), 16);
-	message(&m, 4, 4);
-	expect_eq(baton_recvmsg(fds[1], &m.hdr, 0), 8);
+	expect_eq(baton_sendmsg(fds[0], text(&m, 8, 8), 0), 16);
+	expect_eq(baton_recvmsg(fds[1], message(&m, 4, 4), 0), 8);
 	expect(m.hdr.msg_flags & MSG_TRUNC);
 	expect_eq(baton_recvmsg(fds[1], message(&m, 4, 4), MSG_DONTWAIT), -EAGAIN);
 	expect_eq(baton_close(fds[0]), 0);
 	expect_eq(baton_recvmsg(fds[1], message(&m, 4, 4), 0), 0);
-	m.hdr.msg_controllen = 0;
-	expect_eq(baton_sendmsg(fds[1], &m.hdr, 0), -EPIPE);
+	expect_eq(baton_sendmsg(fds[1], text(&m, 4, 4), 0), -EPIPE);
 	expect_eq(baton_close(fds[1]), 0);
 	expect_eq(baton_recvmsg(fds[1], message(&m, 4, 4), 0), -EBADF);
 	return arg;
@@ -157,9 +165,7 @@ static void *late(void *arg)
 	/* It has come already. */
 	expect_eq(baton_recvmsg_until(fds[0], message(&m, 4, 4), 0, end),
 		  -ETIMEDOUT);
-	message(&m, 4, 4);
-	m.hdr.msg_controllen = 0;
-	expect_eq(baton_sendmsg_until(fds[0], &m.hdr, 0,
+	expect_eq(baton_sendmsg_until(fds[0], text(&m, 4, 4), 0,
 				      baton_now() + 5 * BATON_MSEC), -ETIMEDOUT);
 	return NULL;
 }
@@ -174,8 +180,7 @@ static void *deadlines_main(void *arg)
 		fill(fds[0]);
 		side_start(&s, (enum side_kind)kind, late, fds);
 		side_join(&s);
-		for (int i = 0; i < 2; i++)
-			expect_eq(baton_close(fds[i]), 0);
+		close_pair(fds);
 	}
 	return arg;
 }
@@ -200,9 +205,7 @@ static void *canceled_in_send(void *arg)
 {
 	struct message m;
 
-	message(&m, 4, 4);
-	m.hdr.msg_controllen = 0;
-	expect_eq(baton_sendmsg(*(int *)arg, &m.hdr, 0), -ECANCELED);
+	expect_eq(baton_sendmsg(*(int *)arg, text(&m, 4, 4), 0), -ECANCELED);
 	return NULL;
 }
 
@@ -222,6 +225,7 @@ static void *cancels_main(void *arg)
 	let_run();
 	expect_eq(baton_send(fds[1], "a message", 8, 0), 8);
 	join(receiver);
+	close_pair(fds);
 	return arg;
 }
 
