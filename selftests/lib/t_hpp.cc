@@ -531,7 +531,7 @@ static void selects()
 	baton::channel<int> never;
 	baton::timer t;
 	std::string got;
-	int n = 0, fds[2];
+	int n = 0, sent = 0, fds[2];
 	auto nothing = [&](auto) { n += 100; };
 	auto shared = std::make_shared<int>(1);
 	baton::channel<std::shared_ptr<int>> pointers(1);
@@ -546,6 +546,11 @@ static void selects()
 	report(got.size() > 50 && !n, "which receives");
 	baton::select(baton::on_send(out, "sent", [&](bool is) { n += is; }));
 	report(n == 1 && out.recv() == "sent", "which sends");
+	auto once = baton::on_send(out, "long enough to be on the heap, once",
+				   [&](bool is) { sent += is; });
+	report(baton::try_select(once) && out.recv().value().size() == 35 &&
+	       !baton::try_select(once) && !out.try_recv() && sent == 1,
+	       "which sends once, however often it is asked");
 	out.close();
 	in.close();
 	baton::select(baton::on_send(out, "not sent",

@@ -55,6 +55,10 @@ public:
 	{
 		full = false;
 	}
+	bool is_full() const
+	{
+		return full;
+	}
 	/* What was received there. */
 	T open()
 	{
@@ -212,7 +216,8 @@ public:
 		: ch(c.ch), p(std::move(value)), fn(std::move(f)) { }
 	void ask(baton_case &c)
 	{
-		c.kind = BATON_CASE_SEND;
+		/* What was sent is another's: it is never ready again. */
+		c.kind = p.is_full() ? BATON_CASE_SEND : BATON_CASE_NONE;
 		c.object = &ch;
 		c.elem = p.at();
 	}
@@ -295,6 +300,9 @@ template <typename... C> bool select(std::int64_t deadline, C &...c)
 	n = baton_select(cases, sizeof...(C), deadline);
 	if (n == -ETIMEDOUT && deadline != BATON_NEVER)
 		return false;
+	/* These two have no reason: what there is of one is of another error. */
+	if (n == -ETIMEDOUT || n == -ECANCELED)
+		check(n, "baton::select");
 	check_reason(n);
 	i = 0;
 	/* What it does may throw; the others have not happened. */
@@ -310,7 +318,8 @@ template <typename... C> bool select(std::int64_t deadline, C &...c)
  *
  * @fn is called if the case was chosen: with whether @value was sent, or the
  * channel is closed; with what was received, as recv() would return it; with the
- * number of ticks; with what poll() would say of the descriptor.
+ * number of ticks; with what poll() would say of the descriptor. A case that is
+ * kept may be selected again; its @value is sent once.
  */
 template <typename T, std::invocable<bool> F>
 auto on_send(channel<T> &ch, std::type_identity_t<T> value, F fn)
