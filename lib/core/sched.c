@@ -180,6 +180,8 @@ void baton_sched_rescue(struct baton_rt *rt)
 	t = baton_global_turn_rescue(rt, &p);
 	if (t)
 		baton_turn_grant(t, p + 1);
+	else	/* The one that was idle is a worker's that has just come back. */
+		watch_work(&rt->watch);
 }
 
 /* The other worker is a few instructions away from leaving. */
