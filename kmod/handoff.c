@@ -17,6 +17,7 @@
 #include <linux/nospec.h>
 #include <linux/sched.h>
 #include <linux/sched/deadline.h>
+#include <linux/sched/signal.h>
 #include <linux/timekeeping.h>
 
 #include "instance.h"
@@ -326,6 +327,9 @@ void baton_handoff_out(struct baton_handoff *h, bool dead)
  * two of its instructions, as when it was taken, and what it has noted of the
  * processor still holds. Another one would not do for that reason.
  *
+ * Nor with a signal pending: it may be on its way into a stop, in which it would
+ * keep the processor. Otherwise it asks for one itself, as without this.
+ *
  * Under the lock, and not after STOP: then the library makes every worker TAKEN,
  * for good.
  */
@@ -336,7 +340,7 @@ static void regain(struct baton_handoff *h, struct baton_slot *slot)
 	unsigned long flags;
 
 	if (READ_ONCE(slot->state) != BATON_FIBER || p >= inst->nprocs ||
-	    !ours(inst, h->task))
+	    signal_pending(h->task) || !ours(inst, h->task))
 		return;
 	p = array_index_nospec(p, inst->nprocs);
 	if (!baton_idle_test(inst, p))

@@ -150,6 +150,20 @@ TEST_F_TIMEOUT(back, not_after_stop, TEST_SECONDS)
 	EXPECT_TRUE(idle_test(&self->in, HELD));
 }
 
+/* It may be about to stop, and would keep it meanwhile */
+TEST_F_TIMEOUT(back, not_for_a_signal, TEST_SECONDS)
+{
+	catch_signal(SIGUSR1, 0);
+	start(_metadata, self);
+	do {
+		pthread_kill(self->a.thread, SIGUSR1);
+	} while (!event_wait_ms(&self->a.done, 10));
+	ASSERT_TRUE(worker_join(&self->a));
+	EXPECT_EQ(-1, self->a.ret);
+	EXPECT_EQ(BATON_TAKEN, self->taken[0]);
+	EXPECT_TRUE(idle_test(&self->in, HELD));
+}
+
 /* A number that is none */
 TEST_F_TIMEOUT(back, out_of_range, TEST_SECONDS)
 {

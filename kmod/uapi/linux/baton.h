@@ -258,9 +258,10 @@ struct baton_site {
  * For baton_create.flags, with any of these: a worker that comes to its CPU
  * while its slot says FIBER and TAKEN, and slot.proc is idle, has that processor
  * again before it runs: the kernel clears the bit in idle[] and makes the slot
- * KEPT. So fiber code that has blocked does not go on beside whoever would have
- * been given that processor next. Foreign code does, which is outside of the
- * limit. After BATON_IOC_STOP nobody is given one.
+ * KEPT; unless a signal is pending, since it may be about to stop. So fiber code
+ * that has blocked does not go on beside whoever would have been given that
+ * processor next. Foreign code does, which is outside of the limit. After
+ * BATON_IOC_STOP nobody is given one.
  */
 #define BATON_CREATE_REGAIN	(1u << 2)
 
