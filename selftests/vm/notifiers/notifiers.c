@@ -8,8 +8,10 @@
  * such a change of code: a CPU goes on to execute the breakpoint that was there
  * for an instant, and the kernel hangs or dies. (Debian 12's QEMU, 7.2: it may
  * translate code while another CPU writes it.) So a machine that is emulated
- * loads this before its second CPU comes up.
+ * loads this before its second CPU comes up. The freezer, which the tests start
+ * again and again, has a switch of the same kind.
  */
+#include <linux/freezer.h>
 #include <linux/module.h>
 #include <linux/preempt.h>
 #include <linux/tracepoint.h>
@@ -53,6 +55,9 @@ static int __init notifiers_init(void)
 	/* Not all kernels have them */
 #ifdef CONFIG_PREEMPT_NOTIFIERS
 	preempt_notifier_inc();
+#endif
+#ifdef CONFIG_FREEZER
+	static_branch_inc(&freezer_active);
 #endif
 	return tracepoint_on();
 }
