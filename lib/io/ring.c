@@ -53,6 +53,7 @@
 #undef atomic_fetch_sub
 #undef atomic_fetch_or
 
+#include "../core/descriptor.h"
 #include "../core/wait.h"
 
 /* Of submissions, and of completions: so many requests in flight at most */
@@ -568,10 +569,16 @@ static int queue_init(struct ring *r, unsigned int flags)
 			     IORING_FEAT_EXT_ARG;
 	int err = io_uring_queue_init_params(SUBMISSIONS, &r->uring, &p);
 
-	if (!err && (p.features & needs) != needs) {
-		io_uring_queue_exit(&r->uring);
+	if (err)
+		return err;
+	r->uring.ring_fd = descriptor_keep(r->uring.ring_fd);
+	r->uring.enter_ring_fd = r->uring.ring_fd;
+	if (r->uring.ring_fd < 0)
+		err = -errno;
+	else if ((p.features & needs) != needs)
 		err = -ENOSYS;
-	}
+	if (err)
+		io_uring_queue_exit(&r->uring);
 	return err;
 }
 
@@ -678,7 +685,7 @@ static void ring_start(struct ring *r)
 	const char *what = "no eventfd";
 	int err = 0;
 
-	r->event = eventfd(0, EFD_CLOEXEC);
+	r->event = descriptor_keep(eventfd(0, EFD_CLOEXEC));
 	if (r->event < 0) {
 		err = -errno;
 	} else {
