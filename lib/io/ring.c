@@ -54,6 +54,7 @@
 #undef atomic_fetch_or
 
 #include "../core/descriptor.h"
+#include "../core/fatal.h"
 #include "../core/wait.h"
 
 /* Of submissions, and of completions: so many requests in flight at most */
@@ -463,6 +464,11 @@ static void enter(struct ring *r, bool wait)
 						     NULL);
 	if (n == -ETIME)
 		tell_again(r);
+	/* By a filter that came later: nothing of what the kernel has can be
+	 * waited for any more. */
+	if (unlikely(n == -EPERM || n == -EACCES || n == -ENOSYS))
+		baton_fatal(
+			"io_uring_enter() has come to be forbidden: BATON_IO=call, or forbid it before");
 	/* Without memory for one: those in flight give some back. */
 	if ((n == -EAGAIN || n == -EBUSY || n == -ENOMEM) &&
 	    !io_uring_cq_ready(&r->uring))
@@ -596,6 +602,12 @@ static int uring_open(struct ring *r)
 		err = queue_init(r, flags[i]);
 	if (err)
 		return err;
+	/* Who may make a ring may be forbidden to enter it. */
+	err = io_uring_submit_and_get_events(&r->uring);
+	if (err < 0) {
+		io_uring_queue_exit(&r->uring);
+		return err;
+	}
 	/* A child of fork() is not to have it. */
 	io_uring_ring_dontfork(&r->uring);
 	r->carries = probe(r);
