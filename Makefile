@@ -259,11 +259,12 @@ $(O)/libbaton.a: $(LIB_OBJ)
 	$(Q)$(AR) rcs $@ $^
 
 # A thread that called back runs the library's code when it ends: the library stays
-# loaded, whoever has closed it.
+# loaded, whoever has closed it. Its own calls stay within it, in a program with
+# another copy in sight, too.
 $(O)/libbaton.so: $(LIB_OBJ) lib/libbaton.map
 	$(call say,LD,$@)
 	$(Q)$(LINK) -shared -Wl,-soname,libbaton.so.0 $(DEFS) -Wl,-z,nodelete \
-		-Wl,-z,relro,-z,now -Wl,--version-script,lib/libbaton.map \
+		-Wl,-Bsymbolic-functions -Wl,-z,relro,-z,now -Wl,--version-script,lib/libbaton.map \
 		-o $@ $(LIB_OBJ) $(URING_LIBS) -pthread
 	$(Q)ln -sf $(@F) $@.0
 

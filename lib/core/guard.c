@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base.h"
+#include "descriptor.h"
 #include "sanitize.h"
 
 /* Of kernels newer than many headers: Linux 6.13, and 5.11. */
@@ -69,8 +70,8 @@ static int uffd_open(void)
 		.api = UFFD_API,
 		.features = UFFD_FEATURES,
 	};
-	int fd = (int)syscall(SYS_userfaultfd,
-			      O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
+	int fd = descriptor_keep((int)syscall(SYS_userfaultfd,
+		O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY));
 
 	if (fd >= 0 && ioctl(fd, UFFDIO_API, &api)) {
 		close(fd);

@@ -25,7 +25,10 @@
 
 /* --- the signal ---------------------------------------------------------- */
 
-static struct sigaction program; /* what it had for SIGNAL */
+/* What the program had for SIGNAL: one of @kept, which a handler may be reading
+ * while the other is written. */
+static struct sigaction kept[2];
+static const struct sigaction *program = kept;
 static bool installed; /* under baton_rt_lock() */
 
 static void (*on_timer)(void); /* constant while it is installed */
@@ -41,22 +44,42 @@ static bool ours(const siginfo_t *info)
 	       (info->si_code == SI_QUEUE && info->si_ptr == &installed);
 }
 
+/* What this thread's handler passes to the program's. */
+static __thread const siginfo_t *passing
+	__attribute__((tls_model("initial-exec")));
+
 /* To come is all that the signal has to do, unless it is a timer's. */
 static void handler(int sig, siginfo_t *info, void *ctx)
 {
+	/* Acquire: pairs with install_locked(). */
+	const struct sigaction *p = smp_load_acquire(&program);
+
 	if (timers(info))
 		on_timer();
-	if (ours(info))
+	/* The program's may pass on to what it found, which was this one. */
+	if (ours(info) || passing == info)
 		return;
-	if (program.sa_flags & SA_SIGINFO)
-		program.sa_sigaction(sig, info, ctx);
-	else if (program.sa_handler != SIG_DFL && program.sa_handler != SIG_IGN)
-		program.sa_handler(sig);
+	passing = info;
+	if (p->sa_flags & SA_SIGINFO)
+		p->sa_sigaction(sig, info, ctx);
+	else if (p->sa_handler != SIG_DFL && p->sa_handler != SIG_IGN)
+		p->sa_handler(sig);
+	passing = NULL;
+}
+
+/* Does a system call end for @sa? */
+static bool interrupts(const struct sigaction *sa)
+{
+	return ((sa->sa_flags & SA_SIGINFO) ||
+		(sa->sa_handler != SIG_DFL && sa->sa_handler != SIG_IGN)) &&
+	       !(sa->sa_flags & SA_RESTART);
 }
 
 /*
  * With the first signal: a program that cancels no foreign call keeps its own.
- * Without SA_RESTART, or nothing would be interrupted.
+ * Without SA_RESTART, or nothing would be interrupted. And again when the
+ * program has set one since by which nothing is, or has put it back to what it
+ * was.
  */
 static void install_locked(void)
 {
@@ -64,13 +87,15 @@ static void install_locked(void)
 		.sa_sigaction = handler,
 		.sa_flags = SA_SIGINFO | SA_ONSTACK,
 	};
+	struct sigaction *now = program == kept ? kept + 1 : kept;
 
 	baton_rt_assert_locked();
-	if (installed)
+	sigaction(SIGNAL, NULL, now);
+	if (installed && interrupts(now))
 		return;
-	/* Before the handler can run. */
-	sigaction(SIGNAL, NULL, &program);
-	ours.sa_mask = program.sa_mask;
+	ours.sa_mask = now->sa_mask;
+	/* Release: what it says, before the handler reads it. */
+	smp_store_release(&program, now);
 	sigaction(SIGNAL, &ours, NULL);
 	installed = true;
 }
@@ -105,7 +130,7 @@ void baton_interrupt_uninit(void)
 	/* The program may have set another meanwhile. */
 	if (installed && !sigaction(SIGNAL, NULL, &now) &&
 	    (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == handler)
-		sigaction(SIGNAL, &program, NULL);
+		sigaction(SIGNAL, program, NULL);
 	installed = false;
 	baton_rt_unlock();
 }

@@ -3,12 +3,12 @@
 #include "trace.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "descriptor.h"
 #include "fiber.h"
 #include "lock.h"
 #include "proc.h"
@@ -45,15 +45,11 @@ static struct trace_region *map_locked(void)
 		nrings = (REGION_MAX - sizeof(*r)) / sizeof(struct trace_ring);
 		bytes = sizeof(*r) + nrings * sizeof(struct trace_ring);
 	}
-	fd = memfd_create("baton-trace", MFD_CLOEXEC);
+	/* Never 0, which is "none yet". */
+	fd = descriptor_keep(memfd_create("baton-trace", MFD_CLOEXEC));
 	if (fd < 0)
 		return MAP_FAILED;
-	/* 0 is "none yet". */
-	if (!fd) {
-		fd = fcntl(fd, F_DUPFD_CLOEXEC, 1);
-		close(0);
-	}
-	if (fd > 0 && may_be_large(bytes) && !ftruncate(fd, (off_t)bytes))
+	if (may_be_large(bytes) && !ftruncate(fd, (off_t)bytes))
 		r = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
 			 0);
 	if (r == MAP_FAILED) {

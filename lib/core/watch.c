@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "descriptor.h"
 #include "fatal.h"
 #include "futex.h"
 #include "reason.h"
@@ -23,7 +24,7 @@ int baton_watch_open(struct watch *t, int fd)
 	};
 	if (fd < 0)
 		return 0;
-	t->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	t->event = descriptor_keep(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	if (t->event < 0)
 		return baton_error(-errno, "eventfd: error %d", errno);
 	return 0;

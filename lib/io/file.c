@@ -268,8 +268,7 @@ static long rw_now(int fd, bool write, struct iovec *iov, unsigned int *left,
 		ret = sys_nowait(fd, write, iov, *left,
 				 off == POSITION ? off :
 						   off + (uint64_t)sum);
-		if (ret == -EAGAIN || ret == -EOPNOTSUPP || ret == -ENOSYS ||
-		    ret == -EINVAL)
+		if (ret == -EAGAIN || ret == -EINVAL || nowait_missing(ret))
 			return sum;
 		if (ret <= 0) {
 			*left = 0;

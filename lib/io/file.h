@@ -4,6 +4,7 @@
 #define BATON_IO_FILE_H
 
 #include <baton/file.h>
+#include <errno.h>
 #include <stdbool.h>
 
 /*
@@ -28,5 +29,15 @@ ssize_t baton_file_rw(int fd, bool write, const struct iovec *iov, int n,
  */
 long baton_sys_rw(int fd, bool write, const struct iovec *iov, unsigned int n,
 		  uint64_t off, int flags);
+
+/*
+ * Does @ret, -errno, of the above with RWF_NOWAIT, say that there is no such
+ * thing: of this file, in this kernel, or, -EPERM, for a filter of system calls
+ * that does not know them? A file that may not be written says so once more.
+ */
+static inline bool nowait_missing(long ret)
+{
+	return ret == -EOPNOTSUPP || ret == -ENOSYS || ret == -EPERM;
+}
 
 #endif /* BATON_IO_FILE_H */

@@ -70,6 +70,7 @@
 #include <unistd.h>
 
 #include "../core/clock.h"
+#include "../core/descriptor.h"
 #include "../core/fatal.h"
 #include "../core/polling.h"
 #include "../core/probe.h"
@@ -253,8 +254,8 @@ static int __attribute__((noinline)) open_fds(struct poller *p)
 	struct epoll_event e = { .events = EPOLLIN, .data.u64 = KICK };
 	int saved = errno, err = 0;
 
-	p->epoll = epoll_create1(EPOLL_CLOEXEC);
-	p->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	p->epoll = descriptor_keep(epoll_create1(EPOLL_CLOEXEC));
+	p->event = descriptor_keep(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	if (p->epoll < 0 || p->event < 0 ||
 	    epoll_ctl(p->epoll, EPOLL_CTL_ADD, p->event, &e))
 		err = -errno;

@@ -53,6 +53,8 @@
 #undef atomic_fetch_sub
 #undef atomic_fetch_or
 
+#include "../core/descriptor.h"
+#include "../core/fatal.h"
 #include "../core/wait.h"
 
 /* Of submissions, and of completions: so many requests in flight at most */
@@ -462,6 +464,11 @@ static void enter(struct ring *r, bool wait)
 						     NULL);
 	if (n == -ETIME)
 		tell_again(r);
+	/* By a filter that came later: nothing of what the kernel has can be
+	 * waited for any more. */
+	if (unlikely(n == -EPERM || n == -EACCES || n == -ENOSYS))
+		baton_fatal(
+			"io_uring_enter() has come to be forbidden: BATON_IO=call, or forbid it before");
 	/* Without memory for one: those in flight give some back. */
 	if ((n == -EAGAIN || n == -EBUSY || n == -ENOMEM) &&
 	    !io_uring_cq_ready(&r->uring))
@@ -568,10 +575,16 @@ static int queue_init(struct ring *r, unsigned int flags)
 			     IORING_FEAT_EXT_ARG;
 	int err = io_uring_queue_init_params(SUBMISSIONS, &r->uring, &p);
 
-	if (!err && (p.features & needs) != needs) {
-		io_uring_queue_exit(&r->uring);
+	if (err)
+		return err;
+	r->uring.ring_fd = descriptor_keep(r->uring.ring_fd);
+	r->uring.enter_ring_fd = r->uring.ring_fd;
+	if (r->uring.ring_fd < 0)
+		err = -errno;
+	else if ((p.features & needs) != needs)
 		err = -ENOSYS;
-	}
+	if (err)
+		io_uring_queue_exit(&r->uring);
 	return err;
 }
 
@@ -589,6 +602,12 @@ static int uring_open(struct ring *r)
 		err = queue_init(r, flags[i]);
 	if (err)
 		return err;
+	/* Who may make a ring may be forbidden to enter it. */
+	err = io_uring_submit_and_get_events(&r->uring);
+	if (err < 0) {
+		io_uring_queue_exit(&r->uring);
+		return err;
+	}
 	/* A child of fork() is not to have it. */
 	io_uring_ring_dontfork(&r->uring);
 	r->carries = probe(r);
@@ -678,7 +697,7 @@ static void ring_start(struct ring *r)
 	const char *what = "no eventfd";
 	int err = 0;
 
-	r->event = eventfd(0, EFD_CLOEXEC);
+	r->event = descriptor_keep(eventfd(0, EFD_CLOEXEC));
 	if (r->event < 0) {
 		err = -errno;
 	} else {

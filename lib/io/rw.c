@@ -102,7 +102,7 @@ static ssize_t rw_attempt(struct op *op)
 	if (op->kind == KIND_UNKNOWN || op->kind == KIND_NOWAIT) {
 		ret = by_flag(a);
 		op->kind = KIND_NOWAIT;
-		if (ret != -EOPNOTSUPP && ret != -ENOSYS)
+		if (!nowait_missing(ret))
 			return ret;
 		op->kind = KIND_POLL;
 	}

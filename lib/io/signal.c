@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../core/descriptor.h"
 #include "../core/reason.h"
 #include "op.h"
 
@@ -154,11 +155,11 @@ static void ask(void *arg)
  */
 static int __attribute__((noinline)) signal_fd(int old, const sigset_t *set)
 {
-	int saved = errno;
+	int saved = errno, new;
 
-	return (int)op_result(syscall(SYS_signalfd4, old, set, _NSIG / 8,
-				      SFD_CLOEXEC | SFD_NONBLOCK),
-			      saved);
+	new = (int)syscall(SYS_signalfd4, old, set, _NSIG / 8,
+			   SFD_CLOEXEC | SFD_NONBLOCK);
+	return (int)op_result(descriptor_keep(new), saved);
 }
 
 /*

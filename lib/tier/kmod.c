@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../core/claim.h"
+#include "../core/descriptor.h"
 #include "../core/fatal.h"
 #include "../core/proc.h"
 #include "../core/reason.h"
@@ -96,7 +97,8 @@ static int kmod_open(struct baton_rt *rt)
 
 	if (!k)
 		return baton_error(-ENOMEM, "no memory");
-	k->fd = open(DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	k->fd = descriptor_keep(
+		open(DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK));
 	if (k->fd < 0) {
 		err = baton_error(-errno, DEVICE ": %s", strerror(errno));
 		goto err_free;

@@ -78,6 +78,19 @@ refused "-fsplit-stack, which knows no fibers" gcc -O2 -fsplit-stack
 refused "safe-stack: a fiber has no second stack" clang -O2 -fsanitize=safe-stack
 refused "memory: it cannot follow a fiber" clang -O1 -fsanitize=memory
 refused "no headers of the kernel" musl-gcc -O2
+# As a program may that has the sources among its own
+num=$((num + 1))
+arch=$(uname -m)
+if gcc -std=gnu11 -D_GNU_SOURCE -Ilib/include -isystem kmod/uapi -Iasm \
+	-I"asm/$arch" -fsyntax-only lib/{call,core,io,sync,tier}/*.c \
+	>"$top/alone" 2>&1
+then
+	echo "ok $num - the sources, without the Makefile"
+else
+	sed 's/^/# /' "$top/alone"
+	echo "not ok $num - the sources, without the Makefile"
+	failed=1
+fi
 # The kernel's headers are not among musl's, and musl-gcc asks the linker for no
 # table that the unwinder finds frames by
 more="selftests/lib/flags/musl/find.c -Wl,--eh-frame-hdr"

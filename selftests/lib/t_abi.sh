@@ -108,7 +108,7 @@ can_set_user_id()
 	return $status
 }
 
-echo "1..10"
+echo "1..11"
 none "the map lists symbols" "$([ -n "$listed" ] || echo nothing)"
 none "all that is listed is exported" \
 	"$(comm -23 <(echo "$listed") <(echo "$exported"))"
@@ -116,6 +116,9 @@ none "all that is exported is listed" \
 	"$(comm -13 <(echo "$listed") <(echo "$exported"))"
 none "each has a version" "$untyped"
 none "no name in the archive is without the prefix" "$unprefixed"
+# Of a program that has a copy of its own, and shows its symbols
+none "its own functions are never another copy's" \
+	"$(readelf -rW "$lib" | grep -o ' baton_[a-z0-9_]*@@.*')"
 none "it needs no function that keeps state for all, nor getenv()" "$unsafe"
 none "each is declared in a public header" "$(undeclared)"
 none "each has a man page" "$(without_page)"

@@ -7,8 +7,11 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
 
 static void *nothing(void *arg)
 {
@@ -769,6 +772,82 @@ START_TEST(no_thread)
 }
 END_TEST
 
+/* --- standard descriptors ------------------------------------------------- */
+
+struct closed {
+	int in[2], out[2], file;
+};
+
+static void *echo(void *arg)
+{
+	struct closed *c = arg;
+	char byte;
+
+	while (baton_read(c->in[0], &byte, 1) == 1)
+		expect_eq(baton_write(c->out[1], &byte, 1), 1);
+	return NULL;
+}
+
+static void there_and_back(struct closed *c)
+{
+	char byte = 'x';
+
+	expect_eq(baton_write(c->in[1], &byte, 1), 1);
+	expect_eq(baton_read(c->out[0], &byte, 1), 1);
+}
+
+static void *wait_for_all_kinds(void *arg)
+{
+	struct closed *c = arg;
+	struct baton_chan ch;
+	struct signalfd_siginfo buf[1];
+	struct baton_fiber *f;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	expect_eq(baton_spawn(&f, NULL, echo, c), 0);
+	there_and_back(c);
+	expect_eq(baton_fsync(c->file), 0);
+	expect_eq(baton_chan_init(&ch, sizeof(buf[0]), 1, buf), 0);
+	expect_eq(baton_signal_notify(&ch, &set), 0);
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		expect_eq(fcntl(fd, F_GETFD), -1);
+	/* As a daemon does. */
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		expect_eq(dup2(c->file, fd), fd);
+	there_and_back(c);
+	expect_eq(baton_fsync(c->file), 0);
+	expect_eq(baton_signal_stop(&ch), 0);
+	expect_eq(baton_close(c->in[1]), 0);
+	expect_eq(baton_join(f, NULL), 0);
+	return NULL;
+}
+
+/* They are the program's, and none of the library's takes such a number. */
+START_TEST(standard_closed)
+{
+	char name[] = "/tmp/baton-XXXXXX";
+	struct closed c;
+	struct stat st;
+	sigset_t set;
+
+	expect_eq(pipe(c.in), 0);
+	expect_eq(pipe(c.out), 0);
+	c.file = mkstemp(name);
+	expect(c.in[0] > STDERR_FILENO && c.file > STDERR_FILENO);
+	expect_eq(unlink(name), 0);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	expect_eq(pthread_sigmask(SIG_BLOCK, &set, NULL), 0);
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		expect_eq(close(fd), 0);
+	expect_eq(baton_run(NULL, wait_for_all_kinds, &c, NULL), 0);
+	expect_eq(fstat(c.file, &st), 0);
+	expect_eq(st.st_size, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("run");
@@ -801,5 +880,6 @@ int main(void)
 	tcase_add_test(tc, ended_from_outside);
 	tcase_add_test(tc, no_thread);
 	tcase_add_test(tc, errno_kept);
+	tcase_add_test(tc, standard_closed);
 	return suite_main(s);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /* t_wait.c - sleeps, deadlines and cancels of what a fiber waits for. */
 #include <pthread.h>
+#include <signal.h>
 
 #include "common.h"
 
@@ -473,6 +474,70 @@ START_TEST(other_threads)
 }
 END_TEST
 
+/* --- what the program does with the signal later on -------------------------- */
+
+static int urgent, pipe_fds[2];
+
+/* As some do, it hands what it gets to what it has found. */
+static struct sigaction found;
+
+static void on_urgent(int sig, siginfo_t *info, void *context)
+{
+	add(&urgent, 1);
+	if (found.sa_flags & SA_SIGINFO)
+		found.sa_sigaction(sig, info, context);
+}
+
+static void *reads_forever(void *arg)
+{
+	char byte;
+	int err;
+
+	expect_eq(BATON_CALL(err, read, pipe_fds[0], &byte, 1), -1);
+	expect_eq(err, EINTR);
+	return arg;
+}
+
+static void cancel_read(void)
+{
+	struct baton_fiber *f = spawn(reads_forever, NULL);
+
+	baton_yield();
+	expect_eq(baton_cancel(f), 0);
+	join(f);
+}
+
+static void *handlers_later(void *arg)
+{
+	struct sigaction later = *(const struct sigaction *)arg;
+
+	expect_eq(pipe(pipe_fds), 0);
+	/* The library's comes with the first one. */
+	cancel_read();
+	for (int i = 1; i <= 3; i++) {
+		expect_eq(sigaction(SIGURG, &later, &found), 0);
+		cancel_read();
+		store(&urgent, 0);
+		raise(SIGURG);
+		expect_eq(urgent, !!(later.sa_flags & SA_SIGINFO));
+	}
+	return arg;
+}
+
+/* Nothing by which a system call goes on keeps cancels from getting through. */
+START_TEST(program_sets_handler)
+{
+	struct sigaction later[3] = {
+		{ .sa_handler = SIG_DFL },
+		{ .sa_handler = SIG_IGN },
+		{ .sa_flags = SA_SIGINFO | SA_RESTART },
+	};
+
+	later[2].sa_sigaction = on_urgent;
+	run_on(2, handlers_later, &later[_i]);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("wait");
@@ -488,5 +553,6 @@ int main(void)
 	tcase_add_loop_test(tc, masks, 0, n);
 	tcase_add_loop_test(tc, random_cancels, 0, n);
 	tcase_add_loop_test(tc, other_threads, 0, n);
+	tcase_add_loop_test(tc, program_sets_handler, 0, 3);
 	return suite_main(s);
 }
