@@ -200,7 +200,7 @@ endif
 WRAP := $(if $(SAN)$(NO_CC),,$(shell echo __GLIBC__ | $(CC) -include features.h -E -P - | \
 	sed -n 's|^[0-9]*$$|$(O)/libbaton-wrap.so|p' | tail -n 1))
 TOOLS := baton-bench $(if $(CRYPTO),baton-sum) baton-top baton-trace
-EXAMPLES := crawl httpd kvfault outline pipeline pool rows sort sqld workers
+EXAMPLES := crawl httpd kvfault nap outline pipeline pool rows sort sqld workers
 # One is left out where there is no Lua.
 EXAMPLES += $(shell pkg-config --exists lua5.4 2>/dev/null && echo lua)
 HEADERS := $(wildcard lib/include/baton/*.h lib/include/baton/*.hpp)
