@@ -200,7 +200,7 @@ endif
 WRAP := $(if $(SAN)$(NO_CC),,$(shell echo __GLIBC__ | $(CC) -include features.h -E -P - | \
 	sed -n 's|^[0-9]*$$|$(O)/libbaton-wrap.so|p' | tail -n 1))
 TOOLS := baton-bench $(if $(CRYPTO),baton-sum) baton-top baton-trace
-EXAMPLES := crawl httpd kvfault outline pipeline pool rows sort sqld workers
+EXAMPLES := crawl httpd kvfault nap outline pipeline pool rows sort sqld workers
 # One is left out where there is no Lua.
 EXAMPLES += $(shell pkg-config --exists lua5.4 2>/dev/null && echo lua)
 HEADERS := $(wildcard lib/include/baton/*.h lib/include/baton/*.hpp)
@@ -476,7 +476,12 @@ PAGES3 := $(wildcard lib/man/*.3)
 PAGES4 := $(wildcard lib/man/*.4)
 PAGES7 := $(wildcard lib/man/*.7)
 PAGES8 := $(wildcard $(TOOLS:%=tools/%/*.8))
-TEXTS := COPYING NEWS README.md
+# All that README leads to, at the same places there
+TEXTS := COPYING HACKING.md NEWS README.md lib/README.md
+TEXTS += tools/baton-bench/README.md tools/package/README.md
+TEXTS += $(wildcard tools/examples/*.* tools/examples/lua/* tools/pictures/*.svg)
+TEXT_DIRS := lib tools/baton-bench tools/examples/lua tools/examples tools/package
+TEXT_DIRS += tools/pictures tools
 
 # gdb looks for it there when it loads the library; for a program that the archive
 # was linked into it is to be named.
@@ -534,7 +539,7 @@ install: all
 	$(call install_pages,$(PAGES7),man7)
 	$(if $(PAGES1),$(call install_pages,$(PAGES1),man1))
 	$(if $(PAGES8),$(call install_pages,$(PAGES8),man8))
-	install -m 644 $(TEXTS) $D$(docdir)"
+	for f in $(TEXTS); do install -D -m 644 $$f $D$(docdir)/$$f" || exit; done
 	install -d $D$(bashdir)" $D$(zshdir)" $D$(fishdir)"
 	install -m 644 tools/completion/baton.bash $D$(bashdir)/baton-bench"
 	for t in $(filter-out baton-bench,$(TOOLS)); do \
@@ -560,7 +565,8 @@ uninstall:
 	for t in bench sum top trace; do rm -f $D$(bashdir)/baton-$$t" \
 		$D$(fishdir)/baton-$$t.fish" || exit; done
 	rm -f $D$(zshdir)/_baton"
-	for d in $D$(includedir)/baton" $D$(docdir)" $D$(libdir)/cmake/baton"; do \
+	for d in $(TEXT_DIRS:%=$D$(docdir)/%") $D$(includedir)/baton" \
+		$D$(docdir)" $D$(libdir)/cmake/baton"; do \
 		[ ! -d "$$d" ] || rmdir --ignore-fail-on-non-empty "$$d"; done
 	rm -f $D$(libdir)/libbaton.a" $D$(libdir)/libbaton.so.$(VERSION)"
 	rm -f $D$(libdir)/libbaton.so.0" $D$(libdir)/libbaton.so"

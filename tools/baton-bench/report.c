@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "../usage/usage.h"
 #include "bench.h"
 
 static const struct {
@@ -79,6 +80,17 @@ const char *bench_format(enum bench_metric m, double v, char *buf, size_t size)
 	return buf;
 }
 
+static size_t cell(size_t at, int width, const char *text)
+{
+	return usage_cell(usage_table_width(), at, width, text);
+}
+
+static size_t begin_row(const char *scenario, const char *name,
+			const char *measured)
+{
+	return cell(cell(cell(0, -11, scenario), -14, name), -9, measured);
+}
+
 /*
  * Anew for a scenario whose first row has other columns than the last heading,
  * and whenever there is a column that this has not.
@@ -88,6 +100,7 @@ static unsigned int print_heading(const struct bench_row *row)
 	static unsigned int columns;
 	static const char *scenario;
 	bool other = !scenario || strcmp(scenario, row->scenario);
+	size_t at;
 
 	scenario = row->scenario;
 	if (other ? row->have == columns : !(row->have & ~columns))
@@ -95,11 +108,12 @@ static unsigned int print_heading(const struct bench_row *row)
 	if (columns)
 		putchar('\n');
 	columns = row->have;
-	printf("%-11s %-14s %-9s", "scenario", "case", "measured");
+	at = begin_row("scenario", "case", "measured");
 	for (unsigned int m = 0; m < BENCH_NMETRICS; m++)
 		if (columns & 1u << m)
-			printf(" %8s", metrics[m].title);
-	printf(" %9s\n", "n");
+			at = cell(at, 8, metrics[m].title);
+	cell(at, 9, "n");
+	putchar('\n');
 	return columns;
 }
 
@@ -107,13 +121,17 @@ static void print_table(const struct bench_row *row)
 {
 	unsigned int columns = print_heading(row);
 	char buf[32];
+	size_t at;
 
-	printf("%-11s %-14s %-9s", row->scenario, row->name, row->tier);
+	at = begin_row(row->scenario, row->name, row->tier);
 	for (unsigned int m = 0; m < BENCH_NMETRICS; m++)
 		if (columns & 1u << m)
-			printf(" %8s", !(row->have & 1u << m) ? "-" :
-			       bench_format(m, row->value[m], buf, sizeof(buf)));
-	printf(" %9llu\n", (unsigned long long)row->n);
+			at = cell(at, 8, !(row->have & 1u << m) ? "-" :
+				  bench_format(m, row->value[m], buf,
+					       sizeof(buf)));
+	snprintf(buf, sizeof(buf), "%llu", (unsigned long long)row->n);
+	cell(at, 9, buf);
+	putchar('\n');
 }
 
 const char *bench_metric_name(enum bench_metric m)

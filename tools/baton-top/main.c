@@ -2,7 +2,9 @@
 /* main.c - baton-top: what the fibers of another process do. */
 #include <baton/version.h>
 #include <getopt.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "../usage/usage.h"
@@ -43,6 +45,33 @@ int next_view(struct top *top)
 	return view_take(&top->target, &top->now);
 }
 
+/* No longer than a line of the terminal, if it goes to one: sentences, which come
+ * before the first empty line, are folded, and rows of tables are cut. */
+static void print_lines(const struct top *top)
+{
+	size_t cols = usage_table_width(), size = 0;
+	FILE *out = NULL;
+	char *text = NULL, *tables;
+
+	if (cols != SIZE_MAX)
+		out = open_memstream(&text, &size);
+	if (!out) {
+		show_lines(stdout, top);
+		return;
+	}
+	show_lines(out, top);
+	fclose(out);
+	tables = strstr(text, "\n\n") + 1;
+	*tables++ = '\0';
+	usage_help(text);
+	putchar('\n');
+	for (size_t len; *tables; tables += len + 1) {
+		len = strcspn(tables, "\n");
+		printf("%.*s\n", (int)(len < cols ? len : cols), tables);
+	}
+	free(text);
+}
+
 static int plain_run(struct top *top, double seconds, unsigned long count)
 {
 	struct timespec pause = {
@@ -60,7 +89,7 @@ static int plain_run(struct top *top, double seconds, unsigned long count)
 		if (top->json)
 			show_json(stdout, top);
 		else
-			show_lines(stdout, top);
+			print_lines(top);
 		if (!top->json && (!count || i + 1 < count))
 			putchar('\n');
 		if (fflush(stdout))

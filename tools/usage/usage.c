@@ -4,14 +4,16 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* Columns of standard output; COLUMNS has a say, as with other tools. */
-static size_t width(void)
+/* Columns of standard output; COLUMNS has a say, as with other tools. @unknown
+ * where neither tells. */
+static size_t width(size_t unknown)
 {
 	const char *columns = getenv("COLUMNS");
 	struct winsize ws;
@@ -21,7 +23,12 @@ static size_t width(void)
 		return (size_t)n;
 	if (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) && ws.ws_col)
 		return ws.ws_col;
-	return 80;
+	return unknown;
+}
+
+size_t usage_table_width(void)
+{
+	return width(SIZE_MAX);
 }
 
 /* The most that a line is indented where that would be much of the width. */
@@ -64,7 +71,7 @@ static void fold(const char *line, size_t len, size_t cols)
 
 void usage_help(const char *text)
 {
-	size_t cols = width(), len;
+	size_t cols = width(80), len;
 
 	for (; *text; text += len + (text[len] == '\n')) {
 		len = strcspn(text, "\n");
@@ -73,6 +80,27 @@ void usage_help(const char *text)
 		else
 			fold(text, len, cols);
 	}
+}
+
+/* Columns that the rest of a table's row is indented. */
+#define CELL_LEAD	2
+
+/* All rows break at the same cells, as those of a column are as wide. */
+size_t usage_cell(size_t cols, size_t at, int width, const char *text)
+{
+	size_t len = strlen(text), wide = (size_t)abs(width);
+
+	if (len < wide)
+		len = wide;
+	if (at && at + 1 + len > cols) {
+		printf("\n%*s", CELL_LEAD, "");
+		at = CELL_LEAD;
+	} else if (at) {
+		putchar(' ');
+		at++;
+	}
+	printf("%*s", width, text);
+	return at + len;
 }
 
 _Noreturn void usage_error(const char *fmt, ...)

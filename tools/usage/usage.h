@@ -4,6 +4,7 @@
 #define TOOLS_USAGE_H
 
 #include <baton/runtime.h>
+#include <stddef.h>
 
 /* The program's own: it exits with that if it was called wrongly. */
 extern const int usage_status;
@@ -22,6 +23,15 @@ double usage_real(const char *option, const char *arg, double min, double max);
 /* Print @text, whose lines end in newlines, for --help: lines that are longer
  * than the terminal is wide, or than COLUMNS says, are folded between words. */
 void usage_help(const char *text);
+
+/* Columns of standard output for tables; SIZE_MAX where it is no terminal and
+ * COLUMNS is not set: whatever reads it wants whole lines. */
+size_t usage_table_width(void);
+
+/* A table's cell, @at columns into the line, at least @width columns wide, to
+ * the left if that is negative. One that goes beyond @cols begins a line of its
+ * own, a little indented. Return: where the next one begins. */
+size_t usage_cell(size_t cols, size_t at, int width, const char *text);
 
 /* What --tier was given. */
 enum baton_tier usage_tier(const char *arg);
