@@ -246,6 +246,15 @@ static enum hrtimer_restart timer_fired(struct hrtimer *timer)
 	int proc = -1;
 
 	raw_spin_lock_irqsave(&h->lock, flags);
+	/*
+	 * start_locked() was before us, with an earlier time than the timer had:
+	 * it is queued, where that must not be changed, and fires again. It
+	 * stays so meanwhile: who runs here is moved and run by nobody else.
+	 */
+	if (hrtimer_is_queued(timer)) {
+		raw_spin_unlock_irqrestore(&h->lock, flags);
+		return HRTIMER_NORESTART;
+	}
 	if (h->due == DUE_LATER)
 		h->due = now + short_delay(h->inst);
 	if (h->due > now) {

@@ -84,6 +84,9 @@ static inline bool baton_task_frozen(struct task_struct *p, unsigned int state)
  * What it has run since it came is noted for the fair classes alone. A kernel
  * that keeps no such notes has a clock. (CONFIG_SCHED_INFO is that of delay
  * accounting or schedstats, one of which all distributions have.)
+ *
+ * By the name of cpu_clock(): sched_clock_cpu() is the same, but exported only
+ * where the clocks of CPUs may differ, as on x86.
  */
 #ifdef CONFIG_SCHED_INFO
 /* @p comes: within the switch, where it is queued still, or after that. */
@@ -94,7 +97,7 @@ static inline u64 baton_task_came(struct task_struct *p, u64 *delay)
 	*delay = p->sched_info.run_delay;
 	if (likely(!queued))
 		return p->sched_info.last_arrival;
-	came = sched_clock_cpu(raw_smp_processor_id());
+	came = cpu_clock(raw_smp_processor_id());
 	if (came > queued)
 		*delay += came - queued;
 	return came;
@@ -109,7 +112,7 @@ static inline u64 baton_task_delay(struct task_struct *p)
 static inline u64 baton_task_left(struct task_struct *p)
 {
 	if (unlikely(p->prio < MAX_RT_PRIO))
-		return sched_clock_cpu(raw_smp_processor_id());
+		return cpu_clock(raw_smp_processor_id());
 	return p->sched_info.last_arrival + p->se.sum_exec_runtime -
 	       p->se.prev_sum_exec_runtime;
 }
@@ -117,7 +120,7 @@ static inline u64 baton_task_left(struct task_struct *p)
 static inline u64 baton_task_came(struct task_struct *p, u64 *delay)
 {
 	*delay = 0;
-	return sched_clock_cpu(raw_smp_processor_id());
+	return cpu_clock(raw_smp_processor_id());
 }
 
 static inline u64 baton_task_delay(struct task_struct *p)
@@ -127,7 +130,7 @@ static inline u64 baton_task_delay(struct task_struct *p)
 
 static inline u64 baton_task_left(struct task_struct *p)
 {
-	return sched_clock_cpu(raw_smp_processor_id());
+	return cpu_clock(raw_smp_processor_id());
 }
 #endif
 

@@ -373,6 +373,32 @@ TEST_F_TIMEOUT(hostile, twice, TEST_SECONDS)
 	inst_close(&other);
 }
 
+/* A large one takes long to make, so that both are at it when one is first */
+static void *create_once(void *fd)
+{
+	return (void *)(intptr_t)dev_create(*(int *)fd, 1, BATON_WORKERS_MAX,
+					    NULL);
+}
+
+TEST_F_TIMEOUT(hostile, twice_at_once, TEST_SECONDS)
+{
+	int fd, i, ret, made;
+	pthread_t thread;
+	void *other;
+
+	for (i = 0; i < 50; i++) {
+		fd = dev_open(O_CLOEXEC);
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, thread_start(&thread, create_once, &fd));
+		ret = (intptr_t)create_once(&fd);
+		ASSERT_EQ(0, pthread_join(thread, &other));
+		made = !ret + !other;
+		EXPECT_EQ(1, made);
+		EXPECT_EQ(-EBUSY, ret + (int)(intptr_t)other);
+		close(fd);
+	}
+}
+
 TEST_F_TIMEOUT(hostile, file, TEST_SECONDS)
 {
 	int fd = self->in.fd;
