@@ -171,6 +171,7 @@ static ssize_t by_fiber(struct op *op, struct baton_rt *rt, struct desc *d,
 {
 	uint32_t gen = smp_load_acquire(&d->gen);
 	ssize_t ret = -EAGAIN;
+	bool confirmed = false;
 
 	op->kind = READ_ONCE(d->kind);
 	/* With a deadline, which may be past, what is there is had. */
@@ -180,7 +181,8 @@ static ssize_t by_fiber(struct op *op, struct baton_rt *rt, struct desc *d,
 			ret = attempt_call(op, d, gen);
 	}
 	while (unlikely(ret == -EAGAIN) && !op->once) {
-		ret = baton_desc_wait(rt, d, op->side, gen, deadline);
+		ret = baton_desc_wait(rt, d, op->side, gen, &confirmed,
+				      deadline);
 		if (unlikely(ret))
 			return ret == -EPERM ? OP_FILE : ret;
 		if (!desc_begin(d, gen))

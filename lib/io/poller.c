@@ -50,7 +50,9 @@
  *	asleep? a kick			epoll_wait()
  *
  * One of the two sees the other's store. Who waits while somebody sleeps there
- * for long confirms the descriptor itself, before it is listed.
+ * for long confirms the descriptor itself, before it is listed. Who was woken
+ * in vain, and waits on, is not confirmed again: MOD would say again what woke
+ * it (an error that nobody reads, data that poll() did not ask for), for ever.
  *
  * Of those who put one descriptor into the set, or confirm it, each does so
  * with desc.control held: the last call is what is in the set, so it has to be
@@ -422,8 +424,11 @@ int baton_desc_register(struct baton_rt *rt, struct desc *d, enum side side,
 	unsigned int events = side_events(side);
 
 	/* While somebody sleeps in the role it has to be confirmed at once. */
-	*confirmed = !(READ_ONCE(d->events) & events) || READ_ONCE(p->asleep);
-	return *confirmed ? register_for(p, d, events) : 0;
+	if (READ_ONCE(d->events) & events &&
+	    (*confirmed || !READ_ONCE(p->asleep)))
+		return 0;
+	*confirmed = true;
+	return register_for(p, d, events);
 }
 
 static void changed_locked(struct desc *d, enum side side)
@@ -735,15 +740,14 @@ void baton_desc_listed(struct baton_rt *rt, struct desc *d)
 }
 
 int baton_desc_wait(struct baton_rt *rt, struct desc *d, enum side side,
-		    uint32_t gen, int64_t deadline)
+		    uint32_t gen, bool *confirmed, int64_t deadline)
 {
 	struct poller_entry e = { .closed = false };
 	struct wait t;
-	bool confirmed;
 	int err;
 
-	err = baton_desc_register(rt, d, side, &confirmed);
-	e.confirmed = confirmed;
+	err = baton_desc_register(rt, d, side, confirmed);
+	e.confirmed = *confirmed;
 	if (unlikely(err))
 		return err;
 	wait_enter(&t);
@@ -758,7 +762,7 @@ int baton_desc_wait(struct baton_rt *rt, struct desc *d, enum side side,
 	desc_list_locked(d, side, &e, t.waiter);
 	lock_drop(&d->lock);
 	baton_poller_waits(rt, 1);
-	if (!confirmed)
+	if (!*confirmed)
 		baton_desc_listed(rt, d);
 	err = wait_block(&t, deadline);
 	baton_poller_waits(rt, -1);
@@ -768,6 +772,7 @@ int baton_desc_wait(struct baton_rt *rt, struct desc *d, enum side side,
 		lock_drop(&d->lock);
 	}
 	wait_leave(&t);
+	*confirmed = e.confirmed;
 	return err ? err : e.closed ? -EBADF : 0;
 }
 

@@ -168,8 +168,9 @@ void baton_desc_call_end(struct desc *d, enum side side, uint32_t gen);
 
 /*
  * The descriptor is in the epoll set for @side. 0; -EPERM it is of a kind that
- * is always ready; or another -errno. @confirmed: it was seen to be there just
- * now; otherwise baton_desc_listed() has to follow. From a fiber.
+ * is always ready; or another -errno. @confirmed, in: false, or what became of
+ * the wait before, which was in vain. Out: it was seen to be there since this
+ * began; otherwise baton_desc_listed() has to follow. From a fiber.
  */
 int baton_desc_register(struct baton_rt *rt, struct desc *d, enum side side,
 			bool *confirmed);
@@ -191,10 +192,11 @@ void baton_desc_listed(struct baton_rt *rt, struct desc *d);
 /*
  * The current fiber waits until side @side of @d may be ready, unless it is
  * drained no more. 0: try again; -EBADF it was closed since @gen; -EPERM as
- * above; -ECANCELED; -ETIMEDOUT.
+ * above; -ECANCELED; -ETIMEDOUT. @confirmed: as above; the same for each wait of
+ * an operation.
  */
 int baton_desc_wait(struct baton_rt *rt, struct desc *d, enum side side,
-		    uint32_t gen, int64_t deadline);
+		    uint32_t gen, bool *confirmed, int64_t deadline);
 
 /* close(@fd), with all that baton_close() says of it. 0, -errno. */
 int baton_poller_close(int fd);

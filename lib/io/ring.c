@@ -294,6 +294,10 @@ static void complete(struct ring *r, struct ring_req *req, int res)
 	 * become -EINTR here: ERESTARTSYS and the like. */
 	if (res <= -512 && res >= -516)
 		res = -EINTR;
+	/* Nobody has canceled it: the kernel has no thread to do it, nor can
+	 * make one. As if by a signal, it was not done. */
+	if (res == -ECANCELED && !req->told)
+		res = -EINTR;
 	lock_take(&req->lock);
 	req->res = res;
 	dropped = req->dropped;

@@ -67,8 +67,7 @@ static bool find_all(struct several *s)
 	for (nfds_t i = 0; i < 2 * s->n; i++) {
 		struct place *at = &s->places[i];
 
-		at->side = i % 2 ? SIDE_WRITE : SIDE_READ;
-		at->d = NULL;
+		*at = (struct place){ .side = i % 2 ? SIDE_WRITE : SIDE_READ };
 		if (!wants(&s->fds[i / 2], at->side))
 			continue;
 		at->d = baton_desc_get(s->rt, s->fds[i / 2].fd);
@@ -168,7 +167,7 @@ static int register_all(struct several *s)
 {
 	for (nfds_t i = 0; i < 2 * s->n; i++) {
 		struct place *at = &s->places[i];
-		bool confirmed = false;
+		bool confirmed = at->entry.confirmed;
 		int err;
 
 		if (!at->d)

@@ -246,7 +246,8 @@ SAME_PLACE(baton_over, closed);
 static int fd_look(struct baton_case *c, struct baton_rt *rt, bool again)
 {
 	struct desc *d = baton_desc_get(rt, c->fd);
-	bool confirmed = false;
+	/* What became of the wait before */
+	bool confirmed = again && c->baton_confirmed;
 	int got, err;
 
 	c->baton_desc = d;
@@ -258,7 +259,6 @@ static int fd_look(struct baton_case *c, struct baton_rt *rt, bool again)
 	if (!again)
 		c->baton_gen = READ_ONCE(d->gen);
 	c->baton_over = 0;
-	c->baton_confirmed = 0;
 	if (READ_ONCE(d->gen) != c->baton_gen)
 		return POLLNVAL;
 	got = baton_op_events(c->fd, side_of(c));

@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * t_ready.c - waiting for descriptors: who waits for what does not come beside
+ * what has come, numbers that are given to another file, and unusual ones.
+ */
+#include "../../lib/core/fiber.h"
+#include "descs.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+/* --- beside what is ready -------------------------------------------------- */
+
+static int controls;
+
+/* In place of the C library's: counts. */
+int epoll_ctl(int epfd, int op, int fd, struct epoll_event *e)
+{
+	add(&controls, 1);
+	return (int)syscall(SYS_epoll_ctl, epfd, op, fd, e);
+}
+
+/* Who waits is not woken again and again: if so, thousands of times. */
+#define FEW	50
+
+static void *vain_main(void *arg)
+{
+	static const short events[] = { 0, POLLPRI, POLLRDHUP };
+	int fds[2];
+
+	pair(fds);
+	expect_eq(write(fds[1], "x", 1), 1);
+	for (unsigned int i = 0; i < ARRAY_SIZE(events); i++) {
+		struct pollfd p = { .fd = fds[0], .events = events[i] };
+		int before = load(&controls);
+
+		expect_eq(baton_poll(&p, 1, baton_now() + 200 * BATON_MSEC), 0);
+		expect(load(&controls) - before < FEW);
+	}
+	return arg;
+}
+
+START_TEST(vain)
+{
+	run(_i, vain_main, NULL);
+}
+END_TEST
+
+/* Urgent data, which is not asked for: there is always an EPOLLPRI. */
+static void *urgent_main(void *arg)
+{
+	struct sockaddr_in a = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	int at = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int to = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(a);
+	struct baton_case c = { .kind = BATON_CASE_READ };
+	int before = load(&controls);
+	char byte;
+
+	expect_eq(bind(at, (struct sockaddr *)&a, len), 0);
+	expect_eq(listen(at, 1), 0);
+	expect_eq(getsockname(at, (struct sockaddr *)&a, &len), 0);
+	expect_eq(baton_connect(to, (struct sockaddr *)&a, len), 0);
+	c.fd = baton_accept(at, NULL, NULL);
+	expect_eq(baton_send(to, "x", 1, MSG_OOB), 1);
+	expect_eq(baton_select(&c, 1, baton_now() + 200 * BATON_MSEC),
+		  -ETIMEDOUT);
+	expect_eq(baton_read_until(c.fd, &byte, 1,
+				   baton_now() + 200 * BATON_MSEC),
+		  -ETIMEDOUT);
+	expect(load(&controls) - before < FEW);
+	expect_eq(baton_send(to, "y", 1, 0), 1);
+	expect_eq(baton_select(&c, 1, BATON_NEVER), 0);
+	expect_eq(baton_read(c.fd, &byte, 1), 1);
+	expect_eq(byte, 'y');
+	return arg;
+}
+
+START_TEST(urgent)
+{
+	run(_i, urgent_main, NULL);
+}
+END_TEST
+
+/* A list of errors that nobody has read: there is always an EPOLLERR. */
+static void *errors_main(void *arg)
+{
+	struct sockaddr_in a = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int gone = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(a);
+	int on = 1, before;
+	char c;
+
+	expect_eq(bind(gone, (struct sockaddr *)&a, len), 0);
+	expect_eq(getsockname(gone, (struct sockaddr *)&a, &len), 0);
+	close(gone);
+	expect_eq(setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on)), 0);
+	expect_eq(connect(fd, (struct sockaddr *)&a, len), 0);
+	expect_eq(send(fd, "x", 1, 0), 1);
+	expect_eq(baton_recv(fd, &c, 1, 0), -ECONNREFUSED);
+	before = load(&controls);
+	expect_eq(baton_recv_until(fd, &c, 1, 0,
+				   baton_now() + 200 * BATON_MSEC),
+		  -ETIMEDOUT);
+	expect(load(&controls) - before < FEW);
+	return arg;
+}
+
+START_TEST(errors)
+{
+	run(_i, errors_main, NULL);
+}
+END_TEST
+
+/* --- another file of the number -------------------------------------------- */
+
+static void blocked(const struct baton_fiber *f)
+{
+	while (READ_ONCE(f->waiter.blocked) != WAITER_BLOCKED)
+		baton_sleep(BATON_MSEC);
+}
+
+/*
+ * dup2() over a descriptor that is waited for: whether or not the old file is
+ * still open by another number, who waits next has what comes to the new one,
+ * and nobody waits for ever.
+ */
+static void *dup_main(void *arg)
+{
+	for (unsigned int i = 0; i < scaled(40); i++) {
+		struct reading old = { 0 }, new = { 0 };
+		struct baton_fiber *f, *g;
+		int a[2], b[2], kept = -1;
+
+		pair(a);
+		pair(b);
+		if (i % 2)
+			kept = dup(a[0]);
+		old.fd = new.fd = a[0];
+		f = spawn(reads, &old);
+		blocked(f);
+		if (i % 4 < 2)
+			baton_sleep(15 * BATON_MSEC);
+		expect_eq(dup2(b[0], a[0]), a[0]);
+		/* The old one's is not the new one's. */
+		if (kept >= 0)
+			expect_eq(write(a[1], "old", 3), 3);
+		g = spawn(reads, &new);
+		blocked(g);
+		while (!load(&old.got) && !load(&new.got)) {
+			expect_eq(write(b[1], "n", 1), 1);
+			baton_sleep(BATON_MSEC);
+		}
+		while (!load(&new.got)) {
+			expect_eq(write(b[1], "n", 1), 1);
+			baton_sleep(BATON_MSEC);
+		}
+		join(g);
+		expect(new.got > 0 && new.buf[0] == 'n');
+		while (!load(&old.got)) {
+			expect_eq(write(b[1], "n", 1), 1);
+			baton_sleep(BATON_MSEC);
+		}
+		join(f);
+		expect(old.got == -EBADF || (old.got > 0 && old.buf[0] == 'n'));
+		close(kept);
+		expect_eq(baton_close(a[0]), 0);
+		close(a[1]);
+		close(b[0]);
+		close(b[1]);
+	}
+	return arg;
+}
+
+START_TEST(dup_over)
+{
+	run(_i, dup_main, NULL);
+}
+END_TEST
+
+/* --- numbers and kinds ----------------------------------------------------- */
+
+static void *numbers_main(void *arg)
+{
+	static const int numbers[] = { 1023, 1024, 65537, (1 << 20) - 1,
+				       1 << 20 };
+	struct rlimit old, new = { (1 << 20) + 1, (1 << 20) + 1 };
+
+	getrlimit(RLIMIT_NOFILE, &old);
+	if (setrlimit(RLIMIT_NOFILE, &new))
+		setrlimit(RLIMIT_NOFILE,
+			  &(struct rlimit){ old.rlim_max, old.rlim_max });
+	for (unsigned int i = 0; i < ARRAY_SIZE(numbers); i++) {
+		struct reading r = { .fd = numbers[i] };
+		struct baton_fiber *f;
+		int fds[2];
+
+		pair(fds);
+		if (dup2(fds[0], r.fd) < 0)
+			break;
+		close(fds[0]);
+		struct pollfd p[] = {
+			{ .fd = r.fd, .events = POLLIN },
+			{ .fd = r.fd, .events = POLLIN | POLLPRI },
+		};
+
+		f = spawn(reads, &r);
+		yield_until(&r.begun);
+		expect_eq(baton_write(fds[1], "abc", 3), 3);
+		join(f);
+		expect_eq(r.got, 3);
+		f = spawn(later_write, &fds[1]);
+		/* And one descriptor twice at once. */
+		expect_eq(baton_poll(p, 2, BATON_NEVER), 2);
+		expect_eq(p[0].revents, POLLIN);
+		expect_eq(p[1].revents, POLLIN);
+		join(f);
+		expect_eq(baton_close(r.fd), 0);
+		expect_eq(baton_read(r.fd, r.buf, 1), -EBADF);
+		close(fds[1]);
+	}
+	return arg;
+}
+
+START_TEST(numbers)
+{
+	run(_i, numbers_main, NULL);
+}
+END_TEST
+
+/* As read() has it of each, with and without a place. */
+static void *kinds_main(void *arg)
+{
+	char buf[64];
+	int fd;
+
+	fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	expect_eq(baton_read(fd, buf, 1), -EISDIR);
+	expect_eq(baton_pread(fd, buf, 1, 0), -EISDIR);
+	expect_eq(baton_write(fd, buf, 1), -EBADF);
+	close(fd);
+	fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	expect_eq(baton_read(fd, buf, 5), 5);
+	expect(!memcmp(buf, "Name:", 5));
+	expect_eq(baton_pread(fd, buf, 5, 0), 5);
+	expect(!memcmp(buf, "Name:", 5));
+	while (baton_read(fd, buf, sizeof(buf)) > 0)
+		;
+	expect_eq(baton_read(fd, buf, 1), 0);
+	close(fd);
+	fd = open("/", O_PATH | O_CLOEXEC);
+	expect_eq(baton_read(fd, buf, 1), -EBADF);
+	close(fd);
+	return arg;
+}
+
+START_TEST(kinds)
+{
+	run(_i, kinds_main, NULL);
+}
+END_TEST
+
+/* --- two of one side ------------------------------------------------------- */
+
+#define READERS	4
+
+struct shared {
+	int fd;
+	int sum;
+};
+
+static void *takes(void *arg)
+{
+	struct shared *s = arg;
+	unsigned char c;
+	ssize_t n;
+
+	while ((n = baton_read(s->fd, &c, 1)) == 1)
+		add(&s->sum, c);
+	expect_eq(n, 0);
+	return NULL;
+}
+
+/* What comes is had once each, and each hears of the end. */
+static void *readers_main(void *arg)
+{
+	unsigned int n = scaled(20000);
+	int kind = *(int *)arg, sum = 0;
+	struct baton_fiber *f[READERS];
+	struct shared s = { 0 };
+	int fds[2];
+
+	if (kind)
+		expect_eq(pipe2(fds, O_CLOEXEC), 0);
+	else
+		pair(fds);
+	if (kind == 2)
+		expect_eq(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+	s.fd = fds[0];
+	for (int i = 0; i < READERS; i++)
+		f[i] = spawn(takes, &s);
+	for (unsigned int i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)i;
+
+		expect_eq(baton_write(fds[1], &c, 1), 1);
+		sum += c;
+		if (i % 7 == 0)
+			baton_yield();
+	}
+	/* Half of it is closed, or all. */
+	expect_eq(kind ? close(fds[1]) : baton_shutdown(fds[1], SHUT_WR), 0);
+	for (int i = 0; i < READERS; i++)
+		join(f[i]);
+	expect_eq(s.sum, sum);
+	return arg;
+}
+
+START_TEST(readers)
+{
+	for (int kind = 0; kind < 3; kind++)
+		run(_i, readers_main, &kind);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("ready");
+	TCase *tc = test_case(s, "ready");
+
+	LOOP(vain);
+	LOOP(urgent);
+	LOOP(errors);
+	LOOP(dup_over);
+	LOOP(numbers);
+	LOOP(kinds);
+	LOOP(readers);
+	return suite_main(s);
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * t_ring.c - a ring that is tiny, that is full, or short of memory or threads:
+ * what waits for it goes on, by a foreign call if need be. Where there is no
+ * ring all goes by foreign calls.
+ */
+#include "common.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <sys/resource.h>
+#ifdef HAVE_URING
+#include <liburing.h>
+#endif
+
+#define BLOCK	512
+#define BLOCKS	64
+#define FIBERS	200
+
+static int fd;
+static unsigned int entries;	/* of the next ring; 0: as it was asked for */
+static unsigned int refusals;	/* every so many times the kernel is short */
+
+#ifdef HAVE_URING
+
+static unsigned int asked;
+
+int __real_io_uring_queue_init_params(unsigned int n, struct io_uring *r,
+				      struct io_uring_params *p);
+int __wrap_io_uring_queue_init_params(unsigned int n, struct io_uring *r,
+				      struct io_uring_params *p);
+int __wrap_io_uring_queue_init_params(unsigned int n, struct io_uring *r,
+				      struct io_uring_params *p)
+{
+	if (entries) {
+		n = entries;
+		p->cq_entries = 2 * entries;
+	}
+	return __real_io_uring_queue_init_params(n, r, p);
+}
+
+/* By turns what the kernel says when it has no memory for a request. */
+static int refused(void)
+{
+	static const int errors[] = { EAGAIN, EBUSY, ENOMEM };
+
+	asked++;
+	return refusals && asked % refusals ?
+		       -errors[asked % ARRAY_SIZE(errors)] :
+		       0;
+}
+
+#define WRAP(name, params, args)					\
+	int __real_##name params;					\
+	int __wrap_##name params;					\
+	int __wrap_##name params					\
+	{								\
+		int err = refused();					\
+									\
+		return err ? err : __real_##name args;			\
+	}
+
+WRAP(io_uring_submit, (struct io_uring *r), (r))
+WRAP(io_uring_submit_and_wait, (struct io_uring *r, unsigned int n), (r, n))
+WRAP(io_uring_submit_and_get_events, (struct io_uring *r), (r))
+WRAP(io_uring_submit_and_wait_timeout,
+     (struct io_uring *r, struct io_uring_cqe **cqe, unsigned int n,
+      struct __kernel_timespec *ts, sigset_t *mask),
+     (r, cqe, n, ts, mask))
+
+#endif /* HAVE_URING */
+
+static void file_make(void)
+{
+	char path[128], block[BLOCK];
+	const char *tmp = getenv("TMPDIR");
+
+	snprintf(path, sizeof(path), "%.40s/t_ring.XXXXXX", tmp ? tmp : "/tmp");
+	fd = mkstemp(path);
+	expect(fd >= 0);
+	unlink(path);
+	for (int i = 0; i < BLOCKS; i++) {
+		memset(block, i, sizeof(block));
+		expect_eq(write(fd, block, sizeof(block)), sizeof(block));
+	}
+}
+
+/* Fewer than this go without waiting. */
+#define VECTORS	9
+
+/* A block in pieces goes by the ring; so does what has a deadline. */
+static void *requests(void *arg)
+{
+	unsigned int seed = (unsigned int)(uintptr_t)arg;
+	struct iovec iov[VECTORS];
+	char buf[BLOCK];
+
+	for (unsigned int i = 0; i < scaled(40); i++, seed += 7) {
+		unsigned int at = seed % BLOCKS;
+		struct baton_scope scope;
+		int err;
+
+		for (int j = 0; j < VECTORS; j++) {
+			iov[j].iov_base = buf + j;
+			iov[j].iov_len = j < VECTORS - 1 ?
+						 1 :
+						 sizeof(buf) - VECTORS + 1;
+		}
+		memset(buf, 0xff, sizeof(buf));
+		expect_eq(baton_preadv(fd, iov, VECTORS, (int64_t)at * BLOCK),
+			  BLOCK);
+		for (unsigned int j = 0; j < BLOCK; j++)
+			expect_eq(buf[j], (char)at);
+		expect_eq(baton_deadline_push(&scope,
+					      baton_now() + (seed % 5) *
+							      10000),
+			  0);
+		err = baton_fsync(fd);
+		expect(!err || err == -ETIMEDOUT);
+		expect_eq(baton_deadline_pop(&scope), 0);
+	}
+	return NULL;
+}
+
+static void *all_main(void *arg)
+{
+	struct baton_fiber *f[FIBERS];
+	const char *why;
+
+	if (baton_io(&why) != BATON_IO_URING)
+		printf("# no ring: %s\n", why);
+	for (uintptr_t i = 0; i < FIBERS; i++)
+		f[i] = spawn(requests, (void *)i);
+	for (int i = 0; i < FIBERS; i++)
+		join(f[i]);
+	return arg;
+}
+
+static const unsigned int sizes[] = { 1, 2, 8 };
+
+START_TEST(tiny)
+{
+	file_make();
+	entries = sizes[_i];
+	run_on(2, all_main, NULL);
+}
+END_TEST
+
+START_TEST(short_of_memory)
+{
+	file_make();
+	refusals = 3;
+	run_on(2, all_main, NULL);
+}
+END_TEST
+
+START_TEST(tiny_and_short)
+{
+	file_make();
+	entries = sizes[_i];
+	refusals = 2;
+	run_on(2, all_main, NULL);
+}
+END_TEST
+
+/*
+ * The ring's own threads cannot be made: the kernel then says that requests
+ * were canceled, which nobody has done.
+ */
+static void *threads_main(void *arg)
+{
+	struct rlimit none = { 1, 1 };
+	const char *why;
+
+	if (baton_io(&why) != BATON_IO_URING)
+		printf("# no ring: %s\n", why);
+	expect_eq(setgroups(0, NULL), 0);
+	expect_eq(setgid(65534), 0);
+	expect_eq(setuid(65534), 0);
+	expect_eq(setrlimit(RLIMIT_NPROC, &none), 0);
+	for (int i = 0; i < 10; i++)
+		expect_eq(baton_fsync(fd), 0);
+	return arg;
+}
+
+START_TEST(no_threads)
+{
+	file_make();
+	run_on(1, threads_main, NULL);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("ring");
+	TCase *tc = test_case(s, "ring");
+
+	tcase_add_loop_test(tc, tiny, 0, (int)ARRAY_SIZE(sizes));
+	tcase_add_test(tc, short_of_memory);
+	tcase_add_loop_test(tc, tiny_and_short, 0, (int)ARRAY_SIZE(sizes));
+	if (geteuid() || under_qemu_user() || under_valgrind())
+		skip("no_threads", "not root, or there is no ring");
+	else
+		tcase_add_test(tc, no_threads);
+	return suite_main(s);
+}
