@@ -73,6 +73,7 @@ static SANITIZE void visit_over(const struct callback *cb)
 	/* The next one begins as this one did. */
 	f->locks = 0;
 	f->deadline = TIMER_NEVER;
+	f->scope = NULL;
 	WRITE_ONCE(f->masked, 0u);
 	/* From here on what the scheduler has for fibers may go. */
 	callback_over(w, f, 0, cb->sys_sp, cb->fiber_sp);
@@ -113,7 +114,7 @@ NO_SANITIZE static void visit(void *arg)
 	san_thread(&w->san, &w->fiber->san);
 	san_call(v->fn, v->arg, cb->fiber_sp, &w->sys_sp, &w->san,
 		 &w->fiber->san);
-	debug_scopes_left(w->fiber, TIMER_NEVER, 0);
+	debug_scopes_left(w->fiber, NULL, 0);
 }
 
 /*

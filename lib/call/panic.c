@@ -46,7 +46,7 @@
  * @sys_sp: the system stack then; the same worker's only if in a callback
  * @cxx:    the C++ exceptions in progress then, of the others none is any more
  *          when it has landed; only where there is C++
- * @deadline, @masked: the fiber's when it began
+ * @deadline, @scope, @masked: the fiber's when it began
  * @landed: a panic has ended it
  * @panics: a panic to here is under way
  * @panic:  that
@@ -65,6 +65,7 @@ struct try {
 	void *sys_sp;
 	struct cxx cxx;
 	int64_t deadline;
+	struct baton_scope *scope;
 	uint32_t masked;
 	bool landed;
 	bool panics;
@@ -139,6 +140,7 @@ int baton_try(void (*fn)(void *), void *arg, void **value)
 	if (w->cxx)
 		t.cxx = *w->cxx;
 	t.deadline = t.fiber->deadline;
+	t.scope = t.fiber->scope;
 	t.masked = t.fiber->masked;
 	t.landed = false;
 	t.panics = false;
@@ -149,6 +151,7 @@ int baton_try(void (*fn)(void *), void *arg, void **value)
 	land(&t);
 	/* The scopes and masked sections that the panic has left. */
 	t.fiber->deadline = t.deadline;
+	t.fiber->scope = t.scope;
 	WRITE_ONCE(t.fiber->masked, t.masked);
 	if (value)
 		*value = t.panic.value;

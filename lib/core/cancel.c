@@ -90,24 +90,39 @@ int baton_canceled(void)
 	return f ? READ_ONCE(f->canceled) != CANCEL_NONE : -EPERM;
 }
 
+/* The worker of the calling fiber, in fiber code or @foreign code; or NULL. */
+static struct baton_worker *fiber_worker(bool *foreign)
+{
+	struct baton_worker *w = baton_worker_self();
+
+	*foreign = w && slot_state(w->slot) == BATON_FOREIGN;
+	return *foreign || sched_on_fiber(w) ? w : NULL;
+}
+
 int baton_cancel_mask(void)
 {
-	struct baton_fiber *f = baton_self();
+	bool foreign;
+	struct baton_worker *w = fiber_worker(&foreign);
 
-	if (unlikely(!f))
+	if (unlikely(!w))
 		return baton_error(-EPERM, "not from a fiber");
-	WRITE_ONCE(f->masked, f->masked + 1);
+	WRITE_ONCE(w->fiber->masked, w->fiber->masked + 1);
+	if (foreign && w->fiber->masked == 1)
+		baton_interrupt_masked(w);
 	return 0;
 }
 
 int baton_cancel_unmask(void)
 {
-	struct baton_fiber *f = baton_self();
+	bool foreign;
+	struct baton_worker *w = fiber_worker(&foreign);
 
-	if (unlikely(!f))
+	if (unlikely(!w))
 		return baton_error(-EPERM, "not from a fiber");
-	if (unlikely(!f->masked))
+	if (unlikely(!w->fiber->masked))
 		return baton_error(-EINVAL, "cancels are not masked");
-	WRITE_ONCE(f->masked, f->masked - 1);
+	WRITE_ONCE(w->fiber->masked, w->fiber->masked - 1);
+	if (foreign && !w->fiber->masked)
+		baton_interrupt_unmasked(w);
 	return 0;
 }

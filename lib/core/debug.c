@@ -197,10 +197,10 @@ void baton_debug_assert_system(const struct baton_worker *w)
 		     SCHEDULER_FRAMES);
 }
 
-void baton_debug_scopes_left(const struct baton_fiber *f, int64_t deadline,
-			     uint32_t masked)
+void baton_debug_scopes_left(const struct baton_fiber *f,
+			     const struct baton_scope *scope, uint32_t masked)
 {
-	if (f->deadline != deadline)
+	if (f->scope != scope)
 		baton_fatal("a fiber or callback ended within a baton_deadline_push() of its own");
 	if (f->masked != masked)
 		baton_fatal("a fiber ended within a baton_cancel_mask() of its own");

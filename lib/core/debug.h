@@ -76,15 +76,15 @@ void baton_debug_assert_system(const struct baton_worker *w);
 #define debug_assert_system(w)		baton_debug_assert_system(w)
 
 /*
- * What @f has called or been called for has returned: its deadline and masks are
- * to be what they were. Not so when a panic or an exception passes.
+ * What @f has called or been called for has returned: its scope and masks are to
+ * be what they were. Not so when a panic or an exception passes.
  */
-void baton_debug_scopes_left(const struct baton_fiber *f, int64_t deadline,
-			     uint32_t masked);
-#define debug_scopes_left(f, deadline, masked)				\
-	baton_debug_scopes_left(f, deadline, masked)
+void baton_debug_scopes_left(const struct baton_fiber *f,
+			     const struct baton_scope *scope, uint32_t masked);
+#define debug_scopes_left(f, scope, masked)				\
+	baton_debug_scopes_left(f, scope, masked)
 /* Of a callback: it may well undo a mask of its caller's. */
-#define debug_scopes_begin(f)	int64_t scope_was = (f)->deadline
+#define debug_scopes_begin(f)	struct baton_scope *scope_was = (f)->scope
 #define debug_scopes_end(f)						\
 	baton_debug_scopes_left(f, scope_was, (f)->masked)
 
@@ -104,7 +104,7 @@ void baton_debug_scopes_left(const struct baton_fiber *f, int64_t deadline,
 #define debug_assert_fiber(w, f)	((void)(w), (void)(f))
 #define debug_assert_system(w)		((void)(w))
 #define debug_assert_processor(w)	((void)(w))
-#define debug_scopes_left(f, deadline, masked)	((void)(f))
+#define debug_scopes_left(f, scope, masked)	((void)(f))
 #define debug_scopes_begin(f)		((void)(f))
 #define debug_scopes_end(f)		((void)(f))
 #define BATON_LOCK_INITIALIZER		PTHREAD_MUTEX_INITIALIZER

@@ -177,7 +177,7 @@ NO_SANITIZE static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 	san_arrive(&f->san);
 	sched_exit(f->worker);
 	f->result = f->fn(f->arg);
-	debug_scopes_left(f, TIMER_NEVER, 0);
+	debug_scopes_left(f, NULL, 0);
 	baton_held_leave(f->worker, f);
 	fiber_rest(f);
 	w = sched_enter();

@@ -92,18 +92,19 @@ struct baton_fiber {
 	struct baton_worker *worker;	/* O: where it runs or ran last */
 	int64_t deadline;		/* O: of the innermost scope */
 	struct try *tries;		/* O: the innermost, see panic.c */
+	struct baton_scope *scope;	/* O: the innermost; never followed,
+					 * its frame may be gone */
 	struct cxx cxx;			/* O: while it is not running */
 	uint32_t masked;		/* O: sections that no cancel may end */
-	unsigned int locks;		/* O: baton_thread_lock() */
 	unsigned int nkeys;		/* O: slots of keys, see key.h */
-	uint32_t slice;			/* O: its own, in ms, see hog.h; the
-					 * watcher looks */
 	uintptr_t on;			/* O: of its last wait, see wait.h;
 					 * read by anybody */
 	struct baton_fiber *next;	/* Q; free lists */
 	struct baton_fiber *prev;	/* Q: global queue's list */
 
 	uint32_t ticket;		/* Q: its place there, see global.h */
+	uint32_t slice;			/* O: its own, in ms, see hog.h; the
+					 * watcher looks */
 	char name[BATON_NAME_SIZE];	/* O; read by anybody */
 	struct {			/* the group's lock, see sync/group.c */
 		struct baton_group *group;
@@ -113,6 +114,7 @@ struct baton_fiber {
 	} member;
 	struct key_slot keys[KEYS_INLINE]; /* O: nkeys of them */
 	struct key_slot *more_keys;	/* O: if nkeys is more than that */
+	unsigned int locks;		/* O: baton_thread_lock() */
 	/* Constant, and all that there is of one that was never used */
 	unsigned int id;		/* valgrind's, of the stack */
 	void *base;			/* lowest byte of the stack */
@@ -130,6 +132,7 @@ static inline void fiber_rest(struct baton_fiber *f)
 {
 	f->deadline = BATON_NEVER;
 	f->tries = NULL;
+	f->scope = NULL;
 	f->cxx = (struct cxx){ 0 };
 	f->masked = 0;
 }

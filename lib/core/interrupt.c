@@ -187,10 +187,10 @@ void baton_interrupt_begin(struct baton_worker *w)
 }
 
 /*
- * WANTED is withdrawn. The watcher is in the middle of a system call at most.
- * True: it has sent.
+ * WANTED is withdrawn, and all but @kept with it. The watcher is in the middle of
+ * a system call at most. True: it has sent.
  */
-static bool withdraw(struct baton_worker *w)
+static bool withdraw(struct baton_worker *w, uint32_t kept)
 {
 	struct backoff b = {0};
 	uint32_t rare = READ_ONCE(w->rare);
@@ -199,7 +199,7 @@ static bool withdraw(struct baton_worker *w)
 		if (rare & RARE_SENDING) {
 			baton_backoff(&b);
 			rare = READ_ONCE(w->rare);
-		} else if (try_cmpxchg(&w->rare, &rare, rare & RARE_FENCE)) {
+		} else if (try_cmpxchg(&w->rare, &rare, rare & kept)) {
 			return rare & RARE_HIT;
 		}
 	}
@@ -241,12 +241,32 @@ void baton_interrupt_over(struct baton_worker *w, int err)
 {
 	if (READ_ONCE(w->rare) & RARE_FENCE)
 		smp_mb(); /* state before rare */
-	if (!withdraw(w))
+	if (!withdraw(w, RARE_FENCE))
 		return;
 	await();
 	/* A cancel that comes now comes before this one was heard of. */
 	if (err == EINTR)
 		baton_cancel_heard(w->fiber);
+}
+
+void baton_interrupt_masked(struct baton_worker *w)
+{
+	int err = *w->errnop;
+
+	smp_mb(); /* masked before rare */
+	if (!withdraw(w, RARE_FENCE | RARE_TRACE))
+		return;
+	await();
+	/* The call has heard of it if it ends with that errno. */
+	if (err == EINTR)
+		atomic_fetch_or(&w->rare, RARE_HIT);
+	*w->errnop = err;
+}
+
+void baton_interrupt_unmasked(struct baton_worker *w)
+{
+	smp_mb(); /* masked before canceled */
+	baton_interrupt_begin(w);
 }
 
 void baton_interrupt_forked(struct baton_worker *w)

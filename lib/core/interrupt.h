@@ -52,6 +52,14 @@
  * it is pending, if it has not come already. The worker calls sigtimedwait(),
  * which takes it off the queue, also if foreign code has blocked it.
  *
+ * Foreign code may mask cancels, which it does as if it left and came back: it
+ * stores masked, and then looks at rare as above. The watcher looks at masked
+ * while it is SENDING, so either it has seen the mask, or the worker waits, and
+ * the signal comes before the section that it must not interrupt. When the last
+ * mask goes, the worker stores that and then looks at canceled, as on its way in:
+ * either the watcher, which had found it masked, had yet to look, or the worker
+ * sees the cancel. Both are rare, and have a fence.
+ *
  * A call whose errno is EINTR at its end has heard of its cancel, which is over
  * then. Otherwise it did not block, or some library has tried again and again:
  * the cancel is still due, and ends the next wait.
@@ -102,6 +110,15 @@ void baton_interrupt_begin(struct baton_worker *w) __attribute__((cold));
  */
 void baton_interrupt_over(struct baton_worker *w, int err)
 	__attribute__((cold));
+
+/*
+ * @w, the caller's, is in foreign code, whose fiber has masked cancels: no
+ * signal comes from now on. May spin as above. Keeps errno.
+ */
+void baton_interrupt_masked(struct baton_worker *w) __attribute__((cold));
+
+/* The same, whose fiber has undone the last mask. */
+void baton_interrupt_unmasked(struct baton_worker *w) __attribute__((cold));
 
 /* The calling fiber @f, in or after foreign code, has heard of its cancel. */
 void baton_cancel_heard(struct baton_fiber *f);

@@ -54,17 +54,19 @@ int baton_deadline_push(struct baton_scope *scope, int64_t deadline)
 
 	if (err)
 		return err;
-	scope->baton_outer = f->deadline;
-	scope->baton_fiber = f;
+	if (f->scope == scope)
+		return baton_error(-EINVAL, "the scope has begun already");
+	scope->baton_deadline = f->deadline;
+	scope->baton_outer = f->scope;
+	f->scope = scope;
 	if (deadline < f->deadline)
 		f->deadline = deadline;
 	return 0;
 }
 
 /*
- * A scope never allows more than the one around it. So a deadline that would
- * become earlier is one of a scope that has ended, and would be in force for
- * ever.
+ * Of scopes, only the one that the caller names is looked into: any other may
+ * have been in a frame that is gone, as when a callback has left one open.
  */
 int baton_deadline_pop(struct baton_scope *scope)
 {
@@ -73,11 +75,11 @@ int baton_deadline_pop(struct baton_scope *scope)
 
 	if (err)
 		return err;
-	if (scope->baton_fiber != f)
+	if (!f->scope)
 		return baton_error(-EINVAL, "no scope that this fiber is in");
-	if (scope->baton_outer < f->deadline)
-		return baton_error(-EINVAL, "the scope around it has ended");
-	f->deadline = scope->baton_outer;
-	scope->baton_fiber = NULL;
+	if (f->scope != scope)
+		return baton_error(-EINVAL, "not the innermost scope of this fiber");
+	f->deadline = scope->baton_deadline;
+	f->scope = scope->baton_outer;
 	return 0;
 }

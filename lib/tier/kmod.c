@@ -51,6 +51,22 @@ static int call(struct baton_rt *rt, unsigned long cmd, void *arg)
 	return ret;
 }
 
+/*
+ * The instance of @k. A module of an older ABI refuses flags that it does not
+ * know. It makes one without any, whose region has the number of that ABI.
+ */
+static int instance(struct kmod *k, struct baton_create *c)
+{
+	if (!ioctl(k->fd, BATON_IOC_CREATE, c))
+		return 0;
+	if (errno == EINVAL) {
+		c->flags = 0;
+		if (!ioctl(k->fd, BATON_IOC_CREATE, c))
+			return 0;
+	}
+	return baton_error(-errno, DEVICE ": no instance: %s", strerror(errno));
+}
+
 static int create(struct baton_rt *rt, struct kmod *k)
 {
 	static const uint32_t flags[] = {
@@ -65,10 +81,10 @@ static int create(struct baton_rt *rt, struct kmod *k)
 		.max_workers = rt->max_workers,
 	};
 	void *region;
+	int err = instance(k, &c);
 
-	if (ioctl(k->fd, BATON_IOC_CREATE, &c))
-		return baton_error(-errno, DEVICE ": no instance: %s",
-				   strerror(errno));
+	if (err)
+		return err;
 	k->bytes = c.region_size;
 	region = mmap(NULL, k->bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
 		      k->fd, 0);
@@ -77,9 +93,10 @@ static int create(struct baton_rt *rt, struct kmod *k)
 				   strerror(errno));
 	rt->hdr = region;
 	if (rt->hdr->abi != BATON_ABI) {
+		err = baton_error(-EPROTO, DEVICE ": ABI %u, need %u",
+				  rt->hdr->abi, BATON_ABI);
 		munmap(region, k->bytes);
-		return baton_error(-EPROTO, DEVICE ": ABI %u, need %u",
-				   rt->hdr->abi, BATON_ABI);
+		return err;
 	}
 	rt->recs = (void *)((char *)region + rt->hdr->proc_offset);
 	rt->slots = (void *)((char *)region + rt->hdr->slot_offset);

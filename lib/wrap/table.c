@@ -76,22 +76,30 @@ void baton_table_add(struct place *p, const void *addr)
 
 /* --- waits that nothing else ends ---------------------------------------- */
 
-/* No deadline, and no cancel, until lift(). */
-static void shield(struct baton_scope *was)
+/* The fiber has deadline @ns from now on. Returns which it had. */
+static int64_t swap_deadline(int64_t ns)
 {
-	struct baton_scope none;
+	struct baton_scope scope = { 0 };
+	int64_t was;
 
-	baton_cancel_mask();
-	/* What a scope began with is where its end leads back to, from never. */
-	baton_deadline_push(was, BATON_NEVER);
-	none = *was;
-	none.baton_outer = BATON_NEVER;
-	baton_deadline_pop(&none);
+	/* What a scope began with is where its end leads back to. */
+	baton_deadline_push(&scope, BATON_NEVER);
+	was = scope.baton_deadline;
+	scope.baton_deadline = ns;
+	baton_deadline_pop(&scope);
+	return was;
 }
 
-static void lift(struct baton_scope *was)
+/* No deadline, and no cancel, until lift(). Returns the former. */
+static int64_t shield(void)
 {
-	baton_deadline_push(was, was->baton_outer);
+	baton_cancel_mask();
+	return swap_deadline(BATON_NEVER);
+}
+
+static void lift(int64_t deadline)
+{
+	swap_deadline(deadline);
 	baton_cancel_unmask();
 }
 
@@ -111,30 +119,28 @@ static bool settle(struct place *p)
 
 bool baton_table_del(struct place *p)
 {
-	struct baton_scope was;
-	bool woken;
+	int64_t was = shield();
+	bool woken = settle(p);
 
-	shield(&was);
-	woken = settle(p);
-	lift(&was);
+	lift(was);
 	return woken;
 }
 
 int baton_table_wait(struct place *p, clockid_t clock, int64_t at)
 {
-	struct baton_scope was;
 	struct wrap_errno e;
+	int64_t was;
 	int err;
 
 	baton_wrap_enter(&e);
-	shield(&was);
+	was = shield();
 	do
 		err = baton_sem_wait_until(&p->woken,
 					   baton_wrap_deadline(clock, at));
 	while (err && !wrap_come(clock, at));
 	if (err && settle(p))
 		err = 0;
-	lift(&was);
+	lift(was);
 	baton_wrap_leave(&e, 0);
 	return err;
 }

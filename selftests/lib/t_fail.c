@@ -12,7 +12,9 @@
 #include <baton/io.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/baton.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <sys/mman.h>
 
 /* So many calls that succeed first, and so many that then fail. */
@@ -62,6 +64,49 @@ void *__wrap_mmap(void *addr, size_t size, int prot, int flags, int fd,
 		return __real_mmap(addr, size, prot, flags, fd, offset);
 	errno = ENOMEM;
 	return MAP_FAILED;
+}
+
+/* A module of another ABI: 0: there is none; the flags that it knows. */
+static uint32_t module_abi, module_flags;
+static int module_fd = -1;
+
+int __real_open(const char *, int, ...);
+int __wrap_open(const char *, int, ...);
+int __real_ioctl(int, unsigned long, ...);
+int __wrap_ioctl(int, unsigned long, ...);
+
+int __wrap_open(const char *path, int flags, ...)
+{
+	va_list ap;
+	mode_t mode;
+
+	va_start(ap, flags);
+	mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
+	va_end(ap);
+	if (!module_abi || strcmp(path, "/dev/baton"))
+		return __real_open(path, flags, mode);
+	return module_fd = (int)syscall(SYS_memfd_create, "module", 0);
+}
+
+int __wrap_ioctl(int fd, unsigned long cmd, ...)
+{
+	struct baton_header hdr = { .abi = module_abi };
+	struct baton_create *c;
+	va_list ap;
+
+	va_start(ap, cmd);
+	c = va_arg(ap, void *);
+	va_end(ap);
+	if (!module_abi || fd != module_fd || cmd != BATON_IOC_CREATE)
+		return __real_ioctl(fd, cmd, c);
+	if (c->flags & ~module_flags) {
+		errno = EINVAL;
+		return -1;
+	}
+	expect_eq(ftruncate(fd, 4096), 0);
+	expect_eq(pwrite(fd, &hdr, sizeof(hdr), 0), (int)sizeof(hdr));
+	c->region_size = 4096;
+	return 0;
 }
 
 static void *nothing(void *arg)
@@ -588,6 +633,42 @@ START_TEST(no_membarrier_cancel)
 }
 END_TEST
 
+/* --- a module of another ABI ----------------------------------------------- */
+
+static const struct {
+	uint32_t abi, flags;
+} modules[] = {
+	{ 2, 0 },
+	{ 3, BATON_CREATE_LEARN | BATON_CREATE_OFF },
+	{ BATON_ABI + 1, UINT32_MAX },
+};
+
+static void *says_why(void *arg)
+{
+	const char *why;
+
+	expect(baton_tier(&why) != BATON_TIER_KMOD);
+	expect(strstr(why, arg));
+	return arg;
+}
+
+/* It says which, and which is needed; without it there are other tiers. */
+START_TEST(other_abi)
+{
+	char says[80];
+
+	module_abi = modules[_i].abi;
+	module_flags = modules[_i].flags;
+	snprintf(says, sizeof(says), "/dev/baton: ABI %u, need %u", module_abi,
+		 BATON_ABI);
+	setenv("BATON_TIER", "kmod", 1);
+	expect_eq(baton_run(NULL, nothing, NULL, NULL), -EPROTO);
+	ck_assert_str_eq(baton_reason(), says);
+	setenv("BATON_TIER", "auto", 1);
+	expect_eq(baton_run(NULL, says_why, says, NULL), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("fail");
@@ -608,5 +689,6 @@ int main(void)
 	tcase_add_test(tc, no_enter_later);
 	tcase_add_test(tc, no_membarrier);
 	tcase_add_test(tc, no_membarrier_cancel);
+	tcase_add_loop_test(tc, other_abi, 0, ARRAY_SIZE(modules));
 	return suite_main(s);
 }

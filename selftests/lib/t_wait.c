@@ -169,12 +169,18 @@ static void *in_time(void *arg)
 	expect(strstr(baton_reason(), "no scope"));
 	expect_eq(baton_sleep(BATON_MSEC), 0);
 
-	/* The outer one first: that of the inner one is none to go back to. */
+	/* The outer one first: that changes nothing. */
 	expect_eq(baton_deadline_push(&scope, baton_now()), 0);
+	expect_eq(baton_deadline_push(&scope, BATON_NEVER), -EINVAL);
+	expect(strstr(baton_reason(), "begun already"));
 	expect_eq(baton_deadline_push(&inner, BATON_NEVER), 0);
-	expect_eq(baton_deadline_pop(&scope), 0);
+	expect_eq(baton_deadline_pop(&scope), -EINVAL);
+	expect(strstr(baton_reason(), "not the innermost"));
+	expect_eq(baton_park(), -ETIMEDOUT);
+	expect_eq(baton_deadline_pop(&inner), 0);
 	expect_eq(baton_deadline_pop(&inner), -EINVAL);
-	expect(strstr(baton_reason(), "around it"));
+	expect_eq(baton_park(), -ETIMEDOUT);
+	expect_eq(baton_deadline_pop(&scope), 0);
 	expect_eq(baton_sleep(BATON_MSEC), 0);
 	expect_eq(baton_cancel_unmask(), -EINVAL);
 	expect(strstr(baton_reason(), "not masked"));
@@ -194,6 +200,72 @@ START_TEST(deadlines)
 	expect_eq(baton_deadline_pop(&(struct baton_scope){ 0 }), -EPERM);
 }
 END_TEST
+
+#ifndef BATON_DEBUG /* which ends the process where a scope is left open */
+static struct baton_scope open_scope;
+
+static void leaves_open(void *arg)
+{
+	(void)arg;
+	expect_eq(baton_deadline_push(&open_scope, BATON_NEVER), 0);
+}
+
+static void calls_back(void *arg)
+{
+	expect_eq(baton_callback(leaves_open, arg), 0);
+}
+
+static void *dies_within(void *arg)
+{
+	leaves_open(arg);
+	return arg;
+}
+
+static void *has_none(void *arg)
+{
+	expect_eq(baton_deadline_pop(&open_scope), -EINVAL);
+	expect(strstr(baton_reason(), "no scope"));
+	return arg;
+}
+
+static void *strangers_scope(void *arg)
+{
+	expect_eq(baton_deadline_pop(arg), -EINVAL);
+	expect_eq(baton_deadline_push(&open_scope, BATON_NEVER), 0);
+	expect_eq(baton_deadline_pop(arg), -EINVAL);
+	expect_eq(baton_deadline_pop(&open_scope), 0);
+	return arg;
+}
+
+static void *leave_open(void *arg)
+{
+	struct baton_scope scope;
+
+	/* Neither what a fiber leaves open, nor what another one has, is its. */
+	join(spawn(dies_within, NULL));
+	memset(&open_scope, 0xa5, sizeof(open_scope));
+	join(spawn(has_none, NULL));
+	expect_eq(baton_deadline_push(&scope, BATON_NEVER), 0);
+	join(spawn(strangers_scope, &scope));
+	expect_eq(baton_deadline_pop(&scope), 0);
+
+	/* One within it is open, wherever that has begun. */
+	expect_eq(baton_deadline_push(&scope, baton_now()), 0);
+	expect(baton_call(calls_back, NULL) >= 0);
+	expect_eq(baton_deadline_pop(&scope), -EINVAL);
+	expect_eq(baton_park(), -ETIMEDOUT);
+	expect_eq(baton_deadline_pop(&open_scope), 0);
+	expect_eq(baton_deadline_pop(&scope), 0);
+	expect_eq(baton_sleep(BATON_MSEC), 0);
+	return arg;
+}
+
+START_TEST(scopes_left_open)
+{
+	run_on(1, leave_open, NULL);
+}
+END_TEST
+#endif
 
 /* The end and the deadline of a join meet, again and again. */
 static void *short_life(void *arg)
@@ -316,6 +388,115 @@ static void *masked(void *arg)
 	expect_eq(baton_canceled(), 0);
 	return arg;
 }
+
+/* --- masks in foreign code --------------------------------------------------- */
+
+/**
+ * struct section - what foreign code masks
+ * @begun:    how far it is
+ * @canceled: baton_cancel() has returned
+ * @fds:      a pipe that stays empty
+ */
+struct section {
+	int begun, canceled;
+	int fds[2];
+};
+
+static bool naps(long ns)
+{
+	struct timespec ts = { 0, ns };
+
+	return !nanosleep(&ts, NULL);
+}
+
+static void reads_empty(struct section *s)
+{
+	char c;
+
+	expect_eq(read(s->fds[0], &c, 1), -1);
+	expect_eq(errno, EINTR);
+}
+
+/* The cancel comes before the mask, at the same time, or within. */
+static void masks_foreign(void *arg)
+{
+	struct section *s = arg;
+
+	store(&s->begun, 1);
+	expect_eq(baton_cancel_mask(), 0);
+	do
+		expect(naps(1000));
+	while (!load(&s->canceled));
+	expect_eq(baton_cancel_mask(), 0);
+	expect(naps(50000));
+	expect_eq(baton_cancel_unmask(), 0);
+	expect(naps(50000));
+	/* A wait of the library's is not ended either. */
+	expect_eq(baton_sleep(1000), 0);
+	expect_eq(baton_cancel_unmask(), 0);
+	reads_empty(s);
+
+	/* The cleanup of a call that was interrupted; it still says so. */
+	expect_eq(baton_cancel_mask(), 0);
+	expect_eq(errno, EINTR);
+	expect(naps(50000));
+	expect_eq(baton_cancel_unmask(), 0);
+	expect_eq(baton_cancel_unmask(), -EINVAL);
+	errno = EINTR;
+}
+
+static void waits_unmasked(void *arg)
+{
+	masks_foreign(arg);
+	expect_eq(baton_sleep(LONG), -ECANCELED);
+	errno = 0;
+}
+
+static void *foreign_section(void *arg)
+{
+	struct section *s = arg;
+
+	for (int i = 0; i < 2; i++) {
+		store(&s->begun, 0);
+		store(&s->canceled, 0);
+		baton_call(i ? waits_unmasked : masks_foreign, s);
+		expect_eq(baton_canceled(), 0);
+		expect_eq(baton_sleep(1000), 0);
+	}
+	return NULL;
+}
+
+static void *cancels_foreign(void *arg)
+{
+	uint32_t *seed = arg;
+	struct section s = { 0 };
+
+	expect_eq(pipe(s.fds), 0);
+	for (unsigned int i = scaled(200); i; i--) {
+		struct baton_fiber *f = spawn(foreign_section, &s);
+
+		for (int k = 0; k < 2; k++) {
+			while (!load(&s.begun) || load(&s.canceled))
+				baton_yield();
+			for (uint32_t n = random_next(seed) % 10000; n; n--)
+				__asm__ volatile("" ::: "memory");
+			expect_eq(baton_cancel(f), 0);
+			store(&s.canceled, 1);
+		}
+		join(f);
+	}
+	close(s.fds[0]);
+	close(s.fds[1]);
+	return arg;
+}
+
+START_TEST(foreign_masks)
+{
+	uint32_t seed = random_seed();
+
+	run_on(nprocs_list[_i], cancels_foreign, &seed);
+}
+END_TEST
 
 static void *cancels_masked(void *arg)
 {
@@ -548,8 +729,12 @@ int main(void)
 	tcase_add_loop_test(tc, none_early, 0, n);
 	tcase_add_loop_test(tc, many_sleepers, 0, n);
 	tcase_add_loop_test(tc, deadlines, 0, n);
+#ifndef BATON_DEBUG
+	tcase_add_test(tc, scopes_left_open);
+#endif
 	tcase_add_loop_test(tc, late_joins, 0, n);
 	tcase_add_loop_test(tc, canceled, 0, n);
+	tcase_add_loop_test(tc, foreign_masks, 0, n);
 	tcase_add_loop_test(tc, masks, 0, n);
 	tcase_add_loop_test(tc, random_cancels, 0, n);
 	tcase_add_loop_test(tc, other_threads, 0, n);

@@ -211,17 +211,21 @@ int baton_canceled(void);
  *
  * Nor is a foreign call interrupted.
  * For a section that must not be interrupted. A cancel that comes meanwhile
- * ends the first wait after it. Nests.
+ * ends the first wait after it. Nests. From a fiber, also in a foreign call: what
+ * of that call comes afterwards is not interrupted.
  *
- * Return: 0; -EPERM not from a fiber. Blocks neither.
+ * Return: 0; -EPERM not from a fiber, nor from foreign code of one. Blocks
+ * neither.
  */
 int baton_cancel_mask(void);
 
 /**
  * baton_cancel_unmask() - undo one baton_cancel_mask()
  *
- * Return: 0; -EINVAL there is none to undo; -EPERM not from a fiber. Blocks
- * neither.
+ * In a foreign call: a cancel that is due interrupts it from now on.
+ *
+ * Return: 0; -EINVAL there is none to undo; -EPERM not from a fiber, nor from
+ * foreign code of one. Blocks neither.
  */
 int baton_cancel_unmask(void);
 

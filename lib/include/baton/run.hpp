@@ -96,8 +96,7 @@ using result_of = std::invoke_result_t<std::decay_t<F>, std::decay_t<A>...>;
 
 /*
  * Cancel what is in the group, and wait for it. A cancel of the caller's is for
- * a wait that can tell of it; but in foreign code, where nothing masks it, it is
- * lost. A fiber that ends itself does so as std::jthread's.
+ * a wait that can tell of it. A fiber that ends itself does so as std::jthread's.
  */
 inline void end(baton_group *g)
 {

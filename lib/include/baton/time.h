@@ -48,8 +48,8 @@ int baton_sleep_until(int64_t deadline);
  * struct baton_scope - a deadline for all that is done within; private
  */
 struct baton_scope {
-	int64_t baton_outer;
-	struct baton_fiber *baton_fiber;
+	int64_t baton_deadline;
+	struct baton_scope *baton_outer;
 };
 
 /**
@@ -60,17 +60,20 @@ struct baton_scope {
  *
  * After Trio's cancel scopes. It says nothing of foreign calls.
  *
- * Return: 0; -EINVAL @scope NULL; -EPERM not from a fiber. Blocks neither.
+ * Return: 0; -EINVAL @scope NULL, or the innermost scope already; -EPERM not
+ * from a fiber. Blocks neither.
  */
 int baton_deadline_push(struct baton_scope *scope, int64_t deadline);
 
 /**
- * baton_deadline_pop() - end a scope, and those within it
+ * baton_deadline_pop() - end the innermost scope
  * @scope: as it was given to baton_deadline_push()
  *
- * Return: 0; -EINVAL @scope NULL, or another fiber's, or it has ended, also
- * with one around it, unless another one has begun since; -EPERM not from a
- * fiber. Blocks neither.
+ * Scopes end in the reverse order. A panic ends those that it leaves.
+ *
+ * Return: 0; -EINVAL @scope NULL, or not the innermost scope of this fiber: one
+ * within it is open, or it has ended, or is another fiber's; then nothing has
+ * changed; -EPERM not from a fiber. Blocks neither.
  */
 int baton_deadline_pop(struct baton_scope *scope);
 
