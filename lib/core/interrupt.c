@@ -187,10 +187,10 @@ void baton_interrupt_begin(struct baton_worker *w)
 }
 
 /*
- * WANTED is withdrawn, and all but @kept with it. The watcher is in the middle of
+ * WANTED is withdrawn, and all but @keep with it. The watcher is in the middle of
  * a system call at most. True: it has sent.
  */
-static bool withdraw(struct baton_worker *w, uint32_t kept)
+static bool withdraw(struct baton_worker *w, uint32_t keep)
 {
 	struct backoff b = {0};
 	uint32_t rare = READ_ONCE(w->rare);
@@ -199,7 +199,7 @@ static bool withdraw(struct baton_worker *w, uint32_t kept)
 		if (rare & RARE_SENDING) {
 			baton_backoff(&b);
 			rare = READ_ONCE(w->rare);
-		} else if (try_cmpxchg(&w->rare, &rare, rare & kept)) {
+		} else if (try_cmpxchg(&w->rare, &rare, rare & keep)) {
 			return rare & RARE_HIT;
 		}
 	}

@@ -64,9 +64,9 @@ WRAP(io_uring_submit, (struct io_uring *r), (r))
 WRAP(io_uring_submit_and_wait, (struct io_uring *r, unsigned int n), (r, n))
 WRAP(io_uring_submit_and_get_events, (struct io_uring *r), (r))
 WRAP(io_uring_submit_and_wait_timeout,
-     (struct io_uring *r, struct io_uring_cqe **cqe, unsigned int n,
-      struct __kernel_timespec *ts, sigset_t *mask),
-     (r, cqe, n, ts, mask))
+	(struct io_uring *r, struct io_uring_cqe **cqe, unsigned int n,
+	 struct __kernel_timespec *ts, sigset_t *mask),
+	(r, cqe, n, ts, mask))
 
 #endif /* HAVE_URING */
 
