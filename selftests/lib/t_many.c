@@ -10,6 +10,7 @@
 #include "ends.h"
 #include "refuse.h"
 
+#include <malloc.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 
@@ -76,9 +77,9 @@ static void join_most(size_t n)
 	expect_eq(ended, n);
 }
 
-static long kib(const char *what)
+static long kib_of(const char *path, const char *what)
 {
-	FILE *f = fopen("/proc/self/status", "re");
+	FILE *f = fopen(path, "re");
 	char line[128];
 	long n = 0;
 
@@ -88,6 +89,11 @@ static long kib(const char *what)
 	if (f)
 		fclose(f);
 	return n;
+}
+
+static long kib(const char *what)
+{
+	return kib_of("/proc/self/status", what);
 }
 
 /* Parked, all of them at once; and once more, on the same stacks. */
@@ -368,10 +374,71 @@ START_TEST(limited)
 }
 END_TEST
 
+/*
+ * The same where the kernel promises no more memory than there is. All of the
+ * machine has to do with that, so the machine is one for tests.
+ */
+
+#define OVERCOMMIT "/proc/sys/vm/overcommit_"
+
+static void put_number(const char *path, long n)
+{
+	FILE *f = fopen(path, "we");
+
+	expect(f);
+	expect(fprintf(f, "%ld", n) > 0);
+	expect_eq(fclose(f), 0);
+}
+
+static void *overcommitted_main(void *arg)
+{
+	put_number(OVERCOMMIT "kbytes",
+		   kib_of("/proc/meminfo", "Committed_AS") + (128 << 10));
+	put_number(OVERCOMMIT "memory", 2);
+	use_all(300);
+	put_number(OVERCOMMIT "memory", 0);
+	expect_eq(spawn_most(), most);
+	join_most(most);
+	return arg;
+}
+
+/* Of memory that malloc() has already, for what libcheck notes meanwhile. */
+static void keep_some(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_TOP_PAD, 1 << 20);
+	mallopt(M_TRIM_THRESHOLD, 8 << 20);
+	free(malloc(64 << 10));
+#endif
+}
+
+START_TEST(overcommitted)
+{
+	if (!getenv("BATON_VM")) {
+		skip("overcommitted", "it would be all of this machine's");
+		return;
+	}
+	keep_some();
+	run_many(5000, overcommitted_main);
+}
+END_TEST
+
+/* However the test has ended. */
+static void overcommit_again(void)
+{
+	if (getenv("BATON_VM"))
+		put_number(OVERCOMMIT "memory", 0);
+}
+
 int main(void)
 {
 	Suite *s = suite_create("many");
-	TCase *tc = test_case(s, "many");
+	TCase *tc = test_case(s, "overcommitted");
+
+	tcase_add_unchecked_fixture(tc, NULL, overcommit_again);
+	tcase_add_test(tc, overcommitted);
+	tc = test_case(s, "many");
 
 	tcase_add_loop_test(tc, parked, 0, NO_UFFD + 1);
 	tcase_add_loop_test(tc, overflow, 0, NO_UFFD + 1);

@@ -129,6 +129,26 @@ START_TEST(late_workers)
 }
 END_TEST
 
+/*
+ * The same of a real-time caller, whose workers are real-time threads, too. Those
+ * of a lower class run when they wait, and not before. On _i processors.
+ */
+START_TEST(real_time)
+{
+	const struct sched_param lowest = { .sched_priority = 1 };
+	const int policy = _i == 1 ? SCHED_FIFO : SCHED_RR;
+
+	if (syscall(SYS_sched_setscheduler, 0, policy, &lowest)) {
+		expect_eq(errno, EPERM);
+		skip("real_time", "may not be a real-time thread");
+		return;
+	}
+	look(&before);
+	expect_eq(before.policy, policy);
+	run_on((unsigned int)_i, late_main, NULL);
+}
+END_TEST
+
 /* The same for a fiber that keeps its thread from others for good. */
 static void *locked_changer(void *arg)
 {
@@ -367,6 +387,7 @@ int main(void)
 	int n = ARRAY_SIZE(nprocs_list);
 
 	tcase_add_test(tc, late_workers);
+	tcase_add_loop_test(tc, real_time, 1, 3);
 	tcase_add_loop_test(tc, locked_threads, 0, n);
 	tcase_add_loop_test(tc, names, 0, n);
 	tcase_add_loop_test(tc, rounding, 0, n);
