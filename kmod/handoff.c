@@ -247,9 +247,10 @@ static enum hrtimer_restart timer_fired(struct hrtimer *timer)
 
 	raw_spin_lock_irqsave(&h->lock, flags);
 	/*
-	 * start_locked() was before us, with an earlier time than the timer had:
-	 * it is queued, where that must not be changed, and fires again. It
-	 * stays so meanwhile: who runs here is moved and run by nobody else.
+	 * start_locked() came first and queued the timer again, for an earlier
+	 * time. It will fire again; what it is queued by must not be changed.
+	 * It stays queued until we return: a timer whose function runs is moved
+	 * to no other CPU, and run by none.
 	 */
 	if (hrtimer_is_queued(timer)) {
 		raw_spin_unlock_irqrestore(&h->lock, flags);

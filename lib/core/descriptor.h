@@ -10,7 +10,8 @@
 /*
  * The numbers of standard input, output and error are the program's, even while
  * it has them closed: others print there, and daemons put files there by
- * dup2(). So nothing that is kept for long stays on one of them.
+ * dup2(). So nothing that is kept for long stays on one of them. For an instant
+ * it does: who closes and opens them meanwhile, on another thread, is too late.
  *
  * Returns @fd, which may be -1, or the same under another number; -1 and errno
  * if there is none, and @fd is closed then.

@@ -190,7 +190,7 @@ NO_SANITIZE static struct baton_ctx *fiber_main(struct baton_ctx *ctx)
 	}
 	/* The thread is as the fiber has left it, and serves no other one:
 	 * @w stays pinned. sched_due() is true of it, and it ends. */
-	if (unlikely(f->locks)) {
+	if (unlikely(f->pin) && f->locks) {
 		WRITE_ONCE(w->retired, true);
 		f->locks = 0;
 		WRITE_ONCE(f->pin, NULL);

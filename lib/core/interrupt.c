@@ -25,10 +25,13 @@
 
 /* --- the signal ---------------------------------------------------------- */
 
-/* What the program had for SIGNAL: one of @kept, which a handler may be reading
- * while the other is written. */
-static struct sigaction kept[2];
-static const struct sigaction *program = kept;
+/*
+ * What the program had for SIGNAL when the first handler was installed, and what
+ * it had when the last one was: @first, or one of @later. Who reads one there
+ * goes on to have what it says while the next is written to the other.
+ */
+static struct sigaction first, later[2];
+static const struct sigaction *program; /* NULL: none was installed yet */
 static bool installed; /* under baton_rt_lock() */
 
 static void (*on_timer)(void); /* constant while it is installed */
@@ -44,27 +47,55 @@ static bool ours(const siginfo_t *info)
 	       (info->si_code == SI_QUEUE && info->si_ptr == &installed);
 }
 
-/* What this thread's handler passes to the program's. */
-static __thread const siginfo_t *passing
-	__attribute__((tls_model("initial-exec")));
+/* The signal that this thread's handler passes to the program's, and its frame. */
+static __thread struct {
+	const siginfo_t *info;
+	const char *frame;
+} passing __attribute__((tls_model("initial-exec")));
 
-/* To come is all that the signal has to do, unless it is a timer's. */
+static void handler(int sig, siginfo_t *info, void *ctx);
+
+static bool is_handler(const struct sigaction *sa)
+{
+	return (sa->sa_flags & SA_SIGINFO) && sa->sa_sigaction == handler;
+}
+
+static void pass(const struct sigaction *sa, int sig, siginfo_t *info,
+		 void *ctx)
+{
+	if (sa->sa_flags & SA_SIGINFO)
+		sa->sa_sigaction(sig, info, ctx);
+	else if (sa->sa_handler != SIG_DFL && sa->sa_handler != SIG_IGN)
+		sa->sa_handler(sig);
+}
+
+/*
+ * To come is all that the signal has to do, unless it is a timer's. What is none
+ * of ours is for the program: for what it had last, or, where that has called
+ * this, for what it had at first. It may call this as part of what we pass on to
+ * it, or as the one that is installed. A handler of the program's may leave by
+ * siglongjmp(): a frame that is no deeper is not within it any more.
+ */
 static void handler(int sig, siginfo_t *info, void *ctx)
 {
-	/* Acquire: pairs with install_locked(). */
-	const struct sigaction *p = smp_load_acquire(&program);
+	const char *frame = __builtin_frame_address(0);
+	__typeof__(passing) outer = passing;
+	struct sigaction now;
 
 	if (timers(info))
 		on_timer();
-	/* The program's may pass on to what it found, which was this one. */
-	if (ours(info) || passing == info)
+	if (ours(info))
 		return;
-	passing = info;
-	if (p->sa_flags & SA_SIGINFO)
-		p->sa_sigaction(sig, info, ctx);
-	else if (p->sa_handler != SIG_DFL && p->sa_handler != SIG_IGN)
-		p->sa_handler(sig);
-	passing = NULL;
+	if ((outer.info == info && frame < outer.frame) ||
+	    (!sigaction(SIGNAL, NULL, &now) && !is_handler(&now))) {
+		pass(&first, sig, info, ctx);
+		return;
+	}
+	passing.info = info;
+	passing.frame = frame;
+	/* Acquire: pairs with install_locked(). */
+	pass(smp_load_acquire(&program), sig, info, ctx);
+	passing = outer;
 }
 
 /* Does a system call end for @sa? */
@@ -75,11 +106,18 @@ static bool interrupts(const struct sigaction *sa)
 	       !(sa->sa_flags & SA_RESTART);
 }
 
+/* Where to keep what the program has now. */
+static struct sigaction *spare(void)
+{
+	if (!program)
+		return &first;
+	return program == later ? later + 1 : later;
+}
+
 /*
  * With the first signal: a program that cancels no foreign call keeps its own.
- * Without SA_RESTART, or nothing would be interrupted. And again when the
- * program has set one since by which nothing is, or has put it back to what it
- * was.
+ * Without SA_RESTART, or nothing would be interrupted. Once more where the
+ * program has set something else since that interrupts nothing.
  */
 static void install_locked(void)
 {
@@ -87,16 +125,20 @@ static void install_locked(void)
 		.sa_sigaction = handler,
 		.sa_flags = SA_SIGINFO | SA_ONSTACK,
 	};
-	struct sigaction *now = program == kept ? kept + 1 : kept;
+	struct sigaction now, *kept;
 
 	baton_rt_assert_locked();
-	sigaction(SIGNAL, NULL, now);
-	if (installed && interrupts(now))
+	sigaction(SIGNAL, NULL, &now);
+	if (installed && interrupts(&now))
 		return;
-	ours.sa_mask = now->sa_mask;
-	/* Release: what it says, before the handler reads it. */
-	smp_store_release(&program, now);
-	sigaction(SIGNAL, &ours, NULL);
+	if (!is_handler(&now)) {
+		kept = spare();
+		*kept = now;
+		/* Release: what it says, before the handler reads it. */
+		smp_store_release(&program, kept);
+		ours.sa_mask = now.sa_mask;
+		sigaction(SIGNAL, &ours, NULL);
+	}
 	installed = true;
 }
 
@@ -128,8 +170,7 @@ void baton_interrupt_uninit(void)
 
 	baton_rt_lock();
 	/* The program may have set another meanwhile. */
-	if (installed && !sigaction(SIGNAL, NULL, &now) &&
-	    (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == handler)
+	if (installed && !sigaction(SIGNAL, NULL, &now) && is_handler(&now))
 		sigaction(SIGNAL, program, NULL);
 	installed = false;
 	baton_rt_unlock();

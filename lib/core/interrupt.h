@@ -117,7 +117,7 @@ void baton_interrupt_over(struct baton_worker *w, int err)
  */
 void baton_interrupt_masked(struct baton_worker *w) __attribute__((cold));
 
-/* The same, whose fiber has undone the last mask. */
+/* @w, the same way, whose fiber has undone its last mask: signals may come. */
 void baton_interrupt_unmasked(struct baton_worker *w) __attribute__((cold));
 
 /* The calling fiber @f, in or after foreign code, has heard of its cancel. */

@@ -32,8 +32,9 @@ long baton_sys_rw(int fd, bool write, const struct iovec *iov, unsigned int n,
 
 /*
  * Does @ret, -errno, of the above with RWF_NOWAIT, say that there is no such
- * thing: of this file, in this kernel, or, -EPERM, for a filter of system calls
- * that does not know them? A file that may not be written says so once more.
+ * flag: for this file, in this kernel, or, -EPERM, behind a filter of system
+ * calls that does not know them? Where -EPERM is the file's, the call without
+ * the flag says so again.
  */
 static inline bool nowait_missing(long ret)
 {

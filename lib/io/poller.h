@@ -168,9 +168,9 @@ void baton_desc_call_end(struct desc *d, enum side side, uint32_t gen);
 
 /*
  * The descriptor is in the epoll set for @side. 0; -EPERM it is of a kind that
- * is always ready; or another -errno. @confirmed, in: false, or what became of
- * the wait before, which was in vain. Out: it was seen to be there since this
- * began; otherwise baton_desc_listed() has to follow. From a fiber.
+ * is always ready; or another -errno. @confirmed, in: false; or, if the wait
+ * before this was in vain, what this said then. Out: it was seen to be there
+ * since this began; otherwise baton_desc_listed() has to follow. From a fiber.
  */
 int baton_desc_register(struct baton_rt *rt, struct desc *d, enum side side,
 			bool *confirmed);

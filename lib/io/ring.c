@@ -452,6 +452,12 @@ static void sleep_ns(long ns)
 	nanosleep(&ts, NULL);
 }
 
+/* Does @err, -errno, say that a filter of system calls, or a policy, forbids it? */
+static bool forbidden(int err)
+{
+	return err == -EPERM || err == -EACCES || err == -ENOSYS;
+}
+
 /* Submit, and wait for something to complete: or, if not @wait, only look. */
 static void enter(struct ring *r, bool wait)
 {
@@ -468,9 +474,9 @@ static void enter(struct ring *r, bool wait)
 						     NULL);
 	if (n == -ETIME)
 		tell_again(r);
-	/* By a filter that came later: nothing of what the kernel has can be
-	 * waited for any more. */
-	if (unlikely(n == -EPERM || n == -EACCES || n == -ENOSYS))
+	/* A filter of system calls came later: nothing of what the kernel has
+	 * can be waited for any more. */
+	if (unlikely(forbidden(n)))
 		baton_fatal(
 			"io_uring_enter() has come to be forbidden: BATON_IO=call, or forbid it before");
 	/* Without memory for one: those in flight give some back. */
@@ -606,9 +612,10 @@ static int uring_open(struct ring *r)
 		err = queue_init(r, flags[i]);
 	if (err)
 		return err;
-	/* Who may make a ring may be forbidden to enter it. */
+	/* Who may make a ring may be forbidden to enter it. Any other error is
+	 * enter()'s to try again. */
 	err = io_uring_submit_and_get_events(&r->uring);
-	if (err < 0) {
+	if (forbidden(err)) {
 		io_uring_queue_exit(&r->uring);
 		return err;
 	}

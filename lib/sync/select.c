@@ -258,9 +258,9 @@ static int fd_look(struct baton_case *c, struct baton_rt *rt, bool again)
 	}
 	if (!again)
 		c->baton_gen = READ_ONCE(d->gen);
-	c->baton_over = 0;
-	if (READ_ONCE(d->gen) != c->baton_gen)
+	if (READ_ONCE(d->gen) != c->baton_gen || (again && c->baton_over))
 		return POLLNVAL;
+	c->baton_over = 0;
 	got = baton_op_events(c->fd, side_of(c));
 	if (got)
 		return got;

@@ -657,7 +657,7 @@ END_TEST
 
 /* --- what the program does with the signal later on -------------------------- */
 
-static int urgent, pipe_fds[2];
+static int urgent, first_urgent, pipe_fds[2];
 
 /* As some do, it hands what it gets to what it has found. */
 static struct sigaction found;
@@ -688,6 +688,25 @@ static void cancel_read(void)
 	join(f);
 }
 
+/* What the program had before the library came. */
+static void on_first_urgent(int sig)
+{
+	(void)sig;
+	add(&first_urgent, 1);
+}
+
+/* Each handler hears of a signal of the program's once. */
+static void raise_urgent(const struct sigaction *later)
+{
+	bool handled = later->sa_flags & SA_SIGINFO;
+
+	store(&urgent, 0);
+	store(&first_urgent, 0);
+	raise(SIGURG);
+	expect_eq(urgent, handled);
+	expect_eq(first_urgent, handled);
+}
+
 static void *handlers_later(void *arg)
 {
 	struct sigaction later = *(const struct sigaction *)arg;
@@ -696,11 +715,11 @@ static void *handlers_later(void *arg)
 	/* The library's comes with the first one. */
 	cancel_read();
 	for (int i = 1; i <= 3; i++) {
-		expect_eq(sigaction(SIGURG, &later, &found), 0);
+		expect_eq(sigaction(SIGURG, &later, i == 1 ? &found : NULL),
+			  0);
+		raise_urgent(&later);
 		cancel_read();
-		store(&urgent, 0);
-		raise(SIGURG);
-		expect_eq(urgent, !!(later.sa_flags & SA_SIGINFO));
+		raise_urgent(&later);
 	}
 	return arg;
 }
@@ -715,7 +734,11 @@ START_TEST(program_sets_handler)
 	};
 
 	later[2].sa_sigaction = on_urgent;
-	run_on(2, handlers_later, &later[_i]);
+	signal(SIGURG, on_first_urgent);
+	for (int i = 0; i < 2; i++) {
+		run_on(2, handlers_later, &later[_i]);
+		raise_urgent(&later[_i]);
+	}
 }
 END_TEST
 

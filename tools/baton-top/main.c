@@ -60,9 +60,13 @@ static void print_lines(const struct top *top)
 		return;
 	}
 	show_lines(out, top);
-	fclose(out);
-	tables = strstr(text, "\n\n") + 1;
-	*tables++ = '\0';
+	if (fclose(out) || !(tables = strstr(text, "\n\n"))) {
+		free(text);
+		show_lines(stdout, top);
+		return;
+	}
+	*++tables = '\0';
+	tables++;
 	usage_help(text);
 	putchar('\n');
 	for (size_t len; *tables; tables += len + 1) {

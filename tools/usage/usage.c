@@ -11,8 +11,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* Columns of standard output; COLUMNS has a say, as with other tools. @unknown
- * where neither tells. */
+/* Columns of standard output; COLUMNS has a say, as with other tools. If neither
+ * tells, it is @unknown. */
 static size_t width(size_t unknown)
 {
 	const char *columns = getenv("COLUMNS");
@@ -86,9 +86,9 @@ void usage_help(const char *text)
 #define CELL_LEAD	2
 
 /* All rows break at the same cells, as those of a column are as wide. */
-size_t usage_cell(size_t cols, size_t at, int width, const char *text)
+size_t usage_cell(size_t cols, size_t at, int least, const char *text)
 {
-	size_t len = strlen(text), wide = (size_t)abs(width);
+	size_t len = strlen(text), wide = (size_t)abs(least);
 
 	if (len < wide)
 		len = wide;
@@ -99,7 +99,7 @@ size_t usage_cell(size_t cols, size_t at, int width, const char *text)
 		putchar(' ');
 		at++;
 	}
-	printf("%*s", width, text);
+	printf("%*s", least, text);
 	return at + len;
 }
 

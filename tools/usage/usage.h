@@ -28,10 +28,10 @@ void usage_help(const char *text);
  * COLUMNS is not set: whatever reads it wants whole lines. */
 size_t usage_table_width(void);
 
-/* A table's cell, @at columns into the line, at least @width columns wide, to
+/* A table's cell, @at columns into the line, at least @least columns wide, to
  * the left if that is negative. One that goes beyond @cols begins a line of its
  * own, a little indented. Return: where the next one begins. */
-size_t usage_cell(size_t cols, size_t at, int width, const char *text);
+size_t usage_cell(size_t cols, size_t at, int least, const char *text);
 
 /* What --tier was given. */
 enum baton_tier usage_tier(const char *arg);

@@ -211,8 +211,8 @@ int baton_canceled(void);
  *
  * Nor is a foreign call interrupted.
  * For a section that must not be interrupted. A cancel that comes meanwhile
- * ends the first wait after it. Nests. From a fiber, also in a foreign call: what
- * of that call comes afterwards is not interrupted.
+ * ends the first wait after it. Nests. From a fiber, also in a foreign call, the
+ * rest of which is not interrupted then.
  *
  * Return: 0; -EPERM not from a fiber, nor from foreign code of one. Blocks
  * neither.
