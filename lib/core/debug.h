@@ -20,6 +20,7 @@
 #include "base.h"
 
 struct baton_fiber;
+struct baton_scope;
 struct baton_worker;
 
 #ifdef BATON_DEBUG
