@@ -47,7 +47,8 @@ static void look(struct look *l)
 	memset(l, 0, sizeof(*l));
 	l->slack = prctl(PR_GET_TIMERSLACK, 0UL, 0UL, 0UL, 0UL);
 	l->nice = getpriority(PRIO_PROCESS, 0);
-	l->policy = sched_getscheduler(0);
+	/* musl's functions for it do nothing but fail. */
+	l->policy = (int)syscall(SYS_sched_getscheduler, 0);
 	l->blocked = usr1_blocked();
 	sched_getaffinity(0, sizeof(l->cpus), &l->cpus);
 	prctl(PR_GET_NAME, l->name, 0UL, 0UL, 0UL);
@@ -80,7 +81,6 @@ static void change_all(void)
 	prctl(PR_SET_TIMERSLACK, 1234UL, 0UL, 0UL, 0UL);
 	prctl(PR_SET_NAME, "changed", 0UL, 0UL, 0UL);
 	setpriority(PRIO_PROCESS, 0, before.nice + 3);
-	/* musl's function does nothing but fail. */
 	expect_eq(syscall(SYS_sched_setscheduler, 0, SCHED_BATCH, &none), 0);
 	while (!CPU_ISSET(cpu, &before.cpus))
 		cpu++;
