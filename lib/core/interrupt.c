@@ -60,12 +60,19 @@ static bool is_handler(const struct sigaction *sa)
 	return (sa->sa_flags & SA_SIGINFO) && sa->sa_sigaction == handler;
 }
 
+/* Is there a function to call? */
+static bool handles(const struct sigaction *sa)
+{
+	return (sa->sa_flags & SA_SIGINFO) ||
+	       (sa->sa_handler != SIG_DFL && sa->sa_handler != SIG_IGN);
+}
+
 static void pass(const struct sigaction *sa, int sig, siginfo_t *info,
 		 void *ctx)
 {
 	if (sa->sa_flags & SA_SIGINFO)
 		sa->sa_sigaction(sig, info, ctx);
-	else if (sa->sa_handler != SIG_DFL && sa->sa_handler != SIG_IGN)
+	else if (handles(sa))
 		sa->sa_handler(sig);
 }
 
@@ -101,9 +108,7 @@ static void handler(int sig, siginfo_t *info, void *ctx)
 /* Does a system call end for @sa? */
 static bool interrupts(const struct sigaction *sa)
 {
-	return ((sa->sa_flags & SA_SIGINFO) ||
-		(sa->sa_handler != SIG_DFL && sa->sa_handler != SIG_IGN)) &&
-	       !(sa->sa_flags & SA_RESTART);
+	return handles(sa) && !(sa->sa_flags & SA_RESTART);
 }
 
 /* Where to keep what the program has now. */
