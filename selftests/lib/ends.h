@@ -69,16 +69,21 @@ static inline int ends_run(const struct end *e, char *said, size_t size)
 #define ENDS_FRAME	"  #1 "
 #endif
 
+static inline void ends_aborted(int status, const char *said, const char *says)
+{
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT ||
+	    !strstr(said, says))
+		ck_abort_msg("status %#x, not SIGABRT and \"%s\": %s", status,
+			     says, said);
+}
+
 /* It says so, with the fiber and how it came there, and aborts. */
 static inline void ends_clearly_as(const struct end *e)
 {
 	char said[8192];
 	int status = ends_run(e, said, sizeof(said));
 
-	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT ||
-	    !strstr(said, e->says))
-		ck_abort_msg("status %#x, not SIGABRT and \"%s\": %s", status,
-			     e->says, said);
+	ends_aborted(status, said, e->says);
 	expect(strstr(said, "fiber 0x") && strstr(said, ENDS_FRAME));
 }
 

@@ -433,9 +433,7 @@ static bool aborts(baton_fn fn, const char *says)
 
 	if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
 		return false;
-	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT ||
-	    !strstr(said, says))
-		ck_abort_msg("status %#x: %s", status, said);
+	ends_aborted(status, said, says);
 	return true;
 }
 

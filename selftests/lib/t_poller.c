@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /* t_poller.c - waiting for descriptors: how it ends, and who looks after it. */
-#include "../../lib/core/fiber.h"
 #include "../../lib/io/poller.h"
+#include "blocked.h"
 #include "descs.h"
 
 #include <poll.h>
@@ -105,9 +105,8 @@ static void *storm(void *arg)
 			baton_yield();
 		if (!under)
 			expect_eq(baton_send(fds[1], &id, 1, 0), 1);
-		while (under &&
-		       READ_ONCE(f->waiter.blocked) != WAITER_BLOCKED)
-			baton_yield();
+		if (under)
+			wait_blocked(f);
 		expect_eq(baton_close(fds[!under]), 0);
 		join(f);
 		expect_eq(baton_close(fds[under]), 0);
@@ -154,6 +153,11 @@ static bool confirmed(int fd)
 	return is;
 }
 
+static void *selects_one(void *arg)
+{
+	return (void *)(intptr_t)baton_select(arg, 1, BATON_NEVER);
+}
+
 static void *behind_main(void *arg)
 {
 	struct reading old = { 0 }, new = { 0 };
@@ -161,9 +165,13 @@ static void *behind_main(void *arg)
 	int a[2], b[2];
 
 	for (unsigned int i = 0; i < scaled(50); i++) {
+		bool selects = i % 2;
+
 		pair(a);
+		struct baton_case c = { .kind = BATON_CASE_READ, .fd = a[0] };
+
 		old = (struct reading){ .fd = a[0] };
-		f = spawn(reads, &old);
+		f = selects ? spawn(selects_one, &c) : spawn(reads, &old);
 		while (!confirmed(a[0]))
 			baton_sleep(BATON_MSEC);
 		close(a[0]);
@@ -177,7 +185,10 @@ static void *behind_main(void *arg)
 		join(g);
 		expect_eq(new.got, 3);
 		join(f);
-		expect_eq(old.got, -EBADF);
+		if (selects)
+			expect_eq(c.result, POLLNVAL);
+		else
+			expect_eq(old.got, -EBADF);
 		close(a[1]);
 		close(b[0]);
 		close(b[1]);
@@ -205,9 +216,8 @@ static void *writes(void *arg)
 
 static void both_blocked(struct baton_fiber *f, struct baton_fiber *g)
 {
-	while (READ_ONCE(f->waiter.blocked) != WAITER_BLOCKED ||
-	       READ_ONCE(g->waiter.blocked) != WAITER_BLOCKED)
-		baton_yield();
+	wait_blocked(f);
+	wait_blocked(g);
 }
 
 static void *duplex_main(void *arg)
@@ -354,11 +364,6 @@ START_TEST(selects)
 }
 END_TEST
 
-static void *selects_one(void *arg)
-{
-	return (void *)(intptr_t)baton_select(arg, 1, BATON_NEVER);
-}
-
 static void *select_close_main(void *arg)
 {
 	struct baton_fiber *f;
@@ -369,8 +374,7 @@ static void *select_close_main(void *arg)
 		struct baton_case c = { .kind = BATON_CASE_READ, .fd = a[0] };
 
 		f = spawn(selects_one, &c);
-		while (READ_ONCE(f->waiter.blocked) != WAITER_BLOCKED)
-			baton_yield();
+		wait_blocked(f);
 		expect_eq(baton_close(a[0]), 0);
 		pair(b);
 		expect_eq((intptr_t)join(f), 0);
@@ -510,8 +514,7 @@ static void *closes_all_main(void *arg)
 	pair(fds);
 	r.fd = fds[0];
 	f = spawn(reads, &r);
-	while (READ_ONCE(f->waiter.blocked) != WAITER_BLOCKED)
-		baton_yield();
+	wait_blocked(f);
 	for (int fd = 3; fd < 256; fd++) {
 		ssize_t n;
 
@@ -609,8 +612,7 @@ static void *rested_main(void *arg)
 	expect_eq(baton_write(fds[0], "x", 1), 1);
 	nanosleep(&ts, NULL);
 	f = spawn(reads_and_posts, &r);
-	while (READ_ONCE(f->waiter.blocked) != WAITER_BLOCKED)
-		baton_yield();
+	wait_blocked(f);
 	expect_eq(write(fds[1], "x", 1), 1);
 	expect(baton_call(wait_sem, &sem) >= 0);
 	join(f);

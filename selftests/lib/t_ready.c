@@ -3,7 +3,7 @@
  * t_ready.c - waiting for descriptors: who waits for what does not come beside
  * what has come, numbers that are given to another file, and unusual ones.
  */
-#include "../../lib/core/fiber.h"
+#include "blocked.h"
 #include "descs.h"
 
 #include <arpa/inet.h>
@@ -51,24 +51,34 @@ START_TEST(vain)
 }
 END_TEST
 
-/* Urgent data, which is not asked for: there is always an EPOLLPRI. */
-static void *urgent_main(void *arg)
+/* A socket of the loopback with a port, and its address. */
+static int bound(int type, struct sockaddr_in *a)
 {
-	struct sockaddr_in a = {
+	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(*a);
+
+	*a = (struct sockaddr_in){
 		.sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
-	int at = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	expect(fd >= 0);
+	expect_eq(bind(fd, (struct sockaddr *)a, len), 0);
+	expect_eq(getsockname(fd, (struct sockaddr *)a, &len), 0);
+	return fd;
+}
+
+/* Urgent data, which is not asked for: there is always an EPOLLPRI. */
+static void *urgent_main(void *arg)
+{
+	struct sockaddr_in a;
+	int at = bound(SOCK_STREAM, &a);
 	int to = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	socklen_t len = sizeof(a);
 	struct baton_case c = { .kind = BATON_CASE_READ };
 	int before = load(&controls);
 	char byte;
 
-	expect_eq(bind(at, (struct sockaddr *)&a, len), 0);
 	expect_eq(listen(at, 1), 0);
-	expect_eq(getsockname(at, (struct sockaddr *)&a, &len), 0);
-	expect_eq(baton_connect(to, (struct sockaddr *)&a, len), 0);
+	expect_eq(baton_connect(to, (struct sockaddr *)&a, sizeof(a)), 0);
 	c.fd = baton_accept(at, NULL, NULL);
 	expect_eq(baton_send(to, "x", 1, MSG_OOB), 1);
 	expect_eq(baton_select(&c, 1, baton_now() + 200 * BATON_MSEC),
@@ -93,21 +103,15 @@ END_TEST
 /* A list of errors that nobody has read: there is always an EPOLLERR. */
 static void *errors_main(void *arg)
 {
-	struct sockaddr_in a = {
-		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
+	struct sockaddr_in a;
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int gone = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	socklen_t len = sizeof(a);
+	int gone = bound(SOCK_DGRAM, &a);
 	int on = 1, before;
 	char c;
 
-	expect_eq(bind(gone, (struct sockaddr *)&a, len), 0);
-	expect_eq(getsockname(gone, (struct sockaddr *)&a, &len), 0);
 	close(gone);
 	expect_eq(setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on)), 0);
-	expect_eq(connect(fd, (struct sockaddr *)&a, len), 0);
+	expect_eq(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	expect_eq(send(fd, "x", 1, 0), 1);
 	expect_eq(baton_recv(fd, &c, 1, 0), -ECONNREFUSED);
 	before = load(&controls);
@@ -126,10 +130,13 @@ END_TEST
 
 /* --- another file of the number -------------------------------------------- */
 
-static void blocked(const struct baton_fiber *f)
+/* Until the reader has some, or hears that there is nothing to be had. */
+static void write_until(int fd, const ssize_t *got)
 {
-	while (READ_ONCE(f->waiter.blocked) != WAITER_BLOCKED)
+	while (!load(got)) {
+		expect_eq(write(fd, "n", 1), 1);
 		baton_sleep(BATON_MSEC);
+	}
 }
 
 /*
@@ -150,7 +157,7 @@ static void *dup_main(void *arg)
 			kept = dup(a[0]);
 		old.fd = new.fd = a[0];
 		f = spawn(reads, &old);
-		blocked(f);
+		wait_blocked(f);
 		if (i % 4 < 2)
 			baton_sleep(15 * BATON_MSEC);
 		expect_eq(dup2(b[0], a[0]), a[0]);
@@ -158,21 +165,11 @@ static void *dup_main(void *arg)
 		if (kept >= 0)
 			expect_eq(write(a[1], "old", 3), 3);
 		g = spawn(reads, &new);
-		blocked(g);
-		while (!load(&old.got) && !load(&new.got)) {
-			expect_eq(write(b[1], "n", 1), 1);
-			baton_sleep(BATON_MSEC);
-		}
-		while (!load(&new.got)) {
-			expect_eq(write(b[1], "n", 1), 1);
-			baton_sleep(BATON_MSEC);
-		}
+		wait_blocked(g);
+		write_until(b[1], &new.got);
 		join(g);
 		expect(new.got > 0 && new.buf[0] == 'n');
-		while (!load(&old.got)) {
-			expect_eq(write(b[1], "n", 1), 1);
-			baton_sleep(BATON_MSEC);
-		}
+		write_until(b[1], &old.got);
 		join(f);
 		expect(old.got == -EBADF || (old.got > 0 && old.buf[0] == 'n'));
 		close(kept);
