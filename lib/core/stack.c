@@ -558,37 +558,32 @@ bool baton_stack_pool_has(struct stack_pool *pool, const struct baton_fiber *f)
 
 /* --- giving memory back ------------------------------------------------- */
 
-/* So much at a time, and a pause: the watcher has other things to do. */
+/* So many, and a pause: others want the CPU, and the lock of the mappings. */
 #define ROUND_STACKS	256u
 #define ROUND_PAUSE	INT64_C(1000000)
 
-/* Up to a magazine of those of @c that are owed, the coldest. How many? */
-static unsigned int take_cold_locked(struct stack_pool *pool,
-				     struct stack_class *c,
-				     struct baton_fiber **fibers)
+/* What is owed, the coldest up to a magazine, in one; NULL: no more is. */
+static struct magazine *take_cold_locked(struct stack_pool *pool,
+					 struct stack_class *c)
 {
-	struct magazine *m = c->cold;
-	unsigned int n;
+	struct magazine *m = c->cold, *part = c->part;
 
 	if (m && c->owed >= m->n) {
-		n = m->n;
-		memcpy(fibers, m->fibers, n * sizeof(struct baton_fiber *));
 		full_unlink_locked(c, m);
-		m->n = 0;
-		empty_push_locked(pool, m);
-	} else if (!m && c->part) {
-		m = c->part;
-		n = c->owed < m->n ? c->owed : m->n;
-		m->n -= n;
-		memcpy(fibers, m->fibers, n * sizeof(struct baton_fiber *));
-		memmove(m->fibers, m->fibers + n,
-			m->n * sizeof(struct baton_fiber *));
+	} else if (!m && part && part->n && c->owed) {
+		m = empty_pop_locked(pool);
+		m->n = c->owed < part->n ? c->owed : part->n;
+		part->n -= m->n;
+		memcpy(m->fibers, part->fibers, m->n * sizeof(*m->fibers));
+		memmove(part->fibers, part->fibers + m->n,
+			part->n * sizeof(*m->fibers));
 	} else {
-		n = 0;	/* less than a magazine, and not worth it */
+		c->owed = 0;	/* less than a magazine, and not worth it */
+		return NULL;
 	}
-	c->owed = n ? c->owed - n : 0;
-	took_locked(c, n);
-	return n;
+	c->owed -= m->n;
+	took_locked(c, m->n);
+	return m;
 }
 
 /* @f has no memory any more. False: it is as it was. */
@@ -619,48 +614,56 @@ static void bare_locked(struct stack_slab *slab, unsigned int n)
 	slab->bare[slab->nbare++] = (uint16_t)n;
 }
 
-/* Of @c; how many of them were given back, or at least tried? */
-static unsigned int give_back(struct stack_pool *pool, struct stack_class *c)
-{
-	struct baton_fiber *fibers[MAGAZINE_SIZE];
-	struct stack_slab *slabs[MAGAZINE_SIZE];
-	size_t which[MAGAZINE_SIZE];
-	unsigned int n;
-
-	pool_lock(pool);
-	n = c->owed ? take_cold_locked(pool, c, fibers) : 0;
-	pool_unlock(pool);
-	for (unsigned int i = 0; i < n; i++) {
-		struct stack_slab *slab = fibers[i]->slab;
-
-		which[i] = (size_t)((char *)fibers[i]->base - slab->stacks) /
-			   slab->step;
-		slabs[i] = undress(pool, fibers[i]) ? slab : NULL;
-	}
-	pool_lock(pool);
-	for (unsigned int i = 0; i < n; i++) {
-		if (slabs[i])
-			bare_locked(slabs[i], (unsigned int)which[i]);
-		else
-			put_locked(pool, c, fibers[i]);
-	}
-	pool_unlock(pool);
-	return n;
-}
-
-/* Some of all classes. False: nothing is owed any more. */
-static bool give_back_some(struct stack_pool *pool)
+/* There is something in the watcher's hand. False: nothing is owed any more. */
+static bool hand_fill(struct stack_pool *pool)
 {
 	struct stack_class *c = pool->classes;
-	unsigned int n = 0;
 
-	while (n < ROUND_STACKS && c < pool->classes + STACK_CLASSES) {
-		unsigned int did = give_back(pool, c);
+	if (pool->hand && pool->hand->n)
+		return true;
+	pool_lock(pool);
+	if (pool->hand)
+		empty_push_locked(pool, pool->hand);
+	do
+		pool->hand = take_cold_locked(pool, c++);
+	while (!pool->hand && c < pool->classes + STACK_CLASSES);
+	pool_unlock(pool);
+	return pool->hand;
+}
 
-		n += did;
-		c += !did;
+/* One of those in hand is given back, or at least tried. */
+static void give_back(struct stack_pool *pool)
+{
+	struct baton_fiber *f = pool->hand->fibers[--pool->hand->n];
+	struct stack_slab *slab = f->slab;
+	size_t which = (size_t)((char *)f->base - slab->stacks) / slab->step;
+	/* A system call, which nobody else is to wait for. */
+	bool bare = undress(pool, f);
+
+	pool_lock(pool);
+	if (bare)
+		bare_locked(slab, (unsigned int)which);
+	else
+		put_locked(pool, slab->class, f);
+	/* It will never work: the others are of use as they are. */
+	while (!pool->keep && pool->hand->n) {
+		f = pool->hand->fibers[--pool->hand->n];
+		put_locked(pool, f->slab->class, f);
 	}
-	return n >= ROUND_STACKS;
+	pool_unlock(pool);
+}
+
+/* One, at time @now; when to go on. */
+static int64_t give_back_one(struct stack_pool *pool, int64_t now)
+{
+	pool->owing = hand_fill(pool);
+	if (!pool->owing)
+		return now + pool->keep;
+	give_back(pool);
+	if (++pool->round < ROUND_STACKS)
+		return now;
+	pool->round = 0;
+	return now_ns() + ROUND_PAUSE;
 }
 
 /* What nobody has used since the last time is owed. False: none is free. */
@@ -683,8 +686,8 @@ static bool begin_period(struct stack_pool *pool)
 }
 
 /*
- * A period begins when the last one's debts are paid. While a round is under
- * way @owing is set, and @due is after the pause.
+ * A period begins when the last one's debts are paid. While one is under way
+ * @owing is set, and @due is after the pause.
  */
 int64_t baton_stack_pool_tick(struct stack_pool *pool)
 {
@@ -698,8 +701,7 @@ int64_t baton_stack_pool_tick(struct stack_pool *pool)
 			pool->due = 0;
 			return -1;
 		}
-		pool->owing = give_back_some(pool);
-		pool->due = now_ns() + (pool->owing ? ROUND_PAUSE : pool->keep);
+		pool->due = give_back_one(pool, t);
 	}
 	return pool->due > t ? pool->due - t : 0;
 }

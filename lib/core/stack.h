@@ -76,6 +76,8 @@ struct stack_class {
  *           never. The watcher's, as @due
  * @due:     when the watcher is to look next; 0: not known
  * @owing:   it has more to give back than it did last time
+ * @round:   how many it has given back since its last pause
+ * @hand:    what it has taken for that; NULL: nothing yet
  * @watched: the watcher looks; anybody, atomically
  */
 struct stack_pool {
@@ -88,6 +90,8 @@ struct stack_pool {
 	int64_t keep;
 	int64_t due;
 	bool owing;
+	unsigned int round;
+	struct magazine *hand;
 	uint32_t watched;
 };
 
@@ -131,9 +135,9 @@ static inline bool stack_pool_watch(struct stack_pool *pool)
 }
 
 /*
- * By the watcher: give back the memory of some stacks that nobody has used for
- * @keep. Returns nanoseconds until it is to be called again; -1: there are none,
- * see stack_pool_watch().
+ * By the watcher: give back the memory of a stack that nobody has used for
+ * @keep. Returns nanoseconds until it is to be called again, 0: at once, if there
+ * is nothing else to do; -1: there are none, see stack_pool_watch().
  */
 int64_t baton_stack_pool_tick(struct stack_pool *pool);
 

@@ -80,6 +80,22 @@ static long look(struct baton_rt *rt, bool fresh)
 	return tier == TICK_IDLE ? tier : hogs;
 }
 
+/*
+ * One after the other, until a timer is due or there was a kick: each takes
+ * microseconds, and there may be a hundred thousand. Nanoseconds until more are
+ * to be given back, or -1.
+ */
+static int64_t give_back_stacks(struct baton_rt *rt, uint32_t kicks)
+{
+	const struct watch *t = &rt->watch;
+	int64_t ns;
+
+	do
+		ns = baton_stack_pool_tick(&rt->stacks);
+	while (!ns && READ_ONCE(t->kicks) == kicks && now_ns() < t->until);
+	return ns;
+}
+
 bool baton_watcher_wait(struct baton_rt *rt, long retry)
 {
 	struct watch *t = &rt->watch;
@@ -97,7 +113,7 @@ bool baton_watcher_wait(struct baton_rt *rt, long retry)
 		ns = sooner(ns, baton_deadlock_look(rt));
 		ns = sooner(ns, baton_interrupt_watch(rt));
 		ns = sooner(ns, baton_polling_watch(rt));
-		ns = sooner(ns, baton_stack_pool_tick(&rt->stacks));
+		ns = sooner(ns, give_back_stacks(rt, kicks));
 
 		if (tick != TICK_IDLE || fresh)
 			tick = look(rt, fresh);
