@@ -70,7 +70,8 @@ static long ioctl_create(struct file *file, struct baton_create __user *from)
 	if (err)
 		return err;
 	when = a.flags & ~BATON_CREATE_REGAIN;
-	if ((when && when != BATON_CREATE_LEARN && when != BATON_CREATE_OFF) ||
+	if (a.flags & ~BATON_CREATE_FLAGS ||
+	    (when && when != BATON_CREATE_LEARN && when != BATON_CREATE_OFF) ||
 	    a.region_size || !a.nprocs || a.nprocs > BATON_PROCS_MAX ||
 	    !a.max_workers || a.max_workers > BATON_WORKERS_MAX)
 		return -EINVAL;
@@ -124,7 +125,7 @@ static long ioctl_park(struct baton_instance *inst,
 	err = GET_ARG(&a, from);
 	if (err)
 		return err;
-	if (a.flags & ~BATON_PARK_PINNED)
+	if (a.flags & ~BATON_PARK_FLAGS)
 		return -EINVAL;
 	return w ? baton_worker_park(w, a.flags) : -ESRCH;
 }
@@ -138,7 +139,7 @@ static long ioctl_wake(struct baton_instance *inst,
 	err = GET_ARG(&a, from);
 	if (err)
 		return err;
-	if (a.flags & ~BATON_WAKE_STANDBY)
+	if (a.flags & ~BATON_WAKE_FLAGS)
 		return -EINVAL;
 	return baton_instance_wake(inst, a.proc, a.worker, a.flags);
 }
@@ -153,7 +154,7 @@ static long ioctl_swap(struct baton_instance *inst,
 	err = GET_ARG(&a, from);
 	if (err)
 		return err;
-	if (a.flags & ~BATON_PARK_PINNED)
+	if (a.flags & ~BATON_PARK_FLAGS)
 		return -EINVAL;
 	return w ? baton_worker_swap(w, a.proc, a.worker, a.flags) : -ESRCH;
 }

@@ -241,7 +241,7 @@ static enum hrtimer_restart timer_fired(struct hrtimer *timer)
 	struct baton_handoff *h = container_of(timer, struct baton_handoff,
 					       timer);
 	u64 now = ktime_get_mono_fast_ns();
-	struct baton_site *site;
+	struct baton_site *site = NULL;
 	unsigned long flags;
 	int proc = -1;
 
@@ -265,9 +265,12 @@ static enum hrtimer_restart timer_fired(struct hrtimer *timer)
 		return HRTIMER_RESTART;
 	}
 	h->armed = false;
-	site = h->block.site;
-	if (h->due)
+	/* The block is ours to read while it is due, and the thread's after that:
+	 * as soon as the lock is free it may begin another. */
+	if (h->due) {
+		site = h->block.site;
 		proc = time_up_locked(h);
+	}
 	raw_spin_unlock(&h->lock);
 	if (proc >= 0) {
 		baton_account_count(&site->late);

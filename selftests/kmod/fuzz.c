@@ -77,6 +77,22 @@ static uint32_t number(struct self *t, uint32_t right)
 	return one_in(t, 4) ? rnd(&t->rnd) : odd[below(t, ARRAY_SIZE(odd))];
 }
 
+/* Some of the flags @all, which the header lists */
+static uint32_t some(struct self *t, uint32_t all)
+{
+	return rnd(&t->rnd) & all;
+}
+
+/* Those of CREATE, but two that exclude each other, mostly */
+static uint32_t create_flags(struct self *t)
+{
+	uint32_t flags = some(t, BATON_CREATE_FLAGS);
+
+	if (flags & BATON_CREATE_LEARN && !one_in(t, 16))
+		flags &= ~BATON_CREATE_OFF;
+	return flags;
+}
+
 static struct baton_header *header(struct file *f)
 {
 	return load(&f->region);
@@ -128,7 +144,7 @@ static void act_create(struct self *t)
 {
 	struct baton_create a = {
 		.size = sizeof(a),
-		.flags = below(t, 3),
+		.flags = create_flags(t),
 		.nprocs = one_in(t, 4) ? number(t, 257) : PROCS,
 		.max_workers = one_in(t, 4) ? number(t, 300) : WORKERS,
 	};
@@ -154,7 +170,7 @@ static void act_park(struct self *t)
 {
 	struct baton_park a = {
 		.size = sizeof(a),
-		.flags = one_in(t, 4) ? BATON_PARK_PINNED : 0,
+		.flags = one_in(t, 2) ? some(t, BATON_PARK_FLAGS) : 0,
 	};
 	int p = SEND(t, BATON_IOC_PARK, &a);
 
@@ -166,7 +182,7 @@ static void act_wake(struct self *t)
 {
 	struct baton_wake a = {
 		.size = sizeof(a),
-		.flags = one_in(t, 4) ? BATON_WAKE_STANDBY : 0,
+		.flags = one_in(t, 2) ? some(t, BATON_WAKE_FLAGS) : 0,
 		.proc = number(t, PROCS),
 		.worker = one_in(t, 2) ? BATON_ANY : number(t, WORKERS),
 	};
@@ -178,7 +194,7 @@ static void act_swap(struct self *t)
 {
 	struct baton_swap a = {
 		.size = sizeof(a),
-		.flags = one_in(t, 4) ? BATON_PARK_PINNED : 0,
+		.flags = one_in(t, 2) ? some(t, BATON_PARK_FLAGS) : 0,
 		.proc = number(t, PROCS),
 		.worker = one_in(t, 2) ? BATON_ANY : number(t, WORKERS),
 	};
@@ -239,7 +255,7 @@ static void act_open(struct self *t)
 	struct file *f = t->file;
 	struct baton_create a = {
 		.size = sizeof(a),
-		.flags = below(t, 3),
+		.flags = create_flags(t),
 		.nprocs = PROCS,
 		.max_workers = WORKERS,
 	};
@@ -339,25 +355,32 @@ static void act_block(struct self *t)
 {
 	struct baton_header *h = header(t->file);
 	uint32_t i, p = proc_of[t->num] % PROCS;
+	bool taken = one_in(t, 3);	/* already */
 	struct baton_slot *slot;
 
 	if (!h)
 		return;
 	/*
 	 * What act_lie() says of it would be put right now. Often: it is looked
-	 * at only if this blocks, and has not lost its processor before
+	 * at only if this blocks, and has not lost its processor before, or if
+	 * it has, and comes back
 	 */
-	if (one_in(t, 4))
-		p = one_in(t, 2) ? rnd(&t->rnd) : number(t, PROCS);
+	if (one_in(t, taken ? 2 : 4))
+		p = taken || one_in(t, 2) ? rnd(&t->rnd) : number(t, PROCS);
 	slot = (void *)((struct baton_proc_rec *)(h + 1) + PROCS);
 	for (i = 0; i < WORKERS && load(&slot->tid) != (uint32_t)gettid(); i++)
 		slot++;
-	if (i == WORKERS)
+	if (i == WORKERS) {
+		act_register(t);
 		return;
+	}
 	inc(&rec->blocks);
 	store(&h->nglobal, !one_in(t, 4));
 	store(&slot->fn, (uint64_t)below(t, 4));
-	slot_enter(slot, p, one_in(t, 2) ? BATON_FIBER : BATON_FOREIGN);
+	slot_enter(slot, p,
+		   taken || one_in(t, 2) ? BATON_FIBER : BATON_FOREIGN);
+	if (taken)
+		store(&slot->taken, BATON_TAKEN);
 	switch (below(t, 4)) {
 	case 0:
 		sched_yield();
@@ -442,11 +465,12 @@ static void act_exit(struct self *t)
 }
 
 static void (*const acts[])(struct self *t) = {
-	act_advise, act_block, act_block, act_block, act_block, act_counts,
-	act_create, act_event, act_exec, act_exit, act_fail, act_fork, act_lie,
-	act_lie, act_map, act_move, act_nonsense, act_open, act_park, act_park,
-	act_proc_mem, act_register, act_register, act_register, act_stop,
-	act_swap, act_unregister, act_wake, act_wake, act_wake,
+	act_advise, act_block, act_block, act_block, act_block, act_block,
+	act_block, act_counts, act_create, act_event, act_exec, act_exit,
+	act_fail, act_fork, act_lie, act_lie, act_map, act_move, act_nonsense,
+	act_open, act_park, act_park, act_proc_mem, act_register, act_register,
+	act_register, act_stop, act_swap, act_unregister, act_wake, act_wake,
+	act_wake,
 };
 
 static void *thread(void *arg)

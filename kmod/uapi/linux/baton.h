@@ -265,6 +265,10 @@ struct baton_site {
  */
 #define BATON_CREATE_REGAIN	(1u << 2)
 
+/* All that there are. */
+#define BATON_CREATE_FLAGS	(BATON_CREATE_LEARN | BATON_CREATE_OFF | \
+				 BATON_CREATE_REGAIN)
+
 /*
  * Every argument starts with its own size, so that it can grow: the kernel
  * takes a longer one whose tail is zero, up to a page, and returns -E2BIG for
@@ -318,6 +322,7 @@ struct baton_register {
 #define BATON_PARK_PINNED	(1u << 0)	/* only a WAKE or SWAP that
 						 * names this worker ends the
 						 * wait */
+#define BATON_PARK_FLAGS	BATON_PARK_PINNED	/* all that there are */
 
 /**
  * struct baton_park - BATON_IOC_PARK: wait until given a processor
@@ -338,6 +343,7 @@ struct baton_park {
 
 /* To a worker that waits as a standby, and to no other: -EBUSY it does not. */
 #define BATON_WAKE_STANDBY	(1u << 0)
+#define BATON_WAKE_FLAGS	BATON_WAKE_STANDBY	/* all that there are */
 
 /**
  * struct baton_wake - BATON_IOC_WAKE: give a processor that the caller holds
