@@ -198,9 +198,9 @@ FUNC(baton_asm_entry)
 	movq	%rsi, %rdi
 	call	*%rax
 	/*
-	 * The end of the fiber; rax is whom to go on with. Its control words are
-	 * nobody's any more, so that those of @to are loaded, which is a third
-	 * of what it takes to store and compare. release_from is to find them.
+	 * The end of the fiber; rax is whom to go on with. Nobody wants its
+	 * control words, so that those of @to are loaded, which is a third of
+	 * what it takes to store and compare. release_from finds them equal.
 	 */
 	movq	%rbx, %rdi
 	movq	%rax, %rsi
