@@ -35,26 +35,14 @@ static void interrupt(const struct baton_fiber *f)
 		baton_interrupt_want(at);
 }
 
-/*
- * The canceled word is as good as seen by all afterwards. Never inline: the errno
- * of its system calls is the thread's.
- */
-static void __attribute__((noinline, cold))
-fences_on(struct baton_rt *rt)
-{
-	baton_rt_hold_lock();
-	__baton_fences_on(rt);
-	baton_rt_hold_unlock();
-}
-
 void baton_cancel_held(struct baton_rt *rt, struct baton_worker *w,
 		       struct baton_fiber *f)
 {
 	probe1(cancel, f);
 	smp_store_mb(f->canceled, CANCEL_DUE);
 	if (!READ_ONCE(rt->fence) && unlikely(!membarrier_all()))
-		fences_on(rt);
-	if (baton_wait_cancel(f))
+		baton_fences_on(rt); /* as good as seen by all then */
+	if (baton_wait_cancel(rt, f))
 		baton_sched_ready(rt, w, f);
 	else
 		interrupt(f);

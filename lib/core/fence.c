@@ -52,6 +52,18 @@ bool __baton_fences_on(struct baton_rt *rt)
 		if (rt->workers[i])
 			atomic_fetch_or(&rt->workers[i]->rare, RARE_FENCE);
 	passed = visit_cpus();
+	rt->unfenced = !passed;
 	errno = saved;
+	return passed;
+}
+
+/* Never inline: the errno of its system calls is the thread's. */
+bool __attribute__((noinline, cold)) baton_fences_on(struct baton_rt *rt)
+{
+	bool passed;
+
+	baton_rt_hold_lock();
+	passed = READ_ONCE(rt->fence) ? !rt->unfenced : __baton_fences_on(rt);
+	baton_rt_hold_unlock();
 	return passed;
 }

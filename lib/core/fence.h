@@ -17,4 +17,10 @@ struct baton_rt;
  */
 bool __baton_fences_on(struct baton_rt *rt);
 
+/*
+ * The same without the lock, if it was not done before; whoever else is at it
+ * is waited for. True: all have passed a fence since they were told.
+ */
+bool baton_fences_on(struct baton_rt *rt);
+
 #endif /* BATON_CORE_FENCE_H */

@@ -126,22 +126,52 @@ static void fiber_free(struct baton_rt *rt, struct baton_proc *p,
 	proc_fiber_put(rt, p, f);
 }
 
+/*
+ * The fiber that waits for the end of @f without a deadline, which is won by
+ * this; NULL: there is none, or joiner takes a swap. A cancel alone could take
+ * that wait back, and is as rare as an end is not. So @f does without a locked
+ * instruction, and the other makes up for it: see take_back() in wait.c.
+ */
+static inline struct baton_fiber *joiner_win(struct baton_worker *w,
+					     struct baton_fiber *f)
+{
+	struct baton_fiber *joiner;
+
+	/* ending before revokers, as far as membarrier() goes; without it
+	 * @w->rare is set. Acquire: revokers before joiner. */
+	WRITE_ONCE(f->ending, true);
+	barrier();
+	if (unlikely(smp_load_acquire(&w->rt->revokers) | READ_ONCE(w->rare)))
+		return NULL;
+	/* Acquire, and release: as in the swap of fiber_end(). */
+	joiner = smp_load_acquire(&f->joiner);
+	if (joiner <= JOIN_NONE || (uintptr_t)joiner & JOIN_TIMED)
+		return NULL;
+	smp_store_release(&f->joiner, JOIN_FREED);
+	return joiner;
+}
+
 /* Tell whoever waits that @f has ended. Returns whom to go on with, or NULL. */
 static struct baton_fiber *fiber_end(struct baton_worker *w, struct baton_fiber *f)
 {
 	struct baton_rt *rt = w->rt;
-	struct baton_fiber *joiner = READ_ONCE(f->joiner);
+	struct baton_fiber *joiner;
 
 	if (unlikely(f == rt->main))
 		baton_sched_stop(rt);
-	/* Release: the result. Acquire: the joiner, who is won by this. If a
-	 * fiber waits in baton_join(), that is the one use of the handle: FREED
-	 * makes any other an error from now on, which DONE would invite. */
-	while (joiner != JOIN_DETACHED &&
-	       !try_cmpxchg_acq_rel(&f->joiner, &joiner,
-				    joiner == JOIN_NONE ? JOIN_DONE :
-							  JOIN_FREED))
-		;
+	joiner = joiner_win(w, f);
+	if (!joiner) {
+		joiner = READ_ONCE(f->joiner);
+		/* Release: the result. Acquire: the joiner, who is won by this.
+		 * If a fiber waits in baton_join(), that is the one use of the
+		 * handle: FREED makes any other an error from now on, which DONE
+		 * would invite. */
+		while (joiner != JOIN_DETACHED &&
+		       !try_cmpxchg_acq_rel(&f->joiner, &joiner,
+					    joiner == JOIN_NONE ? JOIN_DONE :
+								  JOIN_FREED))
+			;
+	}
 	if (joiner == JOIN_DETACHED) {
 		/* Nobody else may. Release: all that it has done; pairs with
 		 * fiber_lives(), for who is told by baton_stop(). */
@@ -151,7 +181,7 @@ static struct baton_fiber *fiber_end(struct baton_worker *w, struct baton_fiber 
 		 * resumes a fiber. */
 		proc_fiber_put(rt, w->proc, f);
 	} else if (joiner != JOIN_NONE) {
-		joiner = (void *)((uintptr_t)joiner & ~JOIN_MASKED);
+		joiner = (void *)((uintptr_t)joiner & ~JOIN_HOW);
 		if (likely(f != rt->main && sched_direct(w) && !joiner->pin))
 			return joiner;
 		baton_sched_ready(rt, w, joiner);
@@ -338,15 +368,27 @@ static inline int join_wait(struct baton_worker **w, struct baton_fiber *f,
 			    int64_t deadline)
 {
 	struct baton_fiber *self = (*w)->fiber, *was = JOIN_NONE, *heir;
-	uintptr_t masked = unlikely(self->masked) ? JOIN_MASKED : 0;
+	uintptr_t how = unlikely(self->masked) ? JOIN_MASKED : 0;
 	int err;
+
+	/* Differences of what is the same are 0, and cost less than comparing. */
+	if (unlikely((deadline ^ TIMER_NEVER) | (self->deadline ^ TIMER_NEVER)))
+		how |= JOIN_TIMED;
 
 	self->waiter.by = f;
 	WRITE_ONCE(self->waiter.since, (*w)->proc->now);
 	WRITE_ONCE(self->waiter.joined, f);
-	heir = (void *)((uintptr_t)self | masked);
-	/* As the caller has seen it a moment ago; or whatever it is by now. */
-	if (unlikely(!try_cmpxchg_acq_rel(&f->joiner, &was, heir)))
+	heir = (void *)((uintptr_t)self | how);
+	/*
+	 * As the caller has seen it a moment ago; or whatever it is by now. With
+	 * the only processor a plain store will do: @f does not end meanwhile,
+	 * and no other fiber joins it. A detach may get lost in it, which is one
+	 * use of the handle too many; then @f is joined as if there had been
+	 * none. Release: as in handle_use().
+	 */
+	if (!(*w)->proc->runq.shared)
+		smp_store_release(&f->joiner, heir);
+	else if (unlikely(!try_cmpxchg_acq_rel(&f->joiner, &was, heir)))
 		was = handle_use(f, heir);
 	if (unlikely(was != JOIN_NONE)) {
 		err = was == JOIN_DONE ? 0 : -EINVAL;

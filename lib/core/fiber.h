@@ -55,6 +55,8 @@ enum {
 #define JOIN_DONE	((struct baton_fiber *)2)
 #define JOIN_NONE	((struct baton_fiber *)3)
 #define JOIN_MASKED	((uintptr_t)8)	/* or-ed to it: no cancel ends that wait */
+#define JOIN_TIMED	((uintptr_t)4)	/* or-ed to it: that wait has a deadline */
+#define JOIN_HOW	(JOIN_MASKED | JOIN_TIMED)
 
 /* baton_fiber.special */
 enum {
@@ -84,7 +86,8 @@ struct baton_fiber {
 	uint32_t place;			/* O: in the run queue of its spawner's
 					 * processor, if it is there still */
 	uint8_t special;		/* constant; above; 0: as most are */
-	bool queued;			/* Q: on the global queue's list */
+	bool ending;			/* O: it tells its joiner; read by who
+					 * takes that back, see wait.c */
 	bool stopped;			/* A: baton_stop() has canceled it */
 	bool named;			/* O: @name or @slice is not as it was
 					 * mapped */
@@ -105,6 +108,7 @@ struct baton_fiber {
 	uint32_t ticket;		/* Q: its place there, see global.h */
 	uint32_t slice;			/* O: its own, in ms, see hog.h; the
 					 * watcher looks */
+	bool queued;			/* Q: on the global queue's list */
 	char name[BATON_NAME_SIZE];	/* O; read by anybody */
 	struct {			/* the group's lock, see sync/group.c */
 		struct baton_group *group;
@@ -146,6 +150,7 @@ static inline void fiber_fresh(struct baton_fiber *f)
 	/* Others may look, not knowing whose record it is by now. */
 	WRITE_ONCE(f->permit, PERMIT_NONE);
 	WRITE_ONCE(f->canceled, CANCEL_NONE);
+	WRITE_ONCE(f->ending, false);
 	WRITE_ONCE(f->stopped, false);
 	if (unlikely(f->named)) {
 		f->named = false;
@@ -220,7 +225,7 @@ static inline enum fiber_state fiber_state(const struct baton_fiber *f)
 	if (READ_ONCE(f->permit) >= PERMIT_WAITED)
 		return FIBER_PARKED;
 	joined = READ_ONCE(f->waiter.joined);
-	if (joined && ((uintptr_t)READ_ONCE(joined->joiner) & ~JOIN_MASKED) ==
+	if (joined && ((uintptr_t)READ_ONCE(joined->joiner) & ~JOIN_HOW) ==
 			      (uintptr_t)f)
 		return FIBER_JOINS;
 	if (READ_ONCE(f->waiter.blocked) != WAITER_OVER)

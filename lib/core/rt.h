@@ -60,6 +60,9 @@ struct baton_rt {
 	unsigned int max_workers;	/* C */
 	uint32_t fence;			/* A: no membarrier(), see claim.h;
 					 * set under L, for good */
+	uint32_t revokers;		/* A: who take a joiner back just now,
+					 * see wait.c */
+	bool unfenced;			/* L: see __baton_fences_on() */
 	cxx_fn cxx;			/* C: NULL without C++ */
 	enum handoff_mode handoff;	/* C */
 	const struct tier_ops *tier;	/* C */

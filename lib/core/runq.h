@@ -162,6 +162,20 @@ static inline struct baton_fiber *runq_rotate(struct runq *q,
  */
 bool baton_runq_remove(struct runq *q, struct baton_fiber *f, __u32 place);
 
+/* The same where most often it is the only entry, and nobody steals. */
+static inline bool runq_remove(struct runq *q, struct baton_fiber *f,
+			       __u32 place)
+{
+	struct baton_proc_rec *rec = q->rec;
+
+	if (unlikely(q->shared || READ_ONCE(rec->head) != place ||
+		     rec->tail != place + 1 ||
+		     q->ring[place % RUNQ_SIZE] != f))
+		return baton_runq_remove(q, f, place);
+	WRITE_ONCE(rec->tail, place);
+	return true;
+}
+
 /* By the holder. Up to half of the entries, at least one if there is any. */
 unsigned int baton_runq_pop_half(struct runq *q, struct baton_fiber **out);
 

@@ -242,7 +242,7 @@ static inline struct baton_worker *sched_join(struct baton_worker *w,
 	probe1(park, w->fiber);
 	if (unlikely(!sched_direct(w)))
 		return baton_sched_leave(w, w->fiber);
-	if (!baton_runq_remove(q, f, READ_ONCE(f->place))) {
+	if (!runq_remove(q, f, READ_ONCE(f->place))) {
 		runq_prefetch(q);
 		f = runq_pop(q);
 	}

@@ -9,6 +9,7 @@
 
 #include "claim.h"
 #include "clock.h"
+#include "fence.h"
 #include "futex.h"
 
 int baton_wait_result(const struct baton_fiber *f)
@@ -19,28 +20,65 @@ int baton_wait_result(const struct baton_fiber *f)
 }
 
 /*
- * End the wait of @f for the end of a fiber, if it is in one: true, and the
- * caller has to resume it. @cancel: not one that is masked. The other fiber may
- * have ended, and be a new one by now, but its record lasts as long as the
- * scheduler: if @f is found to wait there, it does.
+ * Take @joiner back from @joined, which may be about to end, and tells its
+ * joiner of that with no more than plain stores and loads: joiner_win() in
+ * fiber.c.
+ *
+ *	who ends			who takes back
+ *	ending = true			revokers + 1
+ *	(the fence is the other's)	membarrier()
+ *	load revokers, joiner		load ending: set? leave it
+ *	joiner = FREED, if revokers	compare and swap joiner
+ *	is 0				revokers - 1
+ *
+ * If ending is not seen here, it is stored after the fence that who ends has
+ * passed by then, and revokers is loaded after that: either it is seen there,
+ * or the swap has been, and so its result is.
  */
-static bool interrupt_join(struct baton_fiber *f, bool cancel)
+static bool take_back(struct baton_rt *rt, struct baton_fiber *joined,
+		   struct baton_fiber *joiner)
 {
-	struct baton_fiber *joined = READ_ONCE(f->waiter.joined), *old = f;
+	bool won = false;
+
+	atomic_fetch_add(&rt->revokers, 1);
+	if ((!READ_ONCE(rt->fence) && membarrier_all()) || baton_fences_on(rt))
+		won = !smp_load_acquire(&joined->ending) &&
+		      try_cmpxchg_acq_rel(&joined->joiner, &joiner, JOIN_NONE);
+	/* Release: the swap before this; pairs with joiner_win(). */
+	atomic_fetch_sub(&rt->revokers, 1);
+	return won;
+}
+
+/*
+ * End the wait of @f for the end of a fiber, if it is in one: true, and the
+ * caller has to resume it. @cancel: of this scheduler, and not one that is
+ * masked; NULL: by its deadline. The other fiber may have ended, and be a new
+ * one by now, but its record lasts as long as the scheduler: if @f is found to
+ * wait there, it does.
+ */
+static bool interrupt_join(struct baton_fiber *f, struct baton_rt *cancel)
+{
+	struct baton_fiber *joined = READ_ONCE(f->waiter.joined), *old;
+	uintptr_t how;
 
 	if (!joined)
 		return false;
-	if (try_cmpxchg_acq_rel(&joined->joiner, &old, JOIN_NONE))
-		return true;
-	return !cancel && old == (void *)((uintptr_t)f | JOIN_MASKED) &&
-	       try_cmpxchg_acq_rel(&joined->joiner, &old, JOIN_NONE);
+	old = READ_ONCE(joined->joiner);
+	how = (uintptr_t)old ^ (uintptr_t)f;
+	if (how & ~JOIN_HOW || (cancel && how & JOIN_MASKED))
+		return false;
+	/* Whoever has a deadline is told by a swap. */
+	if (how & JOIN_TIMED)
+		return try_cmpxchg_acq_rel(&joined->joiner, &old, JOIN_NONE);
+	return cancel && take_back(cancel, joined, old);
 }
 
 /*
  * End the wait that @f is in, if it is in one: true, and the caller has to
- * resume it. @cancel: not one that is masked.
+ * resume it. @cancel: as above.
  */
-static bool interrupt(struct baton_fiber *f, const void *by, bool cancel)
+static bool interrupt(struct baton_fiber *f, const void *by,
+		      struct baton_rt *cancel)
 {
 	struct waiter *waiter = &f->waiter;
 	uint32_t old;
@@ -71,10 +109,12 @@ static bool waits_unmasked(const struct baton_fiber *f)
 
 	return READ_ONCE(f->waiter.blocked) == WAITER_BLOCKED ||
 	       READ_ONCE(f->permit) == PERMIT_WAITED ||
-	       (joined && READ_ONCE(joined->joiner) == f);
+	       (joined && !READ_ONCE(joined->ending) &&
+		((uintptr_t)READ_ONCE(joined->joiner) & ~JOIN_TIMED) ==
+			(uintptr_t)f);
 }
 
-bool baton_wait_cancel(struct baton_fiber *f)
+bool baton_wait_cancel(struct baton_rt *rt, struct baton_fiber *f)
 {
 	while (waits_unmasked(f)) {
 		uint32_t due = CANCEL_DUE;
@@ -83,7 +123,7 @@ bool baton_wait_cancel(struct baton_fiber *f)
 		if (!try_cmpxchg(&f->canceled, &due, CANCEL_IN_HAND))
 			return false;
 		due = CANCEL_IN_HAND;
-		if (interrupt(f, WAITER_CANCELED, true)) {
+		if (interrupt(f, WAITER_CANCELED, rt)) {
 			/* Unless there is a new one already. */
 			try_cmpxchg(&f->canceled, &due, CANCEL_NONE);
 			return true;
@@ -114,7 +154,7 @@ static struct waiter *timed_out(struct timer *timer)
 	struct timeout *t = container_of(timer, struct timeout, timer);
 	struct baton_fiber *f = t->fiber;
 
-	if (!interrupt(f, WAITER_TIMEOUT, false))
+	if (!interrupt(f, WAITER_TIMEOUT, NULL))
 		return NULL;
 	f->waiter.next = NULL;
 	return &f->waiter;
@@ -237,13 +277,13 @@ int baton_wait_slow(struct wait *t, int64_t deadline)
 		deadline = f->deadline;
 	if (READ_ONCE(t->w->rare))
 		smp_mb(); /* blocked before canceled */
-	if (READ_ONCE(f->canceled) && baton_wait_cancel(f))
+	if (READ_ONCE(f->canceled) && baton_wait_cancel(t->w->rt, f))
 		return -ECANCELED;
 	if (deadline == TIMER_NEVER) {
 		wait_switch(t);
 		return baton_wait_result(f);
 	}
-	if (deadline <= now_ns() && interrupt(f, WAITER_TIMEOUT, false))
+	if (deadline <= now_ns() && interrupt(f, WAITER_TIMEOUT, NULL))
 		return -ETIMEDOUT;
 	return block_until(t, deadline);
 }

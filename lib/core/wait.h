@@ -166,7 +166,7 @@ int baton_wait_slow(struct wait *t, int64_t deadline);
  * that is not masked. True: it has ended this one, and the caller has to resume
  * @f. The caller knows that @f does not end meanwhile.
  */
-bool baton_wait_cancel(struct baton_fiber *f);
+bool baton_wait_cancel(struct baton_rt *rt, struct baton_fiber *f);
 
 /*
  * Cancel @f, which does not end meanwhile. @w: the caller's worker, in

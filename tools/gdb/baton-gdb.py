@@ -35,7 +35,7 @@ CALL_BACK = ("baton_once", "baton_once_until", "baton_try", "baton_callback",
 BELOW = 1024
 FRAMES = 24
 
-FREE, DETACHED, DONE, MASKED = 0, 1, 2, 8
+FREE, DETACHED, DONE, HOW = 0, 1, 2, 12
 
 
 class NoFibers(gdb.GdbError):
@@ -206,7 +206,7 @@ class Fiber:
         if self.u32("f.permit") >= self.rt.lay.at["waited"]:
             return "parked"
         joined = self.word("f.waiter.joined")
-        if joined and self.rt.joiner_of(joined) & ~MASKED == self.addr:
+        if joined and self.rt.joiner_of(joined) & ~HOW == self.addr:
             return "joins"
         if self.u32("f.waiter.blocked"):
             return "waits"
