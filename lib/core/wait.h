@@ -68,16 +68,25 @@ struct wait {
 
 /* --- the caller ------------------------------------------------------------ */
 
-static inline void wait_enter(struct wait *t)
+/*
+ * wait_enter() after sched_enter(), whose result @w is. Apart for those who
+ * mostly do not wait: what they have of a wait is @w, in a register.
+ */
+static inline void wait_begin(struct wait *t, struct baton_worker *w)
 {
 	t->first = NULL;
-	t->w = sched_enter();
-	if (likely(t->w)) {
-		t->waiter = &t->w->fiber->waiter;
+	t->w = w;
+	if (likely(w)) {
+		t->waiter = &w->fiber->waiter;
 	} else {
 		t->own = (struct waiter){ 0 };
 		t->waiter = &t->own;
 	}
+}
+
+static inline void wait_enter(struct wait *t)
+{
+	wait_begin(t, sched_enter());
 }
 
 static inline void wait_leave(struct wait *t)
@@ -272,7 +281,13 @@ static inline struct waiter *waitq_win_first(struct baton_waitq *q)
 	struct baton_wait_entry *e = q->first;
 	struct waiter *waiter = e->waiter;
 
-	waitq_del(q, e);
+	/* waitq_del() of one that is listed, and has none before it */
+	q->first = e->next;
+	if (unlikely(e->next))
+		e->next->prev = NULL;
+	else
+		q->last = NULL;
+	e->waiter = NULL;
 	return likely(waiter_win(waiter, e)) ? waiter : NULL;
 }
 
