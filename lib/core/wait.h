@@ -25,13 +25,13 @@
  *
  * and whoever has something for it
  *
- *	wait_enter(&wait);
+ *	w = sched_enter();		NULL: an ordinary thread
  *	lock_take(&object->lock);
  *	waiter = waitq_win(&object->waiters);	off the list, and won
  *	lock_drop(&object->lock);
  *	if (waiter)
- *		wait_resume(&wait, waiter);
- *	wait_leave(&wait);
+ *		waiter_resume(w, waiter);
+ *	wait_exit(w);
  *
  * Lifetime: an entry, and a thread's waiter, lie on the stack of who waits. An
  * object looks at them with its lock held, and one that has won until it has
@@ -69,8 +69,8 @@ struct wait {
 /* --- the caller ------------------------------------------------------------ */
 
 /*
- * wait_enter() after sched_enter(), whose result @w is. Apart for those who
- * mostly do not wait: what they have of a wait is @w, in a register.
+ * wait_enter() once sched_enter() has said @w: for those who may not have to
+ * wait, and until they know that have but @w, in a register.
  */
 static inline void wait_begin(struct wait *t, struct baton_worker *w)
 {
@@ -89,10 +89,16 @@ static inline void wait_enter(struct wait *t)
 	wait_begin(t, sched_enter());
 }
 
+/* The end of what sched_enter() began, whose result @w is. */
+static inline void wait_exit(struct baton_worker *w)
+{
+	if (likely(w))
+		sched_exit(w);
+}
+
 static inline void wait_leave(struct wait *t)
 {
-	if (likely(t->w))
-		sched_exit(t->w);
+	wait_exit(t->w);
 }
 
 /*

@@ -108,8 +108,7 @@ static inline void went(struct baton_worker *w, struct baton_chan *ch,
 	lock_drop(&ch->baton_lock);
 	if (peer)
 		waiter_resume(w, peer);
-	if (likely(w))
-		sched_exit(w);
+	wait_exit(w);
 }
 
 /* @try: without waiting; -EAGAIN then. */
