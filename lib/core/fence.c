@@ -52,7 +52,7 @@ bool __baton_fences_on(struct baton_rt *rt)
 		if (rt->workers[i])
 			atomic_fetch_or(&rt->workers[i]->rare, RARE_FENCE);
 	passed = visit_cpus();
-	rt->unfenced = !passed;
+	WRITE_ONCE(rt->unfenced, !passed);
 	errno = saved;
 	return passed;
 }

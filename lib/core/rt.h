@@ -62,7 +62,7 @@ struct baton_rt {
 					 * set under L, for good */
 	uint32_t revokers;		/* A: who take a joiner back just now,
 					 * see wait.c */
-	bool unfenced;			/* L: see __baton_fences_on() */
+	bool unfenced;			/* L, and A: see __baton_fences_on() */
 	cxx_fn cxx;			/* C: NULL without C++ */
 	enum handoff_mode handoff;	/* C */
 	const struct tier_ops *tier;	/* C */

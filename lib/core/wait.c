@@ -131,6 +131,9 @@ bool baton_wait_cancel(struct baton_rt *rt, struct baton_fiber *f)
 		/* That wait has ended otherwise. The next one may have begun
 		 * before it is seen again: look once more. */
 		try_cmpxchg(&f->canceled, &due, CANCEL_DUE);
+		/* Unless it is one for which there is no fence: take_back(). */
+		if (READ_ONCE(rt->unfenced))
+			return false;
 		membarrier_all();
 	}
 	return false;

@@ -25,13 +25,13 @@
  *
  * and whoever has something for it
  *
- *	wait_enter(&wait);
+ *	w = sched_enter();		NULL: an ordinary thread
  *	lock_take(&object->lock);
  *	waiter = waitq_win(&object->waiters);	off the list, and won
  *	lock_drop(&object->lock);
  *	if (waiter)
- *		wait_resume(&wait, waiter);
- *	wait_leave(&wait);
+ *		waiter_resume(w, waiter);
+ *	wait_exit(w);
  *
  * Lifetime: an entry, and a thread's waiter, lie on the stack of who waits. An
  * object looks at them with its lock held, and one that has won until it has
@@ -68,22 +68,37 @@ struct wait {
 
 /* --- the caller ------------------------------------------------------------ */
 
-static inline void wait_enter(struct wait *t)
+/*
+ * wait_enter() once sched_enter() has said @w: for those who may not have to
+ * wait, and until they know that have but @w, in a register.
+ */
+static inline void wait_begin(struct wait *t, struct baton_worker *w)
 {
 	t->first = NULL;
-	t->w = sched_enter();
-	if (likely(t->w)) {
-		t->waiter = &t->w->fiber->waiter;
+	t->w = w;
+	if (likely(w)) {
+		t->waiter = &w->fiber->waiter;
 	} else {
 		t->own = (struct waiter){ 0 };
 		t->waiter = &t->own;
 	}
 }
 
+static inline void wait_enter(struct wait *t)
+{
+	wait_begin(t, sched_enter());
+}
+
+/* The end of what sched_enter() began, whose result @w is. */
+static inline void wait_exit(struct baton_worker *w)
+{
+	if (likely(w))
+		sched_exit(w);
+}
+
 static inline void wait_leave(struct wait *t)
 {
-	if (likely(t->w))
-		sched_exit(t->w);
+	wait_exit(t->w);
 }
 
 /*
@@ -272,7 +287,13 @@ static inline struct waiter *waitq_win_first(struct baton_waitq *q)
 	struct baton_wait_entry *e = q->first;
 	struct waiter *waiter = e->waiter;
 
-	waitq_del(q, e);
+	/* waitq_del() of one that is listed, and has none before it */
+	q->first = e->next;
+	if (unlikely(e->next))
+		e->next->prev = NULL;
+	else
+		q->last = NULL;
+	e->waiter = NULL;
 	return likely(waiter_win(waiter, e)) ? waiter : NULL;
 }
 

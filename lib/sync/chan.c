@@ -56,32 +56,43 @@ int baton_chan_destroy(struct baton_chan *ch)
 
 /*
  * There was nothing at once: wait in @q of @ch, whose lock this drops, until
- * somebody has sent or received for us, or has closed the channel.
+ * somebody has sent or received for us, or has closed the channel. @w: of
+ * sched_enter(), which this ends.
+ *
+ * Never inline, and the last that its callers do: so whoever does not wait has
+ * no frame for it, and who does goes home by one return less.
  */
-static int wait_on(struct wait *t, struct baton_chan *ch, struct baton_waitq *q,
-		   void *elem, int64_t deadline, const void *site)
+static int __attribute__((noinline))
+wait_on(struct baton_worker *w, struct baton_chan *ch, struct baton_waitq *q,
+	void *elem, int64_t deadline, const void *site)
 {
 	struct baton_case c;
+	struct wait t;
 	int err;
 
+	wait_begin(&t, w);
 	c.elem = elem;
 	c.result = 0;
-	wait_arm(t, wait_object(ch));
-	waitq_add(q, &c.baton_entry, t->waiter);
+	wait_arm(&t, wait_object(ch));
+	waitq_add(q, &c.baton_entry, t.waiter);
 	lock_drop(&ch->baton_lock);
 	if (contend_timed())
-		err = baton_contend_block(t, deadline,
+		err = baton_contend_block(&t, deadline,
 					  q == &ch->baton_senders ?
 						  CONTEND_SEND :
 						  CONTEND_RECV, site);
 	else
-		err = wait_block(t, deadline);
-	if (likely(!err))
-		return c.result;
-	lock_take(&ch->baton_lock);
-	waitq_del(q, &c.baton_entry);
-	lock_drop(&ch->baton_lock);
-	return err;
+		err = wait_block(&t, deadline);
+	if (likely(!err)) {
+		err = c.result;
+	} else {
+		lock_take(&ch->baton_lock);
+		waitq_del(q, &c.baton_entry);
+		lock_drop(&ch->baton_lock);
+	}
+	wait_leave(&t);
+	return unlikely(err) && err == -EPIPE && q == &ch->baton_senders ?
+		       refuse_closed() : err;
 }
 
 /* Is NULL a good element to send? There is nothing in those without size. */
@@ -90,30 +101,35 @@ static inline bool good_elem(const struct baton_chan *ch, const void *elem)
 	return likely(elem) || !ch->baton_size;
 }
 
+/* Done, with the lock of @ch, or in vain: @peer goes on, if there is one. */
+static inline void went(struct baton_worker *w, struct baton_chan *ch,
+			struct waiter *peer)
+{
+	lock_drop(&ch->baton_lock);
+	if (peer)
+		waiter_resume(w, peer);
+	wait_exit(w);
+}
+
 /* @try: without waiting; -EAGAIN then. */
 static inline int send_elem(struct baton_chan *ch, const void *elem, bool try,
 			    int64_t deadline)
 {
+	struct baton_worker *w;
 	struct waiter *peer;
-	struct wait t;
 	int err;
 
 	if (unlikely(!ch || !good_elem(ch, elem)))
 		return refuse_null();
-	wait_enter(&t);
+	w = sched_enter();
 	lock_take(&ch->baton_lock);
 	err = chan_send_locked(ch, elem, &peer);
-	if (err == -EAGAIN && !try) {
+	if (err == -EAGAIN && !try)
 		/* A receiver only reads what is there. */
-		err = wait_on(&t, ch, &ch->baton_senders,
-			      (void *)(uintptr_t)elem, deadline,
-			      __builtin_return_address(0));
-	} else {
-		lock_drop(&ch->baton_lock);
-		if (peer)
-			wait_resume(&t, peer);
-	}
-	wait_leave(&t);
+		return wait_on(w, ch, &ch->baton_senders,
+			       (void *)(uintptr_t)elem, deadline,
+			       __builtin_return_address(0));
+	went(w, ch, peer);
 	return unlikely(err == -EPIPE) ? refuse_closed() : err;
 }
 
@@ -137,24 +153,19 @@ int baton_chan_try_send(struct baton_chan *ch, const void *elem)
 static inline int recv_elem(struct baton_chan *ch, void *elem, bool try,
 			    int64_t deadline)
 {
+	struct baton_worker *w;
 	struct waiter *peer;
-	struct wait t;
 	int err;
 
 	if (unlikely(!ch))
 		return refuse_null();
-	wait_enter(&t);
+	w = sched_enter();
 	lock_take(&ch->baton_lock);
 	err = chan_recv_locked(ch, elem, &peer);
-	if (err == -EAGAIN && !try) {
-		err = wait_on(&t, ch, &ch->baton_receivers, elem, deadline,
-			      __builtin_return_address(0));
-	} else {
-		lock_drop(&ch->baton_lock);
-		if (peer)
-			wait_resume(&t, peer);
-	}
-	wait_leave(&t);
+	if (err == -EAGAIN && !try)
+		return wait_on(w, ch, &ch->baton_receivers, elem, deadline,
+			       __builtin_return_address(0));
+	went(w, ch, peer);
 	return err;
 }
 

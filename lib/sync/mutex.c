@@ -53,9 +53,8 @@ lock_slow(struct baton_mutex *m, uintptr_t self, int64_t deadline,
 					 site ? site :
 						__builtin_return_address(0));
 		else
-			err = baton_word_wait(&t, &m->baton_word,
-					      word_rest(old), &m->baton_waiters,
-					      &place, deadline);
+			err = word_wait(&t, &m->baton_word, word_rest(old),
+					&m->baton_waiters, &place, deadline);
 		if (unlikely(err))
 			baton_word_withdraw(&m->baton_word, &m->baton_waiters,
 					    &place);
@@ -139,7 +138,7 @@ int baton_mutex_check(const struct baton_mutex *m, uintptr_t self)
 }
 
 /* Somebody waits, or did. */
-static void hand_over(struct wait *t, struct baton_mutex *m)
+static inline void hand_over(struct baton_worker *w, struct baton_mutex *m)
 {
 	struct waiter *next;
 	uintptr_t old;
@@ -150,7 +149,7 @@ static void hand_over(struct wait *t, struct baton_mutex *m)
 	word_unlock(&m->baton_word, next ? place_of(next->by)->self : 0,
 		    &m->baton_waiters);
 	if (next)
-		wait_resume(t, next);
+		waiter_resume(w, next);
 }
 
 void baton_mutex_give(struct wait *t, struct baton_mutex *m, uintptr_t self)
@@ -160,21 +159,21 @@ void baton_mutex_give(struct wait *t, struct baton_mutex *m, uintptr_t self)
 	baton_order_unlocked(m, self);
 	/* Release: what the owner did. */
 	if (!try_cmpxchg_acq_rel(&m->baton_word, &old, 0))
-		hand_over(t, m);
+		hand_over(t->w, m);
 }
 
 static int __attribute__((noinline))
 unlock_slow(struct baton_mutex *m, uintptr_t self)
 {
 	int err = baton_mutex_check(m, self);
-	struct wait t;
+	struct baton_worker *w;
 
-	if (err)
+	if (unlikely(err))
 		return err;
 	baton_order_unlocked(m, self);
-	wait_enter(&t);
-	hand_over(&t, m);
-	wait_leave(&t);
+	w = sched_enter();
+	hand_over(w, m);
+	wait_exit(w);
 	return 0;
 }
 

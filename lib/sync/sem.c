@@ -34,8 +34,8 @@ static int wait_slow(struct baton_sem *s, int64_t deadline)
 		word_unlock(&s->baton_word, word_rest(old) - WORD_ONE,
 			    &s->baton_waiters);
 	} else {
-		err = baton_word_wait(&t, &s->baton_word, 0, &s->baton_waiters,
-				      &place, deadline);
+		err = word_wait(&t, &s->baton_word, 0, &s->baton_waiters,
+				&place, deadline);
 		if (unlikely(err))
 			baton_word_withdraw(&s->baton_word, &s->baton_waiters,
 					    &place);
@@ -89,12 +89,11 @@ int baton_sem_trywait(struct baton_sem *s)
 
 static int post_slow(struct baton_sem *s)
 {
+	struct baton_worker *w = sched_enter();
 	struct waiter *waiter;
 	uintptr_t old;
-	struct wait t;
 	int err = 0;
 
-	wait_enter(&t);
 	if (!word_lock(&s->baton_word, &old)) {
 		err = baton_sync_dead(name);
 	} else {
@@ -103,9 +102,9 @@ static int post_slow(struct baton_sem *s)
 			    word_rest(old) + (waiter ? 0 : WORD_ONE),
 			    &s->baton_waiters);
 		if (waiter)
-			wait_resume(&t, waiter);
+			waiter_resume(w, waiter);
 	}
-	wait_leave(&t);
+	wait_exit(w);
 	return err;
 }
 

@@ -22,10 +22,7 @@ int baton_word_wait(struct wait *t, uintptr_t *word, uintptr_t rest,
 		    struct baton_waitq *q, struct place *place,
 		    int64_t deadline)
 {
-	wait_arm(t, wait_object(word));
-	waitq_add(q, &place->entry, t->waiter);
-	word_unlock(word, rest, q);
-	return wait_block(t, deadline);
+	return word_wait(t, word, rest, q, place, deadline);
 }
 
 void baton_word_withdraw(uintptr_t *word, struct baton_waitq *q,

@@ -115,6 +115,17 @@ static inline void word_unlock(uintptr_t *word, uintptr_t rest,
  * @q until it is won or @deadline. The result is that of wait_block(); if it is
  * not 0, baton_word_withdraw() or the like has to follow.
  */
+static inline int word_wait(struct wait *t, uintptr_t *word, uintptr_t rest,
+			    struct baton_waitq *q, struct place *place,
+			    int64_t deadline)
+{
+	wait_arm(t, wait_object(word));
+	waitq_add(q, &place->entry, t->waiter);
+	word_unlock(word, rest, q);
+	return wait_block(t, deadline);
+}
+
+/* The same where a call more does not matter. */
 int baton_word_wait(struct wait *t, uintptr_t *word, uintptr_t rest,
 		    struct baton_waitq *q, struct place *place,
 		    int64_t deadline);
