@@ -18,7 +18,7 @@
 
 /**
  * struct place - a fiber's on the list of one side of a descriptor
- * @entry: see poller.h
+ * @entry: see desc.h
  * @d:     the descriptor; NULL: not waited for
  * @gen:   when this began
  * @seq:   before poll() was asked
@@ -150,13 +150,13 @@ static int wait_once(struct several *s, int64_t deadline)
 		wait_leave(&t);
 		return 0;
 	}
-	baton_poller_waits(s->rt, 1);
+	baton_polling_waits(s->rt, 1);
 	/* Without the lock: who confirms meanwhile makes this one superfluous. */
 	for (nfds_t i = 0; i < 2 * s->n; i++)
 		if (s->places[i].d && !READ_ONCE(s->places[i].entry.confirmed))
 			baton_desc_listed(s->rt, s->places[i].d);
 	err = wait_block(&t, deadline);
-	baton_poller_waits(s->rt, -1);
+	baton_polling_waits(s->rt, -1);
 	unlist(s, 2 * s->n);
 	wait_leave(&t);
 	return err;
@@ -273,5 +273,5 @@ int baton_poll(struct pollfd *fds, nfds_t n, int64_t deadline)
 
 int baton_close(int fd)
 {
-	return baton_poller_close(fd);
+	return baton_desc_close(fd);
 }

@@ -15,7 +15,7 @@
  * one of them. Nor can one win itself: it is listed nowhere while it looks.
  *
  * A descriptor has no state that could be looked at with a lock. poll() is asked
- * before, and what counts events of it (lib/io/poller.h) is noted before that:
+ * before, and what counts events of it (lib/io/desc.h) is noted before that:
  * if it has changed once all is locked, it is asked again. Who has won such a
  * case says no more than that, too.
  *
@@ -317,7 +317,7 @@ static void fds_wait(struct selecting *s, int n)
 
 	if (!s->fds)
 		return;
-	baton_poller_waits(rt, n);
+	baton_polling_waits(rt, n);
 	/* Without the lock: who confirms meanwhile makes this one superfluous. */
 	for (unsigned int i = 0; n > 0 && i < s->n; i++)
 		if (is_fd(&s->cases[i]) &&
