@@ -444,13 +444,27 @@ static void resume_held(struct baton_rt *rt, struct baton_worker *w,
 }
 
 /*
+ * Nobody is about to use the number for the file that it still is. The ring's
+ * thread may sleep with requests in hand that the kernel has taken: it is woken.
+ */
+static void wait_busy(const struct baton_rt *rt, const struct desc *d)
+{
+	struct rt_aux *ring = smp_load_acquire(&rt->ring);
+	struct backoff b = { 0 };
+
+	if (ring && READ_ONCE(d->busy))
+		ring->kick(ring);
+	while (smp_load_acquire(&d->busy))
+		baton_backoff(&b);
+}
+
+/*
  * Who waits is told; nobody tries meanwhile, but who has only begun to. That is
  * waited for: a try does not wait, and takes no lock that the caller has.
  */
 static void tell(struct baton_rt *rt, struct desc *d, struct baton_worker *w)
 {
 	struct waiter *all = NULL;
-	struct backoff b = { 0 };
 	bool registered;
 
 	lock_take(&d->lock);
@@ -461,8 +475,7 @@ static void tell(struct baton_rt *rt, struct desc *d, struct baton_worker *w)
 	resume_held(rt, w, all);
 	/* Full barrier: gen before busy; pairs with desc_begin(). */
 	smp_mb();
-	while (smp_load_acquire(&d->busy))
-		baton_backoff(&b);
+	wait_busy(rt, d);
 	/* Others may have the file, too: a child, say. */
 	if (registered)
 		control(poller_of(rt), EPOLL_CTL_DEL, d->fd, 0);

@@ -42,7 +42,8 @@ enum kind {
  * @seq:     by side: how often it was said to be ready
  * @drained: by side: @seq before the last try that has shown that there is no
  *           more. While both are the same a try would be in vain. Anybody's
- * @busy:    tries in progress that baton_close() waits for; anybody's
+ * @busy:    tries in progress, and requests that the ring is about to hand to the
+ *           kernel, which baton_close() waits for; anybody's
  * @calling: by side: a call is under way that may wait; desc_call(). Anybody's
  * @confirm: above; anybody's
  * @queue:   by side, who waits: struct poller_entry
@@ -113,7 +114,8 @@ static inline void desc_short(struct desc *d, enum side side, uint32_t seq)
 }
 
 /*
- * Around a try after a wait, since when the number may be another's. False, and
+ * Around a try after a wait, since when the number may be another's; around what
+ * hands a request to the kernel, which holds the file from then on. False, and
  * desc_end() is not to be called: it is. Full barrier: busy before gen; pairs
  * with baton_desc_close().
  */
