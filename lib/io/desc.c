@@ -29,8 +29,9 @@
  *
  * One of the two sees the other's store. Who waits while somebody sleeps there
  * for long confirms the descriptor itself, before it is listed. Who was woken
- * in vain, and waits on, is not confirmed again: MOD would say again what woke
- * it (an error that nobody reads, data that poll() did not ask for), for ever.
+ * in vain, and waits on, is confirmed again by an EPOLL_CTL_ADD, which has to
+ * fail with EEXIST: MOD would say again what woke it (an error that nobody
+ * reads, data that poll() did not ask for), for ever.
  *
  * Of those who put one descriptor into the set, or confirm it, each does so
  * with desc.control held: the last call is what is in the set, so it has to be
@@ -197,16 +198,19 @@ static unsigned int side_events(enum side side)
 }
 
 int baton_desc_register(struct baton_rt *rt, struct desc *d, enum side side,
-			bool *confirmed)
+			unsigned char *confirmed)
 {
 	struct poller *p = poller_of(rt);
 	unsigned int events = side_events(side);
 
 	/* While somebody sleeps in the role it has to be confirmed at once. */
 	if (READ_ONCE(d->events) & events &&
-	    (*confirmed || !READ_ONCE(p->asleep)))
+	    (*confirmed || !READ_ONCE(p->asleep))) {
+		if (*confirmed)
+			*confirmed = CONFIRMED_BEFORE;
 		return 0;
-	*confirmed = true;
+	}
+	*confirmed = CONFIRMED;
 	return register_for(p, d, events);
 }
 
@@ -221,7 +225,7 @@ static void confirmed_locked(struct desc *d)
 		for (struct baton_wait_entry *e = d->queue[side].first; e;
 		     e = e->next)
 			WRITE_ONCE(container_of(e, struct poller_entry, entry)
-					   ->confirmed, true);
+					   ->confirmed, CONFIRMED);
 }
 
 /* Nothing is known of the file any more. A list of who waited for it. */
@@ -238,11 +242,28 @@ static void gone_locked(struct desc *d, struct waiter **all)
 	win_locked(d, SIDE_WRITE, true, win_locked(d, SIDE_READ, true, all));
 }
 
+/* Is @d in the epoll set? 0: it is, and says so again if it is ready, or, if
+ * @again, does not; -ENOENT, and other -errno: it is not. */
+static int still_there(const struct poller *p, const struct desc *d,
+		       uint32_t events, bool again)
+{
+	int err;
+
+	if (likely(!again))
+		return control(p, EPOLL_CTL_MOD, d->fd, events);
+	err = control(p, EPOLL_CTL_ADD, d->fd, events);
+	if (err)
+		return err == -EEXIST ? 0 : err;
+	/* Who tries once more learns what kind it is of when he puts it in. */
+	control(p, EPOLL_CTL_DEL, d->fd, 0);
+	return -ENOENT;
+}
+
 /*
- * Who waits for @d waits for what is in the epoll set. Returns who is to be
- * resumed.
+ * Who waits for @d waits for what is in the epoll set. @again: all who do were
+ * confirmed before. Returns who is to be resumed.
  */
-static struct waiter *confirm(struct poller *p, struct desc *d)
+static struct waiter *confirm(struct poller *p, struct desc *d, bool again)
 {
 	struct waiter *all = NULL, **last = &all;
 	unsigned int events;
@@ -263,12 +284,13 @@ static struct waiter *confirm(struct poller *p, struct desc *d)
 		lock_drop(&d->control);
 		return NULL;
 	}
-	err = control(p, EPOLL_CTL_MOD, d->fd, epoll_events(events));
+	err = still_there(p, d, epoll_events(events), again);
 	lock_take(&d->lock);
 	if (d->gen != gen) {
 		/* It was closed by baton_close(), which has told them. */
 	} else if (!err) {
-		WRITE_ONCE(d->events, (uint8_t)events);
+		if (!again)
+			WRITE_ONCE(d->events, (uint8_t)events);
 		confirmed_locked(d);
 	} else {
 		/* The others try once more, and register what they find. */
@@ -299,11 +321,12 @@ struct waiter *baton_desc_confirm_all(struct poller *p)
 
 	while (d) {
 		struct desc *next = d->next;
-
 		/* From here on it may be on the list again. Full barrier: that
 		 * before the look at who waits. */
-		if (xchg(&d->confirm, 0u) & CONFIRM_NEEDED)
-			*last = confirm(p, d);
+		uint32_t how = xchg(&d->confirm, 0u);
+
+		if (how & (CONFIRM_NEEDED | CONFIRM_AGAIN))
+			*last = confirm(p, d, !(how & CONFIRM_NEEDED));
 		while (*last)
 			last = &(*last)->next;
 		d = next;
@@ -350,13 +373,16 @@ struct waiter *baton_desc_events(const struct poller *p,
 
 /* --- waiting --------------------------------------------------------------- */
 
-void baton_desc_listed(struct baton_rt *rt, struct desc *d)
+void baton_desc_listed(struct baton_rt *rt, struct desc *d,
+		       unsigned char confirmed)
 {
 	struct poller *p = poller_of(rt);
 	struct desc *first;
 	uint32_t old;
 
-	old = atomic_fetch_or(&d->confirm, CONFIRM_LINKED | CONFIRM_NEEDED);
+	old = atomic_fetch_or(&d->confirm,
+			      CONFIRM_LINKED | (confirmed ? CONFIRM_AGAIN :
+							    CONFIRM_NEEDED));
 	if (!(old & CONFIRM_LINKED)) {
 		first = READ_ONCE(p->unconfirmed);
 		do
@@ -369,7 +395,7 @@ void baton_desc_listed(struct baton_rt *rt, struct desc *d)
 }
 
 int baton_desc_wait(struct baton_rt *rt, struct desc *d, enum side side,
-		    uint32_t gen, bool *confirmed, int64_t deadline)
+		    uint32_t gen, unsigned char *confirmed, int64_t deadline)
 {
 	struct poller_entry e = { .closed = false };
 	struct wait t;
@@ -391,8 +417,8 @@ int baton_desc_wait(struct baton_rt *rt, struct desc *d, enum side side,
 	desc_list_locked(d, side, &e, t.waiter);
 	lock_drop(&d->lock);
 	baton_polling_waits(rt, 1);
-	if (!*confirmed)
-		baton_desc_listed(rt, d);
+	if (*confirmed != CONFIRMED)
+		baton_desc_listed(rt, d, *confirmed);
 	err = wait_block(&t, deadline);
 	baton_polling_waits(rt, -1);
 	if (unlikely(err)) {

@@ -30,6 +30,14 @@ enum kind {
 /* desc.confirm */
 #define CONFIRM_LINKED	1u	/* on the poller's list */
 #define CONFIRM_NEEDED	2u	/* somebody waits unconfirmed */
+#define CONFIRM_AGAIN	4u	/* somebody waits again, woken in vain */
+
+/* poller_entry.confirmed */
+enum {
+	UNCONFIRMED,
+	CONFIRMED,
+	CONFIRMED_BEFORE,	/* by the wait before this, which was in vain */
+};
 
 /**
  * struct desc - a descriptor
@@ -37,13 +45,13 @@ enum kind {
  * @control: a lock, taken before @lock: one at a time puts it into the epoll
  *           set. It is held over a system call, which does not wait, by
  *           scheduler code and the watcher: they keep what they run on
- * @gen:     changes when it is closed, as far as the library knows: who began to
- *           wait before is not to go on with the new one
+ * @gen:     changes when it is closed, as far as the library knows: who began
+ *           to wait before is not to go on with the new one
  * @seq:     by side: how often it was said to be ready
  * @drained: by side: @seq before the last try that has shown that there is no
  *           more. While both are the same a try would be in vain. Anybody's
- * @busy:    tries in progress, and requests that the ring is about to hand to the
- *           kernel, which baton_close() waits for; anybody's
+ * @busy:    tries in progress, and requests that the ring is about to hand to
+ *           the kernel, which baton_close() waits for; anybody's
  * @calling: by side: a call is under way that may wait; desc_call(). Anybody's
  * @confirm: above; anybody's
  * @queue:   by side, who waits: struct poller_entry
@@ -78,8 +86,8 @@ struct desc {
 /**
  * struct poller_entry - one who waits; struct baton_case has the same three
  * @entry:     of the side's queue
- * @confirmed: the descriptor of this number was in the epoll set while this one
- *             waited; the lock
+ * @confirmed: above: the descriptor of this number was in the epoll set while
+ *             this one waited; the lock
  * @closed:    out: it was closed meanwhile
  */
 struct poller_entry {
@@ -88,7 +96,7 @@ struct poller_entry {
 	unsigned char closed;
 };
 
-/* Has a try shown that it has to be waited for, and nothing been heard since? */
+/* Has a try shown that it is to be waited for, and nothing been heard since? */
 static inline bool desc_drained(const struct desc *d, enum side side)
 {
 	return READ_ONCE(d->drained[side]) == READ_ONCE(d->seq[side]);
@@ -163,12 +171,12 @@ void baton_desc_call_end(struct desc *d, enum side side, uint32_t gen);
 
 /*
  * The descriptor is in the epoll set for @side. 0; -EPERM it is of a kind that
- * is always ready; or another -errno. @confirmed, in: false; or, if the wait
- * before this was in vain, what this said then. Out: it was seen to be there
- * since this began; otherwise baton_desc_listed() has to follow. From a fiber.
+ * is always ready; or another -errno. @confirmed, in: UNCONFIRMED; or, if the
+ * wait before this was in vain, what it said then. Out: CONFIRMED; otherwise
+ * baton_desc_listed() has to follow, with what it says. From a fiber.
  */
 int baton_desc_register(struct baton_rt *rt, struct desc *d, enum side side,
-			bool *confirmed);
+			unsigned char *confirmed);
 
 /* With the lock: list @e, whose waiter was armed. */
 static inline void desc_list_locked(struct desc *d, enum side side,
@@ -178,8 +186,10 @@ static inline void desc_list_locked(struct desc *d, enum side side,
 	waitq_add(&d->queue[side], &e->entry, waiter);
 }
 
-/* Somebody waits for @d, whom the poller has yet to confirm. */
-void baton_desc_listed(struct baton_rt *rt, struct desc *d);
+/* Somebody waits for @d, whom the poller has yet to confirm. @confirmed: what he
+ * is so far. */
+void baton_desc_listed(struct baton_rt *rt, struct desc *d,
+		       unsigned char confirmed);
 
 /*
  * The current fiber waits until side @side of @d may be ready, unless it is
@@ -188,7 +198,7 @@ void baton_desc_listed(struct baton_rt *rt, struct desc *d);
  * an operation.
  */
 int baton_desc_wait(struct baton_rt *rt, struct desc *d, enum side side,
-		    uint32_t gen, bool *confirmed, int64_t deadline);
+		    uint32_t gen, unsigned char *confirmed, int64_t deadline);
 
 /* close(@fd), with all that baton_close() says of it. 0, -errno. */
 int baton_desc_close(int fd);
@@ -196,7 +206,7 @@ int baton_desc_close(int fd);
 /* @fd was just made: what is known of its number is of another one. */
 void baton_desc_fresh(struct baton_rt *rt, int fd);
 
-/* --- for poller.c ---------------------------------------------------------- */
+/* --- for poller.c --------------------------------------------------------- */
 
 struct poller;
 
