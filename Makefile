@@ -144,6 +144,7 @@ LIB_SRC :=			\
 	lib/core/watcher.c	\
 	lib/core/worker.c	\
 	lib/io/child.c		\
+	lib/io/desc.c		\
 	lib/io/file.c		\
 	lib/io/move.c		\
 	lib/io/name.c		\

@@ -57,3 +57,17 @@ int64_t baton_polling_watch(struct baton_rt *rt)
 	WRITE_ONCE(p->resting, 0u);
 	return LOOK_NS;
 }
+
+void baton_polling_waits(struct baton_rt *rt, int n)
+{
+	struct polling *p = READ_ONCE(rt->polling);
+	uint32_t old;
+
+	/* Full barrier: it is looked at where a queue runs dry. And waiting
+	 * before resting: pairs with baton_polling_watch(), which may rest as
+	 * nobody waits; there may be nobody who leaves the role to end that. */
+	old = atomic_fetch_add(&p->waiting, (uint32_t)n);
+	if (n > 0 && !old && unlikely(READ_ONCE(p->resting)) &&
+	    xchg(&p->resting, 0u))
+		baton_watch_kick(&rt->watch);
+}

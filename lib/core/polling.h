@@ -101,4 +101,7 @@ static inline void polling_kick(struct baton_rt *rt)
  */
 int64_t baton_polling_watch(struct baton_rt *rt);
 
+/* Fibers wait for descriptors, @n more than before. There is a poller. */
+void baton_polling_waits(struct baton_rt *rt, int n);
+
 #endif /* BATON_CORE_POLLING_H */

@@ -43,11 +43,14 @@ struct timers;
  * @stop: end that thread, before the scheduler stops. It resumes no fiber from
  *        then on
  * @free: the rest, when no thread runs fibers any more
+ * @kick: somebody waits until it has no descriptor of his in hand any more
+ *        (desc.busy). Any thread
  */
 struct rt_aux {
 	bool (*busy)(const struct rt_aux *aux);
 	void (*stop)(struct rt_aux *aux);
 	void (*free)(struct rt_aux *aux);
+	void (*kick)(struct rt_aux *aux);
 };
 
 struct baton_rt {

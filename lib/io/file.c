@@ -33,9 +33,11 @@
 #include <unistd.h>
 
 #include "../core/clock.h"
+#include "../core/descriptor.h"
 #include "../core/reason.h"
 #include "../core/wait.h"
 #include "../tier/tier.h"
+#include "poller.h"
 #include "ring.h"
 
 /* As many as the kernel takes in one request. */
@@ -175,6 +177,78 @@ static bool may_ring(const struct ring_req *q)
 	       baton_ring_carries(q->op, &why);
 }
 
+/* The descriptor is the kernel's once the ring's thread has got round to it:
+ * until then it has to be known. */
+static bool know(struct ring_req *q)
+{
+	q->desc = baton_desc_get(baton_worker_self()->rt, q->fd);
+	if (!q->desc)
+		return false;
+	q->gen = READ_ONCE(q->desc->gen);
+	return true;
+}
+
+static bool is_closed(const struct ring_req *q)
+{
+	return q->desc && READ_ONCE(q->desc->gen) != q->gen;
+}
+
+/* False: it is none, or is not to be had. */
+static bool __attribute__((noinline)) open_dir(int *dir)
+{
+	int saved = errno;
+
+	if (*dir >= 0)
+		*dir = descriptor_keep(openat(*dir, ".",
+					      O_PATH | O_DIRECTORY |
+						      O_CLOEXEC));
+	errno = saved;
+	return *dir != -1;
+}
+
+static void __attribute__((noinline)) close_dir(int dir)
+{
+	int saved = errno;
+
+	if (dir >= 0)
+		close(dir);
+	errno = saved;
+}
+
+/*
+ * A name. The kernel looks its directory up when one of its threads gets round
+ * to it: until then that has a number of its own, whose close drops none of the
+ * program's fcntl() locks. False: it cannot have one.
+ */
+static bool ring_name(struct ring_req *q, int64_t deadline)
+{
+	int dir = q->fd, to = q->op == RING_RENAMEAT ? (int)q->len : AT_FDCWD;
+	struct ring_req held = *q;
+	bool have = false;
+
+	if (!open_dir(&dir))
+		return false;
+	if (open_dir(&to)) {
+		held.fd = dir;
+		if (q->op == RING_RENAMEAT)
+			held.len = (uint32_t)to;
+		baton_ring_do(&held, deadline);
+		q->res = held.res;
+		have = true;
+		close_dir(to);
+	}
+	close_dir(dir);
+	return have;
+}
+
+static bool ring_data(struct ring_req *q, int64_t deadline)
+{
+	if (!know(q))
+		return false;
+	baton_ring_do(q, deadline);
+	return true;
+}
+
 enum where {
 	BY_RING,
 	BY_CALL,
@@ -198,12 +272,14 @@ static long request(struct ring_req *q, enum where where, int64_t deadline)
 		return -ETIMEDOUT;
 	if (where == BY_EITHER && deadline == TIMER_NEVER)
 		where = BY_CALL;
-	if (where != BY_CALL && may_ring(q)) {
-		baton_ring_do(q, deadline);
+	if (where != BY_CALL && may_ring(q) &&
+	    (where == BY_EITHER ? ring_name : ring_data)(q, deadline)) {
 		/* -EAGAIN: an operation has to wait, and the descriptor says
 		 * that it must not, which a file takes no notice of. */
 		if (q->res != -EAGAIN && q->res != -EINTR)
 			return q->res;
+		if (is_closed(q))
+			return -EBADF;
 	}
 	baton_call(carry_out, &c);
 	return c.ret;

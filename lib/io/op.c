@@ -171,7 +171,7 @@ static ssize_t by_fiber(struct op *op, struct baton_rt *rt, struct desc *d,
 {
 	uint32_t gen = smp_load_acquire(&d->gen);
 	ssize_t ret = -EAGAIN;
-	bool confirmed = false;
+	unsigned char confirmed = UNCONFIRMED;
 
 	op->kind = READ_ONCE(d->kind);
 	/* With a deadline, which may be past, what is there is had. */

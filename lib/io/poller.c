@@ -2,14 +2,14 @@
 /*
  * poller.c - the poller: one epoll set for each scheduler.
  *
- * A fiber that has to wait for a descriptor is listed with it, and parks. Who
- * collects readiness makes it runnable. Three collect:
+ * A fiber that has to wait for a descriptor is listed with it, and parks
+ * (desc.c). Who collects readiness makes it runnable. Three collect:
  *
  *  - a worker that finds nothing to run takes the *role*, of which there is
- *    one: without a processor it sleeps in epoll_wait(). When something is ready
- *    it claims an idle processor and runs the fibers itself, with no hop to
- *    another thread; if none is idle it queues them for all, and sleeps on. It
- *    has given its processor up before, and is no standby (worker.polling);
+ *    one: without a processor it sleeps in epoll_wait(). When something is
+ *    ready it claims an idle processor and runs the fibers itself, with no hop
+ *    to another thread; if none is idle it queues them for all, and sleeps on.
+ *    It has given its processor up before, and is no standby (worker.polling);
  *  - a worker with a processor looks without waiting when its queue runs dry,
  *    and every SCHED_FAIRNESS decisions;
  *  - the watcher looks if nobody has for some milliseconds (core/polling.c).
@@ -23,119 +23,23 @@
  * an edge would be gone once any other who looks had collected it, and the
  * sleep would go on. Who reads a kick looks around after that, and sees what it
  * was about; one that comes too late for that is the next one's in the role.
- *
- * A descriptor is registered once, edge-triggered. Each event counts up seq of
- * its side. A try notes seq first. Has it shown that there is no more (EAGAIN,
- * or a short read of a stream), it stores what it has noted into drained: while
- * the two are the same nobody need try. A fiber is listed, with the lock, only
- * while they are; an event changes seq with the lock, and wins who is listed:
- * so none is missed.
- *
- * That is right as long as the number means the same file. close(), behind our
- * back, takes it out of the epoll set, and the next file of this number would
- * be waited for in vain. So each wait is *confirmed*, by an EPOLL_CTL_MOD,
- * before anybody sleeps in the role: ENOENT says that the file is another one,
- * and who waits tries again. MOD looks at the file as well, and an event comes
- * if it is ready: a drained that was wrong does no harm for longer than that.
- * Who waited before, and was confirmed, waited for a file that is gone: -EBADF.
- * While all are busy nobody sleeps, and nothing is paid; but after CONFIRM_NS it
- * is done in any case. What is left to chance is a wait that was not confirmed
- * yet: if the number is closed by close() and used again within that time, it
- * goes on with the new file.
- *
- *	who waits			who goes to sleep in the role
- *	listed				asleep = 1
- *	confirm |= NEEDED, on the list	(full barrier)
- *	(full barrier)			takes the list, confirms each
- *	asleep? a kick			epoll_wait()
- *
- * One of the two sees the other's store. Who waits while somebody sleeps there
- * for long confirms the descriptor itself, before it is listed. Who was woken
- * in vain, and waits on, is not confirmed again: MOD would say again what woke
- * it (an error that nobody reads, data that poll() did not ask for), for ever.
- *
- * Of those who put one descriptor into the set, or confirm it, each does so
- * with desc.control held: the last call is what is in the set, so it has to be
- * one that knows of all the others.
- *
- * REJECTED: to confirm at the wait itself: a system call for each. REJECTED:
- * one-shot registration: the same. REJECTED: to take an event since the last
- * wait for proof: 4 % more requests (baton-bench echo, 64 connections), but who
- * waits for the number's next file cannot be told from who did for its last one.
  */
 #include "poller.h"
 
-#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../core/clock.h"
 #include "../core/descriptor.h"
 #include "../core/fatal.h"
-#include "../core/polling.h"
 #include "../core/probe.h"
 
-#define CHUNK_BITS	6
-#define CHUNK_DESCS	(1 << CHUNK_BITS)
-#define CHUNKS		(1 << 14)	/* numbers up to 2^20 */
-
-#define EVENTS		128
 #define CONFIRM_NS	10000000
-
-#define READ_EVENTS	(EPOLLIN | EPOLLRDHUP | EPOLLPRI)
-#define BOTH_EVENTS	(EPOLLHUP | EPOLLERR)
 
 #define KICK		UINT64_MAX	/* data of the eventfd's events */
 
-/**
- * struct poller - the poller of a scheduler
- * @polling:     what core knows of it
- * @epoll, @event: descriptors; constant
- * @asleep:      who has the role is about to sleep, or does; A
- * @looking:     somebody has @look; A
- * @confirmed:   when all waits were last confirmed, by tick_ns(); who has @look
- * @unconfirmed: list of descriptors; A
- * @at_end:      to be called at the end; A
- * @chunk:       the table; A
- * @sleep, @look: where events are collected by the one in the role, and others
- */
-struct poller {
-	struct polling polling;
-	int epoll;
-	int event;
-	uint32_t asleep;
-	uint32_t looking;
-	int64_t confirmed;
-	struct desc *unconfirmed;
-	void (*at_end)(void);
-	struct epoll_event sleep[EVENTS];
-	struct epoll_event look[EVENTS];
-	struct desc *chunk[CHUNKS];
-};
-
-static struct poller *poller_of(const struct baton_rt *rt)
-{
-	return (struct poller *)smp_load_acquire(&rt->polling);
-}
-
-/* --- system calls, with errno let be --------------------------------------- */
-
-static int __attribute__((noinline))
-control(const struct poller *p, int op, int fd, uint32_t events)
-{
-	struct epoll_event e = {
-		.events = events | EPOLLET,
-		.data.u64 = (uint64_t)fd,
-	};
-	int saved = errno, err = 0;
-
-	if (epoll_ctl(p->epoll, op, fd, &e))
-		err = -errno;
-	errno = saved;
-	return err;
-}
+/* --- system calls, with errno let be -------------------------------------- */
 
 static int __attribute__((noinline))
 collect(const struct poller *p, struct epoll_event *events, int timeout)
@@ -152,26 +56,6 @@ collect(const struct poller *p, struct epoll_event *events, int timeout)
 	return n < 0 ? 0 : n;
 }
 
-static bool __attribute__((noinline)) is_stream(int fd)
-{
-	socklen_t len = sizeof(int);
-	int saved = errno, type = 0;
-
-	getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
-	errno = saved;
-	return type == SOCK_STREAM;
-}
-
-static void __attribute__((noinline)) raise_event(int fd)
-{
-	uint64_t one = 1;
-	int saved = errno;
-
-	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-	errno = saved;
-}
-
 /* By the one in the role, before it looks around. */
 static void __attribute__((noinline)) take_kick(int fd)
 {
@@ -181,14 +65,6 @@ static void __attribute__((noinline)) take_kick(int fd)
 	while (read(fd, &n, sizeof(n)) < 0 && errno == EINTR)
 		;
 	errno = saved;
-}
-
-static int __attribute__((noinline)) close_fd(int fd)
-{
-	int saved = errno, err = close(fd) ? -errno : 0;
-
-	errno = saved;
-	return err;
 }
 
 /* NULL: no memory. */
@@ -202,18 +78,7 @@ static void *__attribute__((noinline)) map(size_t bytes)
 	return m == MAP_FAILED ? NULL : m;
 }
 
-/* --- the table ------------------------------------------------------------- */
-
-static struct desc *lookup(const struct poller *p, int fd)
-{
-	struct desc *chunk;
-
-	if (unlikely((unsigned int)fd >= CHUNKS * CHUNK_DESCS))
-		return NULL;
-	/* Acquire: pairs with chunk_make(). */
-	chunk = smp_load_acquire(&p->chunk[fd >> CHUNK_BITS]);
-	return likely(chunk) ? &chunk[fd % CHUNK_DESCS] : NULL;
-}
+/* --- the table ------------------------------------------------------------ */
 
 static struct desc *chunk_make(struct poller *p, int fd)
 {
@@ -297,7 +162,7 @@ struct desc *baton_desc_get(struct baton_rt *rt, int fd)
 		p = poller_make(rt);
 	if (unlikely(!p))
 		return NULL;
-	d = lookup(p, fd);
+	d = poller_lookup(p, fd);
 	if (unlikely(!d) && (unsigned int)fd < CHUNKS * CHUNK_DESCS)
 		d = chunk_make(p, fd);
 	return d;
@@ -315,260 +180,7 @@ bool baton_poller_at_end(struct baton_rt *rt, void (*fn)(void))
 	return true;
 }
 
-/* --- registration ---------------------------------------------------------- */
-
-/* The same for our byte and for epoll. */
-#define IN	1u
-#define OUT	2u
-
-static uint32_t epoll_events(unsigned int events)
-{
-	return (events & IN ? (uint32_t)READ_EVENTS : 0) |
-	       (events & OUT ? (uint32_t)EPOLLOUT : 0);
-}
-
-/* In the epoll set, whether or not it was: -EEXIST and -ENOENT, when the number
- * was reused behind our back, are the other operation's. */
-static int put(struct poller *p, struct desc *d, unsigned int events, bool add,
-	       bool *fresh)
-{
-	uint32_t e = epoll_events(events);
-	int err;
-
-	*fresh = add;
-	err = control(p, add ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, d->fd, e);
-	if (unlikely(err == -EEXIST || err == -ENOENT)) {
-		*fresh = err == -ENOENT;
-		err = control(p, *fresh ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, d->fd,
-			      e);
-	}
-	return err;
-}
-
-/* With the lock, a list of those of side @side: all, or those who waited for a
- * file that is gone. */
-static struct waiter **win_locked(struct desc *d, enum side side, bool closed,
-				  struct waiter **last)
-{
-	struct baton_waitq *q = &d->queue[side];
-	struct baton_wait_entry *e, *next;
-
-	for (e = q->first; e; e = next) {
-		struct poller_entry *at =
-			container_of(e, struct poller_entry, entry);
-		struct waiter *waiter = e->waiter;
-
-		next = e->next;
-		if (closed && !at->confirmed)
-			continue;
-		waitq_del(q, e);
-		if (!waiter_win(waiter, e))
-			continue;
-		at->closed = closed;
-		*last = waiter;
-		last = &waiter->next;
-		*last = NULL;
-	}
-	return last;
-}
-
-/*
- * In the epoll set for @events more. Who waited for another file of this
- * number, which is not there any more, is told.
- */
-static int register_for(struct poller *p, struct desc *d, unsigned int events)
-{
-	struct waiter *all = NULL;
-	bool fresh, stream;
-	unsigned int before;
-	struct wait t;
-	uint32_t gen;
-	int err;
-
-	wait_enter(&t);
-	lock_take(&d->control);
-	lock_take(&d->lock);
-	before = d->events;
-	gen = d->gen;
-	stream = d->stream;
-	lock_drop(&d->lock);
-	err = put(p, d, events | before, !before, &fresh);
-	if (!err && fresh)
-		stream = is_stream(d->fd);
-	lock_take(&d->lock);
-	if (!err && d->gen == gen) {
-		if (fresh && before)
-			win_locked(d, SIDE_WRITE, true,
-				   win_locked(d, SIDE_READ, true, &all));
-		WRITE_ONCE(d->events, (uint8_t)(d->events | events));
-		WRITE_ONCE(d->stream, stream);
-		if (fresh)
-			WRITE_ONCE(d->ending, false);
-	}
-	lock_drop(&d->lock);
-	lock_drop(&d->control);
-	wait_resume_all(t.w, all);
-	wait_leave(&t);
-	return err;
-}
-
-static unsigned int side_events(enum side side)
-{
-	return side == SIDE_READ ? IN : OUT;
-}
-
-int baton_desc_register(struct baton_rt *rt, struct desc *d, enum side side,
-			bool *confirmed)
-{
-	struct poller *p = poller_of(rt);
-	unsigned int events = side_events(side);
-
-	/* While somebody sleeps in the role it has to be confirmed at once. */
-	if (READ_ONCE(d->events) & events &&
-	    (*confirmed || !READ_ONCE(p->asleep)))
-		return 0;
-	*confirmed = true;
-	return register_for(p, d, events);
-}
-
-static void changed_locked(struct desc *d, enum side side)
-{
-	WRITE_ONCE(d->seq[side], d->seq[side] + 1);
-}
-
-static void confirmed_locked(struct desc *d)
-{
-	for (int side = 0; side < 2; side++)
-		for (struct baton_wait_entry *e = d->queue[side].first; e;
-		     e = e->next)
-			WRITE_ONCE(container_of(e, struct poller_entry, entry)
-					   ->confirmed, true);
-}
-
-/* Nothing is known of the file any more. A list of who waited for it. */
-static void gone_locked(struct desc *d, struct waiter **all)
-{
-	WRITE_ONCE(d->gen, d->gen + 1);
-	WRITE_ONCE(d->events, 0);
-	WRITE_ONCE(d->kind, KIND_UNKNOWN);
-	WRITE_ONCE(d->stream, false);
-	WRITE_ONCE(d->ending, false);
-	WRITE_ONCE(d->pause, 0);
-	changed_locked(d, SIDE_READ);
-	changed_locked(d, SIDE_WRITE);
-	win_locked(d, SIDE_WRITE, true, win_locked(d, SIDE_READ, true, all));
-}
-
-/*
- * Who waits for @d waits for what is in the epoll set. Returns who is to be
- * resumed.
- */
-static struct waiter *confirm(struct poller *p, struct desc *d)
-{
-	struct waiter *all = NULL, **last = &all;
-	unsigned int events;
-	uint32_t gen;
-	int err;
-
-	lock_take(&d->control);
-	lock_take(&d->lock);
-	events = (waitq_empty(&d->queue[SIDE_READ]) ? 0 : IN) |
-		 (waitq_empty(&d->queue[SIDE_WRITE]) ? 0 : OUT);
-	/* What else it is there for stays: who has registered it for that may
-	 * be about to be listed. */
-	if (events)
-		events |= d->events;
-	gen = d->gen;
-	lock_drop(&d->lock);
-	if (!events) {
-		lock_drop(&d->control);
-		return NULL;
-	}
-	err = control(p, EPOLL_CTL_MOD, d->fd, epoll_events(events));
-	lock_take(&d->lock);
-	if (d->gen != gen) {
-		/* It was closed by baton_close(), which has told them. */
-	} else if (!err) {
-		WRITE_ONCE(d->events, (uint8_t)events);
-		confirmed_locked(d);
-	} else {
-		/* The others try once more, and register what they find. */
-		win_locked(d, SIDE_WRITE, true,
-			   win_locked(d, SIDE_READ, true, last));
-		while (*last)
-			last = &(*last)->next;
-		WRITE_ONCE(d->events, 0);
-		WRITE_ONCE(d->kind, KIND_UNKNOWN);
-		WRITE_ONCE(d->ending, false);
-		changed_locked(d, SIDE_READ);
-		changed_locked(d, SIDE_WRITE);
-		win_locked(d, SIDE_WRITE, false,
-			   win_locked(d, SIDE_READ, false, last));
-	}
-	lock_drop(&d->lock);
-	lock_drop(&d->control);
-	return all;
-}
-
-/* All who wait. Returns who is to be resumed. */
-static struct waiter *confirm_all(struct poller *p)
-{
-	struct waiter *all = NULL, **last = &all;
-	struct desc *d = READ_ONCE(p->unconfirmed) ?
-				 xchg(&p->unconfirmed, NULL) :
-				 NULL;
-
-	while (d) {
-		struct desc *next = d->next;
-
-		/* From here on it may be on the list again. Full barrier: that
-		 * before the look at who waits. */
-		if (xchg(&d->confirm, 0u) & CONFIRM_NEEDED)
-			*last = confirm(p, d);
-		while (*last)
-			last = &(*last)->next;
-		d = next;
-	}
-	return all;
-}
-
-/* --- events ---------------------------------------------------------------- */
-
-static struct waiter **event_locked(struct desc *d, uint32_t events,
-				    struct waiter **last)
-{
-	if (events & (EPOLLRDHUP | EPOLLPRI | BOTH_EVENTS))
-		WRITE_ONCE(d->ending, true);
-	if (events & (READ_EVENTS | BOTH_EVENTS)) {
-		changed_locked(d, SIDE_READ);
-		last = win_locked(d, SIDE_READ, false, last);
-	}
-	if (events & (EPOLLOUT | BOTH_EVENTS)) {
-		changed_locked(d, SIDE_WRITE);
-		last = win_locked(d, SIDE_WRITE, false, last);
-	}
-	return last;
-}
-
-/* A list of who is to be resumed. */
-static struct waiter *events_are(const struct poller *p,
-				 const struct epoll_event *e, int n)
-{
-	struct waiter *all = NULL, **last = &all;
-
-	for (; n > 0; n--, e++) {
-		struct desc *d = e->data.u64 == KICK ?
-					 NULL :
-					 lookup(p, (int)e->data.u64);
-
-		if (!d)
-			continue;
-		lock_take(&d->lock);
-		last = event_locked(d, e->events, last);
-		lock_drop(&d->lock);
-	}
-	return all;
-}
+/* --- readiness ------------------------------------------------------------ */
 
 static void turn(struct poller *p)
 {
@@ -588,15 +200,15 @@ static void poller_look(struct baton_rt *rt, struct baton_worker *w)
 		now = tick_ns();
 		if (now - p->confirmed > CONFIRM_NS) {
 			p->confirmed = now;
-			wait_resume_all(w, confirm_all(p));
+			wait_resume_all(w, baton_desc_confirm_all(p));
 		}
 	}
-	all = events_are(p, p->look, collect(p, p->look, 0));
+	all = baton_desc_events(p, p->look, collect(p, p->look, 0));
 	smp_store_release(&p->looking, 0u);
 	wait_resume_all(w, all);
 }
 
-/* --- the role -------------------------------------------------------------- */
+/* --- the role ------------------------------------------------------------- */
 
 /*
  * Who has a processor for these runs the first of them itself: nobody is woken
@@ -625,7 +237,7 @@ static int role_sleep(struct poller *p, struct baton_worker *w,
 
 	/* Full barrier: see the top, twice. */
 	smp_store_mb(p->asleep, 1u);
-	*all = confirm_all(p);
+	*all = baton_desc_confirm_all(p);
 	if (!*all && !rt_stopping(rt) &&
 	    !(rt_has_work(rt) && proc_claim(w)))
 		n = collect(p, p->sleep, -1);
@@ -662,7 +274,7 @@ static void poller_wait(struct baton_worker *w)
 
 			while (*last)
 				last = &(*last)->next;
-			*last = events_are(p, p->sleep, n);
+			*last = baton_desc_events(p, p->sleep, n);
 		}
 		resume(w, all);
 		turn(p);
@@ -676,7 +288,7 @@ static void poller_wait(struct baton_worker *w)
 
 static void poller_kick(struct baton_rt *rt)
 {
-	raise_event(poller_of(rt)->event);
+	baton_desc_kick(poller_of(rt));
 }
 
 static void poller_end(struct baton_rt *rt)
@@ -704,197 +316,3 @@ static const struct polling_ops ops = {
 	.close = poller_end,
 	.forked = poller_forked,
 };
-
-/* --- waiting --------------------------------------------------------------- */
-
-void baton_poller_waits(struct baton_rt *rt, int n)
-{
-	struct polling *p = READ_ONCE(rt->polling);
-	uint32_t old;
-
-	/* Full barrier: it is looked at where a queue runs dry. And waiting
-	 * before resting: pairs with baton_polling_watch(), which may rest as
-	 * nobody waits; there may be nobody who leaves the role to end that. */
-	old = atomic_fetch_add(&p->waiting, (uint32_t)n);
-	if (n > 0 && !old && unlikely(READ_ONCE(p->resting)) &&
-	    xchg(&p->resting, 0u))
-		baton_watch_kick(&rt->watch);
-}
-
-void baton_desc_listed(struct baton_rt *rt, struct desc *d)
-{
-	struct poller *p = poller_of(rt);
-	struct desc *first;
-	uint32_t old;
-
-	old = atomic_fetch_or(&d->confirm, CONFIRM_LINKED | CONFIRM_NEEDED);
-	if (!(old & CONFIRM_LINKED)) {
-		first = READ_ONCE(p->unconfirmed);
-		do
-			d->next = first;
-		while (!try_cmpxchg(&p->unconfirmed, &first, d));
-	}
-	/* Full barriers above: on the list before asleep. */
-	if (unlikely(READ_ONCE(p->asleep)))
-		raise_event(p->event);
-}
-
-int baton_desc_wait(struct baton_rt *rt, struct desc *d, enum side side,
-		    uint32_t gen, bool *confirmed, int64_t deadline)
-{
-	struct poller_entry e = { .closed = false };
-	struct wait t;
-	int err;
-
-	err = baton_desc_register(rt, d, side, confirmed);
-	e.confirmed = *confirmed;
-	if (unlikely(err))
-		return err;
-	wait_enter(&t);
-	lock_take(&d->lock);
-	if (unlikely(d->gen != gen || !desc_drained(d, side))) {
-		err = d->gen != gen ? -EBADF : 0;
-		lock_drop(&d->lock);
-		wait_leave(&t);
-		return err;
-	}
-	wait_arm(&t, wait_fd(d->fd));
-	desc_list_locked(d, side, &e, t.waiter);
-	lock_drop(&d->lock);
-	baton_poller_waits(rt, 1);
-	if (!*confirmed)
-		baton_desc_listed(rt, d);
-	err = wait_block(&t, deadline);
-	baton_poller_waits(rt, -1);
-	if (unlikely(err)) {
-		lock_take(&d->lock);
-		waitq_del(&d->queue[side], &e.entry);
-		lock_drop(&d->lock);
-	}
-	wait_leave(&t);
-	*confirmed = e.confirmed;
-	return err ? err : e.closed ? -EBADF : 0;
-}
-
-void baton_desc_call_end(struct desc *d, enum side side, uint32_t gen)
-{
-	uint32_t call = desc_call(gen);
-	struct waiter *all = NULL;
-	struct wait t;
-
-	/* Full barrier: no call before seq; pairs with desc_seq(). */
-	try_cmpxchg(&d->calling[side], &call, 0u);
-	smp_mb();
-	wait_enter(&t);
-	lock_take(&d->lock);
-	changed_locked(d, side);
-	win_locked(d, side, false, &all);
-	lock_drop(&d->lock);
-	wait_resume_all(t.w, all);
-	wait_leave(&t);
-}
-
-/* --- closing --------------------------------------------------------------- */
-
-/*
- * wait_resume_all() for one who closes. A thread that is no worker's holds @rt,
- * by a mutex that is not to be taken again.
- */
-static void resume_held(struct baton_rt *rt, struct baton_worker *w,
-			struct waiter *all)
-{
-	while (all) {
-		struct waiter *waiter = all;
-
-		all = waiter->next;
-		if (waiter->fiber)
-			baton_sched_ready(rt, w, waiter->fiber);
-		else
-			baton_waiter_resume(waiter);
-	}
-}
-
-/*
- * Who waits is told; nobody tries meanwhile, but who has only begun to. That is
- * waited for: a try does not wait, and takes no lock that the caller has.
- */
-static void tell(struct baton_rt *rt, struct desc *d, struct baton_worker *w)
-{
-	struct waiter *all = NULL;
-	struct backoff b = { 0 };
-	bool registered;
-
-	lock_take(&d->lock);
-	registered = d->events;
-	confirmed_locked(d);
-	gone_locked(d, &all);
-	lock_drop(&d->lock);
-	resume_held(rt, w, all);
-	/* Full barrier: gen before busy; pairs with desc_begin(). */
-	smp_mb();
-	while (smp_load_acquire(&d->busy))
-		baton_backoff(&b);
-	/* Others may have the file, too: a child, say. */
-	if (registered)
-		control(poller_of(rt), EPOLL_CTL_DEL, d->fd, 0);
-}
-
-/* Who has begun to wait since then has a look at what there is now. */
-static void tell_late(struct baton_rt *rt, struct desc *d,
-		      struct baton_worker *w)
-{
-	struct waiter *all = NULL;
-
-	lock_take(&d->lock);
-	changed_locked(d, SIDE_READ);
-	changed_locked(d, SIDE_WRITE);
-	win_locked(d, SIDE_WRITE, false, win_locked(d, SIDE_READ, false, &all));
-	lock_drop(&d->lock);
-	resume_held(rt, w, all);
-}
-
-/* Before close(), which may wait, and after it. */
-static void closing(int fd, bool late)
-{
-	struct baton_worker *w = sched_enter();
-	struct baton_rt *rt = w ? w->rt : baton_rt_hold();
-	struct poller *p = rt ? poller_of(rt) : NULL;
-	struct desc *d = p ? lookup(p, fd) : NULL;
-
-	if (d && late)
-		tell_late(rt, d, w);
-	else if (d)
-		tell(rt, d, w);
-	if (w)
-		sched_exit(w);
-	else if (rt)
-		baton_rt_release();
-}
-
-int baton_poller_close(int fd)
-{
-	int err;
-
-	closing(fd, false);
-	err = close_fd(fd);
-	closing(fd, true);
-	return err;
-}
-
-void baton_poller_fresh(struct baton_rt *rt, int fd)
-{
-	struct poller *p = poller_of(rt);
-	struct desc *d = p ? lookup(p, fd) : NULL;
-	struct waiter *all = NULL;
-	struct wait t;
-
-	if (!d)
-		return;
-	wait_enter(&t);
-	lock_take(&d->lock);
-	confirmed_locked(d);
-	gone_locked(d, &all);
-	lock_drop(&d->lock);
-	wait_resume_all(t.w, all);
-	wait_leave(&t);
-}

@@ -1,91 +1,59 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
-/*
- * poller.h - waiting until a descriptor is ready. poller.c has the protocol.
- *
- * What is known of a descriptor is in a table by its number, and is a hint: the
- * program may have closed it by close(), and have another one of this number.
- */
+/* poller.h - the epoll set of a scheduler, and its table of descriptors. */
 #ifndef BATON_IO_POLLER_H
 #define BATON_IO_POLLER_H
 
-#include <errno.h>
-#include <sys/epoll.h>
+#include "../core/polling.h"
+#include "desc.h"
 
-#include "../core/wait.h"
+#define CHUNK_BITS	6
+#define CHUNK_DESCS	(1 << CHUNK_BITS)
+#define CHUNKS		(1 << 14)	/* numbers up to 2^20 */
 
-/* The two sides of a descriptor that is waited for. */
-enum side {
-	SIDE_READ,
-	SIDE_WRITE,
-};
-
-/* How to try without waiting; see op.c. */
-enum kind {
-	KIND_UNKNOWN,
-	KIND_SOCKET,	/* MSG_DONTWAIT */
-	KIND_NOWAIT,	/* RWF_NOWAIT */
-	KIND_POLL,	/* poll() first, and then as a foreign call */
-};
-
-/* desc.confirm */
-#define CONFIRM_LINKED	1u	/* on the poller's list */
-#define CONFIRM_NEEDED	2u	/* somebody waits unconfirmed */
+#define EVENTS		128
 
 /**
- * struct desc - a descriptor
- * @lock:    protects @queue, and writes of what is not said to be anybody's
- * @control: a lock, taken before @lock: one at a time puts it into the epoll
- *           set. It is held over a system call, which does not wait, by
- *           scheduler code and the watcher: they keep what they run on
- * @gen:     changes when it is closed, as far as the library knows: who began to
- *           wait before is not to go on with the new one
- * @seq:     by side: how often it was said to be ready
- * @drained: by side: @seq before the last try that has shown that there is no
- *           more. While both are the same a try would be in vain. Anybody's
- * @busy:    tries in progress that baton_close() waits for; anybody's
- * @calling: by side: a call is under way that may wait; desc_call(). Anybody's
- * @confirm: above; anybody's
- * @queue:   by side, who waits: struct poller_entry
- * @next:    of the poller's list
- * @fd:      its number; constant
- * @events:  what it is in the epoll set with, as far as is known; 0: not there
- * @kind:    enum kind; anybody's
- * @stream:  a stream socket: a short read has drained it
- * @ending:  it has been said to be at its end, or to have urgent data, or an
- *           error: nothing can be said of it before a try
- * @pause:   milliseconds to wait when accept() has failed next; anybody's
+ * struct poller - the poller of a scheduler
+ * @polling:     what core knows of it
+ * @epoll, @event: descriptors; constant
+ * @asleep:      who has the role is about to sleep, or does; A
+ * @looking:     somebody has @look; A
+ * @confirmed:   when all waits were last confirmed, by tick_ns(); who has @look
+ * @unconfirmed: list of descriptors; A
+ * @at_end:      to be called at the end; A
+ * @chunk:       the table; A
+ * @sleep, @look: where events are collected by the one in the role, and others
  */
-struct desc {
-	uint32_t lock;
-	uint32_t control;
-	uint32_t gen;
-	uint32_t seq[2];
-	uint32_t drained[2];
-	uint32_t busy;
-	uint32_t calling[2];
-	uint32_t confirm;
-	struct baton_waitq queue[2];
-	struct desc *next;
-	int fd;
-	uint8_t events;
-	uint8_t kind;
-	bool stream;
-	bool ending;
-	uint32_t pause;
-} __attribute__((aligned(128)));
-
-/**
- * struct poller_entry - one who waits; struct baton_case has the same three
- * @entry:     of the side's queue
- * @confirmed: the descriptor of this number was in the epoll set while this one
- *             waited; the lock
- * @closed:    out: it was closed meanwhile
- */
-struct poller_entry {
-	struct baton_wait_entry entry;
-	unsigned char confirmed;
-	unsigned char closed;
+struct poller {
+	struct polling polling;
+	int epoll;
+	int event;
+	uint32_t asleep;
+	uint32_t looking;
+	int64_t confirmed;
+	struct desc *unconfirmed;
+	void (*at_end)(void);
+	struct epoll_event sleep[EVENTS];
+	struct epoll_event look[EVENTS];
+	struct desc *chunk[CHUNKS];
 };
+
+static inline struct poller *poller_of(const struct baton_rt *rt)
+{
+	return (struct poller *)smp_load_acquire(&rt->polling);
+}
+
+/* NULL: nobody has asked for it, or for one near it, yet. */
+static inline struct desc *poller_lookup(const struct poller *p, int fd)
+{
+	struct desc *chunk;
+
+	if (unlikely((unsigned int)fd >= CHUNKS * CHUNK_DESCS))
+		return NULL;
+	/* Acquire: pairs with chunk_make() in poller.c. */
+	chunk = smp_load_acquire(&p->chunk[fd >> CHUNK_BITS]);
+	return likely(chunk) ? &chunk[fd % CHUNK_DESCS] : NULL;
+}
 
 /*
  * Descriptor @fd of scheduler @rt, which runs the calling fiber. NULL: no
@@ -93,116 +61,6 @@ struct poller_entry {
  * for here.
  */
 struct desc *baton_desc_get(struct baton_rt *rt, int fd);
-
-/* Has a try shown that it has to be waited for, and nothing been heard since? */
-static inline bool desc_drained(const struct desc *d, enum side side)
-{
-	return READ_ONCE(d->drained[side]) == READ_ONCE(d->seq[side]);
-}
-
-/* Before a try; acquire: the word before the try. */
-static inline uint32_t desc_seq(const struct desc *d, enum side side)
-{
-	return smp_load_acquire(&d->seq[side]);
-}
-
-/* A try that began at @seq has shown that there is no more. */
-static inline void desc_drain(struct desc *d, enum side side, uint32_t seq)
-{
-	WRITE_ONCE(d->drained[side], seq);
-}
-
-/* The same of one that got less than it asked for. */
-static inline void desc_short(struct desc *d, enum side side, uint32_t seq)
-{
-	if (likely(READ_ONCE(d->stream) && !READ_ONCE(d->ending)))
-		desc_drain(d, side, seq);
-}
-
-/*
- * Around a try after a wait, since when the number may be another's. False, and
- * desc_end() is not to be called: it is. Full barrier: busy before gen; pairs
- * with baton_poller_close().
- */
-static inline bool desc_begin(struct desc *d, uint32_t gen)
-{
-	/* Who closes it waits for that. */
-	baton_unstoppable_begin();
-	atomic_fetch_add(&d->busy, 1u);
-	if (likely(READ_ONCE(d->gen) == gen))
-		return true;
-	atomic_fetch_sub(&d->busy, 1u);
-	baton_unstoppable_end();
-	return false;
-}
-
-static inline void desc_end(struct desc *d)
-{
-	atomic_fetch_sub(&d->busy, 1u);
-	baton_unstoppable_end();
-}
-
-/* What desc.calling says of a file that is there since @gen. Never 0. */
-static inline uint32_t desc_call(uint32_t gen)
-{
-	return gen << 1 | 1;
-}
-
-/*
- * Around a call that waits if another one has taken what there was: on a side
- * of a file there is one at a time. False, and baton_desc_call_end() is not to
- * be called: one is under way, and whoever has noted seq before, and waits, is
- * resumed when it is over. A call that is still under way for a file which was
- * closed by baton_close() does not count.
- */
-static inline bool desc_call_begin(struct desc *d, enum side side, uint32_t gen)
-{
-	uint32_t old = READ_ONCE(d->calling[side]);
-
-	return old != desc_call(gen) &&
-	       try_cmpxchg(&d->calling[side], &old, desc_call(gen));
-}
-
-/* From a fiber. */
-void baton_desc_call_end(struct desc *d, enum side side, uint32_t gen);
-
-/*
- * The descriptor is in the epoll set for @side. 0; -EPERM it is of a kind that
- * is always ready; or another -errno. @confirmed, in: false; or, if the wait
- * before this was in vain, what this said then. Out: it was seen to be there
- * since this began; otherwise baton_desc_listed() has to follow. From a fiber.
- */
-int baton_desc_register(struct baton_rt *rt, struct desc *d, enum side side,
-			bool *confirmed);
-
-/* With the lock: list @e, whose waiter was armed. */
-static inline void desc_list_locked(struct desc *d, enum side side,
-				    struct poller_entry *e,
-				    struct waiter *waiter)
-{
-	waitq_add(&d->queue[side], &e->entry, waiter);
-}
-
-/* Fibers wait for a descriptor, @n more than before. */
-void baton_poller_waits(struct baton_rt *rt, int n);
-
-/* Somebody waits for @d, whom the poller has yet to confirm. */
-void baton_desc_listed(struct baton_rt *rt, struct desc *d);
-
-/*
- * The current fiber waits until side @side of @d may be ready, unless it is
- * drained no more. 0: try again; -EBADF it was closed since @gen; -EPERM as
- * above; -ECANCELED; -ETIMEDOUT. @confirmed: as above; the same for each wait of
- * an operation.
- */
-int baton_desc_wait(struct baton_rt *rt, struct desc *d, enum side side,
-		    uint32_t gen, bool *confirmed, int64_t deadline);
-
-/* close(@fd), with all that baton_close() says of it. 0, -errno. */
-int baton_poller_close(int fd);
-
-/* @fd was just made: what is known of its number is of another one. */
-void baton_poller_fresh(struct baton_rt *rt, int fd);
 
 /* To be called once @rt has ended; by a fiber of it. False: no poller. */
 bool baton_poller_at_end(struct baton_rt *rt, void (*fn)(void));

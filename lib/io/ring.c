@@ -12,7 +12,11 @@
  * Through. At most as many requests are in the kernel's hands as there are
  * places for completions; the others queue up, and go as those complete. If the
  * kernel has no memory for another one it is tried again when one completes, or
- * after a while.
+ * after a while. A request names its file by number until the kernel takes it,
+ * which looks the number up: whose descriptor baton_close() has closed meanwhile
+ * is not given to it, and baton_close() waits for what has been given to it, and
+ * is not taken yet (desc_begin()). The thread is kicked then: it may sleep in the
+ * very call that has handed it over.
  *
  * Out. Completions are taken as many as there are, and their fibers made
  * runnable by the batch (baton_sched_ready_all()).
@@ -56,6 +60,7 @@
 #include "../core/descriptor.h"
 #include "../core/fatal.h"
 #include "../core/wait.h"
+#include "desc.h"
 
 /* Of submissions, and of completions: so many requests in flight at most */
 #define SUBMISSIONS	256u
@@ -218,7 +223,7 @@ void baton_ring_do(struct ring_req *req, int64_t deadline)
 	wait_enter(&t);
 	r = (struct ring *)smp_load_acquire(&t.w->rt->ring);
 	req->lock = 0;
-	req->done = req->dropped = req->told = false;
+	req->done = req->dropped = req->told = req->held = false;
 	req->state = REQ_HANDED;
 	req->waiter = t.waiter;
 	req->submit.cancel = false;
@@ -316,11 +321,24 @@ static void complete(struct ring *r, struct ring_req *req, int res)
 	}
 }
 
+static void let_go(struct ring_req *req)
+{
+	if (req->held && req->desc)
+		desc_end(req->desc);
+	req->held = false;
+}
+
+/* After each enter(). Those that are held are the last that have taken off. */
 static void reap(struct ring *r)
 {
 	struct io_uring_cqe *cqe;
+	struct ring_req *held;
 	unsigned int head, n = 0;
 
+	if (!io_uring_sq_ready(&r->uring))
+		for (held = r->flying.last; held && held->held;
+		     held = held->prev)
+			let_go(held);
 	io_uring_for_each_cqe(&r->uring, head, cqe) {
 		uint64_t data = cqe->user_data;
 
@@ -331,6 +349,7 @@ static void reap(struct ring *r)
 			struct ring_req *req =
 				(struct ring_req *)(uintptr_t)data;
 
+			let_go(req);
 			list_del(&r->flying, req);
 			r->nflying--;
 			r->ntold -= req->told;
@@ -376,9 +395,17 @@ static void launch(struct ring *r)
 	if (!r->armed)
 		r->armed = arm_event(r);
 	while ((req = r->queued.first) && r->nflying < COMPLETIONS) {
+		if (req->desc && !desc_begin(req->desc, req->gen)) {
+			list_del(&r->queued, req);
+			complete(r, req, -EBADF);
+			continue;
+		}
+		req->held = true;
 		sqe = get_sqe(r);
-		if (!sqe)
+		if (!sqe) {
+			let_go(req);
 			return;
+		}
 		io_uring_prep_rw(opcodes[req->op], sqe, req->fd,
 				 (void *)(uintptr_t)req->addr, req->len,
 				 req->off);
@@ -672,6 +699,15 @@ static void ring_stop(struct rt_aux *aux)
 	pthread_join(r->thread, NULL);
 }
 
+/* Whether or not it says that it sleeps: it may be about to. */
+static void ring_kick(struct rt_aux *aux)
+{
+	struct ring *r = (struct ring *)aux;
+
+	if (!*r->why)
+		wake_thread(r);
+}
+
 /* A fiber on its way into a wait may have written to the eventfd until now. */
 static void ring_free(struct rt_aux *aux)
 {
@@ -734,7 +770,7 @@ static struct ring *ring_create(struct baton_rt *rt)
 	if (!r)
 		return NULL;
 	*r = (struct ring){
-		.aux = { ring_busy, ring_stop, ring_free },
+		.aux = { ring_busy, ring_stop, ring_free, ring_kick },
 		.rt = rt,
 		.event = -1,
 	};

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 struct baton_rt;
+struct desc;
 struct waiter;
 
 enum ring_op {
@@ -57,6 +58,9 @@ struct ring_node {
  * @len:    bytes, buffers, a mode, a mask, or another descriptor
  * @addr:   a buffer, an array of them, or a path
  * @off:    where in the file; or the address of what else there is
+ * @desc, @gen: what is known of @fd (desc.h), and desc.gen when this began: if
+ *          it is closed before the kernel has the request, that fails with
+ *          -EBADF, and goes to no other file; NULL: nobody closes it
  *
  * The ring's:
  * @lock:   protects @done, @dropped, and @res until one of them is set
@@ -71,6 +75,7 @@ struct ring_node {
  * @next, @prev: of the list that it is on
  * @state:  which that is
  * @told:   @cancel has come, or the end of the ring
+ * @held:   the kernel may not have taken it yet: counts in desc.busy
  */
 struct ring_req {
 	enum ring_op op;
@@ -79,6 +84,8 @@ struct ring_req {
 	uint32_t len;
 	uint64_t addr;
 	uint64_t off;
+	struct desc *desc;
+	uint32_t gen;
 
 	uint32_t lock;
 	bool done;
@@ -92,6 +99,7 @@ struct ring_req {
 	struct ring_req *prev;
 	uint8_t state;
 	bool told;
+	bool held;
 };
 
 /*

@@ -18,7 +18,7 @@
 
 /**
  * struct place - a fiber's on the list of one side of a descriptor
- * @entry: see poller.h
+ * @entry: see desc.h
  * @d:     the descriptor; NULL: not waited for
  * @gen:   when this began
  * @seq:   before poll() was asked
@@ -136,6 +136,7 @@ static nfds_t list(struct several *s, struct waiter *waiter)
 /* 0: look again; or -errno. */
 static int wait_once(struct several *s, int64_t deadline)
 {
+	unsigned char confirmed;
 	struct wait t;
 	nfds_t listed;
 	int err = 0;
@@ -150,13 +151,17 @@ static int wait_once(struct several *s, int64_t deadline)
 		wait_leave(&t);
 		return 0;
 	}
-	baton_poller_waits(s->rt, 1);
+	baton_polling_waits(s->rt, 1);
 	/* Without the lock: who confirms meanwhile makes this one superfluous. */
 	for (nfds_t i = 0; i < 2 * s->n; i++)
-		if (s->places[i].d && !READ_ONCE(s->places[i].entry.confirmed))
-			baton_desc_listed(s->rt, s->places[i].d);
+		if (s->places[i].d) {
+			confirmed = READ_ONCE(s->places[i].entry.confirmed);
+			if (confirmed != CONFIRMED)
+				baton_desc_listed(s->rt, s->places[i].d,
+						  confirmed);
+		}
 	err = wait_block(&t, deadline);
-	baton_poller_waits(s->rt, -1);
+	baton_polling_waits(s->rt, -1);
 	unlist(s, 2 * s->n);
 	wait_leave(&t);
 	return err;
@@ -167,7 +172,7 @@ static int register_all(struct several *s)
 {
 	for (nfds_t i = 0; i < 2 * s->n; i++) {
 		struct place *at = &s->places[i];
-		bool confirmed = at->entry.confirmed;
+		unsigned char confirmed = at->entry.confirmed;
 		int err;
 
 		if (!at->d)
@@ -273,5 +278,5 @@ int baton_poll(struct pollfd *fds, nfds_t n, int64_t deadline)
 
 int baton_close(int fd)
 {
-	return baton_poller_close(fd);
+	return baton_desc_close(fd);
 }

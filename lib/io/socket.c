@@ -260,7 +260,7 @@ int baton_accept4_until(int fd, struct sockaddr *addr, socklen_t *len,
 	if (sched_on_fiber(w)) {
 		d = baton_desc_get(w->rt, fd);
 		if (ret >= 0)
-			baton_poller_fresh(w->rt, (int)ret);
+			baton_desc_fresh(w->rt, (int)ret);
 	}
 	if (unlikely(exhausted(ret)))
 		ret = back_off(d, ret, deadline);

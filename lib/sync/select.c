@@ -15,7 +15,7 @@
  * one of them. Nor can one win itself: it is listed nowhere while it looks.
  *
  * A descriptor has no state that could be looked at with a lock. poll() is asked
- * before, and what counts events of it (lib/io/poller.h) is noted before that:
+ * before, and what counts events of it (lib/io/desc.h) is noted before that:
  * if it has changed once all is locked, it is asked again. Who has won such a
  * case says no more than that, too.
  *
@@ -247,7 +247,7 @@ static int fd_look(struct baton_case *c, struct baton_rt *rt, bool again)
 {
 	struct desc *d = baton_desc_get(rt, c->fd);
 	/* What became of the wait before */
-	bool confirmed = again && c->baton_confirmed;
+	unsigned char confirmed = again ? c->baton_confirmed : UNCONFIRMED;
 	int got, err;
 
 	c->baton_desc = d;
@@ -317,12 +317,15 @@ static void fds_wait(struct selecting *s, int n)
 
 	if (!s->fds)
 		return;
-	baton_poller_waits(rt, n);
+	baton_polling_waits(rt, n);
 	/* Without the lock: who confirms meanwhile makes this one superfluous. */
-	for (unsigned int i = 0; n > 0 && i < s->n; i++)
-		if (is_fd(&s->cases[i]) &&
-		    !READ_ONCE(s->cases[i].baton_confirmed))
-			baton_desc_listed(rt, desc_of(&s->cases[i]));
+	for (unsigned int i = 0; n > 0 && i < s->n; i++) {
+		const struct baton_case *c = &s->cases[i];
+		unsigned char confirmed = READ_ONCE(c->baton_confirmed);
+
+		if (is_fd(c) && confirmed != CONFIRMED)
+			baton_desc_listed(rt, desc_of(c), confirmed);
+	}
 }
 
 /* Be listed everywhere. Returns when the first timer is due, or the deadline. */

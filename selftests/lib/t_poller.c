@@ -135,7 +135,7 @@ END_TEST
  * The program closes by close(), behind the library's back: who waits for the
  * next descriptor of that number is not forgotten, and who still waits for the
  * old one is told, and has nothing of the new one's: if his wait was confirmed,
- * as lib/io/poller.c has it.
+ * as lib/io/desc.c has it.
  */
 static bool confirmed(int fd)
 {

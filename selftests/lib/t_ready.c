@@ -51,6 +51,76 @@ START_TEST(vain)
 }
 END_TEST
 
+/*
+ * Who was woken in vain waits again, and does not look away: the file may have
+ * become another one just before.
+ */
+static int swaps = -1;		/* the number whose file the next poll() changes */
+static int fresh;		/* to this one */
+
+int poll(struct pollfd *fds, nfds_t n, int timeout)
+{
+	struct timespec ts = { .tv_sec = timeout / 1000 };
+
+	expect(timeout >= 0);
+	if (load(&swaps) >= 0) {
+		expect_eq(dup3(fresh, swaps, O_CLOEXEC), swaps);
+		store(&swaps, -1);
+	}
+	return (int)syscall(SYS_ppoll, fds, n, &ts, NULL, (size_t)8);
+}
+
+static void *polls_in(void *arg)
+{
+	struct pollfd p = { .fd = *(int *)arg, .events = POLLIN };
+
+	return (void *)(intptr_t)baton_poll(&p, 1,
+					    baton_now() + 20 * BATON_SEC);
+}
+
+static void *selects_in(void *arg)
+{
+	struct baton_case c = { .kind = BATON_CASE_READ, .fd = *(int *)arg };
+
+	return (void *)(intptr_t)!baton_select(&c, 1,
+					       baton_now() + 20 * BATON_SEC);
+}
+
+static void *swapped_main(void *arg)
+{
+	struct baton_fiber *f;
+	int a[2], b[2];
+
+	for (int i = 0; i < 2; i++) {
+		pair(a);
+		pair(b);
+		f = spawn(i ? selects_in : polls_in, &a[0]);
+		wait_blocked(f);
+		/* So that it is confirmed. */
+		let_run();
+		fresh = b[0];
+		store(&swaps, a[0]);
+		expect_eq(write(a[1], "x", 1), 1);
+		while (load(&swaps) >= 0)
+			baton_yield();
+		/* It waits again, or was told. */
+		let_run();
+		expect_eq(write(b[1], "x", 1), 1);
+		expect_eq((intptr_t)join(f), 1);
+		for (int j = 0; j < 2; j++) {
+			close(a[j]);
+			close(b[j]);
+		}
+	}
+	return arg;
+}
+
+START_TEST(swapped)
+{
+	run(_i, swapped_main, NULL);
+}
+END_TEST
+
 /* A socket of the loopback with a port, and its address. */
 static int bound(int type, struct sockaddr_in *a)
 {
@@ -337,6 +407,7 @@ int main(void)
 	TCase *tc = test_case(s, "ready");
 
 	LOOP(vain);
+	LOOP(swapped);
 	LOOP(urgent);
 	LOOP(errors);
 	LOOP(dup_over);

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * t_ring.c - a ring that is tiny, that is full, or short of memory or threads:
- * what waits for it goes on, by a foreign call if need be. Where there is no
- * ring all goes by foreign calls.
+ * what waits for it goes on, by a foreign call if need be; and what is closed
+ * before the ring has it. Where there is no ring all goes by foreign calls.
  */
+#include "../../lib/io/poller.h"
+#include "blocked.h"
 #include "common.h"
+#include "descs.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -23,6 +26,8 @@ static unsigned int entries;	/* of the next ring; 0: as it was asked for */
 static unsigned int refusals;	/* every so many times the kernel is short */
 
 static unsigned int asked;	/* how often the kernel was entered */
+static int gate;		/* it is not, until this is 0 again */
+static int at_gate;		/* somebody waits for that */
 
 #ifdef HAVE_URING
 
@@ -45,6 +50,10 @@ static int refused(void)
 {
 	static const int errors[] = { EAGAIN, EBUSY, ENOMEM };
 
+	while (load(&gate)) {
+		store(&at_gate, 1);
+		sched_yield();
+	}
 	asked++;
 	return refusals && asked % refusals ?
 		       -errors[asked % ARRAY_SIZE(errors)] :
@@ -204,6 +213,179 @@ START_TEST(no_threads)
 }
 END_TEST
 
+/*
+ * A request names its file by number until the kernel has it. Of one that is
+ * closed before that, and whose number is another file's then, nothing is read.
+ */
+struct blocks {
+	int fd;
+	long got;
+	char buf[BLOCK];
+};
+
+static void *reads_block(void *arg)
+{
+	struct blocks *b = arg;
+	struct iovec iov[VECTORS] = { { b->buf, BLOCK - VECTORS + 1 } };
+
+	for (int i = 1; i < VECTORS; i++) {
+		iov[i].iov_base = b->buf + BLOCK - VECTORS + i;
+		iov[i].iov_len = 1;
+	}
+	b->got = baton_preadv(b->fd, iov, VECTORS, BLOCK);
+	return NULL;
+}
+
+static void *syncs(void *arg)
+{
+	expect_eq(baton_fsync(fd), 0);
+	return arg;
+}
+
+/* The number @n is another file's, whose bytes are zeros. */
+static void reopen(int n)
+{
+	int other = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+
+	expect(other >= 0);
+	if (other != n) {
+		expect_eq(dup3(other, n, O_CLOEXEC), n);
+		close(other);
+	}
+}
+
+static void *closes(void *arg)
+{
+	struct blocks *b = arg;
+
+	expect_eq(baton_close(b->fd), 0);
+	reopen(b->fd);
+	return NULL;
+}
+
+/* The thread has not even looked at the request. */
+static void *stale_main(void *arg)
+{
+	struct blocks b = { 0 };
+	struct baton_fiber *f, *g;
+	const char *why;
+
+	if (baton_io(&why) != BATON_IO_URING)
+		return arg;
+	for (unsigned int i = 0; i < scaled(50); i++) {
+		b = (struct blocks){ .fd = dup(fd) };
+		store(&at_gate, 0);
+		store(&gate, 1);
+		g = spawn(syncs, NULL);
+		yield_until(&at_gate);
+		f = spawn(reads_block, &b);
+		wait_blocked(f);
+		closes(&b);
+		store(&gate, 0);
+		join(f);
+		join(g);
+		expect_eq(b.got, -EBADF);
+		close(b.fd);
+	}
+	return arg;
+}
+
+/* It is about to hand it to the kernel: who closes waits for that. */
+static void *handed_main(void *arg)
+{
+	struct blocks b = { 0 };
+	struct baton_fiber *f, *g;
+	struct desc *d;
+	const char *why;
+	uint32_t gen;
+
+	if (baton_io(&why) != BATON_IO_URING)
+		return arg;
+	for (unsigned int i = 0; i < scaled(50); i++) {
+		b = (struct blocks){ .fd = dup(fd) };
+		d = baton_desc_get(baton_worker_self()->rt, b.fd);
+		gen = READ_ONCE(d->gen);
+		store(&at_gate, 0);
+		store(&gate, 1);
+		f = spawn(reads_block, &b);
+		yield_until(&at_gate);
+		g = spawn(closes, &b);
+		while (READ_ONCE(d->gen) == gen)
+			baton_yield();
+		let_run();
+		store(&gate, 0);
+		join(f);
+		join(g);
+		expect(b.got == -EBADF ||
+		       (b.got == BLOCK && b.buf[0] == 1 &&
+			b.buf[BLOCK - 1] == 1));
+		close(b.fd);
+	}
+	return arg;
+}
+
+/* The same of a directory. */
+static void *names(void *arg)
+{
+	struct baton_scope scope;
+	struct statx st;
+	int *got = arg;
+
+	expect_eq(baton_deadline_push(&scope, baton_now() + 60 * BATON_SEC), 0);
+	*got = baton_statx(*got, "status", 0, STATX_TYPE, &st);
+	expect_eq(baton_deadline_pop(&scope), 0);
+	return NULL;
+}
+
+static void *directory_main(void *arg)
+{
+	const int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct baton_fiber *f, *g;
+	const char *why;
+	int dir, got;
+
+	if (baton_io(&why) != BATON_IO_URING)
+		return arg;
+	for (unsigned int i = 0; i < scaled(50); i++) {
+		dir = got = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		store(&at_gate, 0);
+		store(&gate, 1);
+		g = spawn(syncs, NULL);
+		yield_until(&at_gate);
+		f = spawn(names, &got);
+		wait_blocked(f);
+		expect_eq(dup3(root, dir, O_CLOEXEC), dir);
+		store(&gate, 0);
+		join(f);
+		join(g);
+		expect_eq(got, 0);
+		close(dir);
+	}
+	close(root);
+	return arg;
+}
+
+START_TEST(directory)
+{
+	file_make();
+	run_on(2, directory_main, NULL);
+}
+END_TEST
+
+START_TEST(stale)
+{
+	file_make();
+	run_on(2, stale_main, NULL);
+}
+END_TEST
+
+START_TEST(handed)
+{
+	file_make();
+	run_on(2, handed_main, NULL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("ring");
@@ -212,6 +394,9 @@ int main(void)
 	tcase_add_loop_test(tc, tiny, 0, (int)ARRAY_SIZE(sizes));
 	tcase_add_test(tc, short_of_memory);
 	tcase_add_loop_test(tc, tiny_and_short, 0, (int)ARRAY_SIZE(sizes));
+	tcase_add_test(tc, directory);
+	tcase_add_test(tc, stale);
+	tcase_add_test(tc, handed);
 	if (geteuid() || under_qemu_user() || under_valgrind())
 		skip("no_threads", "not root, or there is no ring");
 	else
