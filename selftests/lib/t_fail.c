@@ -123,7 +123,7 @@ int __wrap_##name(int fd, unsigned long cmd, ...)			\
 		__real_##name(fd, cmd, arg);				\
 }
 
-/* What glibc has them called by, too, where files are large or times 64 bits. */
+/* glibc has others where files are large, or times have 64 bits. */
 WRAP_MMAP(mmap, long)
 WRAP_OPEN(open)
 WRAP_IOCTL(ioctl)

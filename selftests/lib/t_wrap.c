@@ -362,7 +362,7 @@ static struct timespec in_ms(clockid_t clock, int ms)
 
 static int was_late;
 
-/* The clocks are read in this order: what is due by the second is by the first. */
+/* Of what is read first the time is over first. */
 static void *lock_late(void *arg)
 {
 	struct timespec mono = in_ms(CLOCK_MONOTONIC, 5);
