@@ -61,6 +61,9 @@ BASE += -Ilib/include -isystem kmod/uapi -Iasm -Iasm/$(ARCH) -I$(O)
 BASE += $(SANFLAGS) $(if $(DEBUG),-DBATON_DEBUG)
 # Backtraces in a running program need the tables, which not all ABIs give unasked.
 LIBFLAGS := $(BASE) -fPIC -fvisibility=hidden -fno-plt -funwind-tables
+# What -fno-plt makes of calls of __tls_get_addr() leaves out the linker's stub,
+# which ppc64le's loader relies on: none of them.
+LIBFLAGS += $(if $(filter ppc64le,$(ARCH)),-ftls-model=initial-exec)
 DEPFLAGS = -MMD -MP
 # -MMD leaves out what -isystem finds.
 UAPI := kmod/uapi/linux/baton.h

@@ -39,8 +39,6 @@ int __real_pthread_create(pthread_t *, const pthread_attr_t *,
 			  void *(*)(void *), void *);
 int __wrap_pthread_create(pthread_t *, const pthread_attr_t *,
 			  void *(*)(void *), void *);
-void *__real_mmap(void *, size_t, int, int, int, off_t);
-void *__wrap_mmap(void *, size_t, int, int, int, off_t);
 void *__real_aligned_alloc(size_t, size_t);
 void *__wrap_aligned_alloc(size_t, size_t);
 
@@ -57,57 +55,85 @@ void *__wrap_aligned_alloc(size_t align, size_t size)
 		__real_aligned_alloc(align, size);
 }
 
-void *__wrap_mmap(void *addr, size_t size, int prot, int flags, int fd,
-		  off_t offset)
-{
-	if (!fails(&maps))
-		return __real_mmap(addr, size, prot, flags, fd, offset);
-	errno = ENOMEM;
-	return MAP_FAILED;
+#define WRAP_MMAP(name, offset_t)					\
+void *__real_##name(void *, size_t, int, int, int, offset_t);		\
+void *__wrap_##name(void *, size_t, int, int, int, offset_t);		\
+void *__wrap_##name(void *addr, size_t size, int prot, int flags,	\
+		    int fd, offset_t offset)				\
+{									\
+	if (!fails(&maps))						\
+		return __real_##name(addr, size, prot, flags, fd,	\
+				     offset);				\
+	errno = ENOMEM;							\
+	return MAP_FAILED;						\
 }
 
 /* A module of another ABI: 0: there is none; the flags that it knows. */
 static uint32_t module_abi, module_flags;
 static int module_fd = -1;
 
-int __real_open(const char *, int, ...);
-int __wrap_open(const char *, int, ...);
-int __real_ioctl(int, unsigned long, ...);
-int __wrap_ioctl(int, unsigned long, ...);
-
-int __wrap_open(const char *path, int flags, ...)
-{
-	va_list ap;
-	mode_t mode;
-
-	va_start(ap, flags);
-	mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
-	va_end(ap);
-	if (!module_abi || strcmp(path, "/dev/baton"))
-		return __real_open(path, flags, mode);
-	return module_fd = (int)syscall(SYS_memfd_create, "module", 0);
+#define WRAP_OPEN(name)							\
+int __real_##name(const char *, int, ...);				\
+int __wrap_##name(const char *, int, ...);				\
+int __wrap_##name(const char *path, int flags, ...)			\
+{									\
+	va_list ap;							\
+	mode_t mode;							\
+									\
+	va_start(ap, flags);						\
+	mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;		\
+	va_end(ap);							\
+	if (!module_abi || strcmp(path, "/dev/baton"))			\
+		return __real_##name(path, flags, mode);		\
+	return module_fd = (int)syscall(SYS_memfd_create, "module", 0);	\
 }
 
-int __wrap_ioctl(int fd, unsigned long cmd, ...)
+/* True: @cmd is for the module of another ABI, which answers with *@ret. */
+static bool module_answers(int fd, unsigned long cmd, void *arg, int *ret)
 {
 	struct baton_header hdr = { .abi = module_abi };
-	struct baton_create *c;
-	va_list ap;
+	struct baton_create *c = arg;
 
-	va_start(ap, cmd);
-	c = va_arg(ap, void *);
-	va_end(ap);
 	if (!module_abi || fd != module_fd || cmd != BATON_IOC_CREATE)
-		return __real_ioctl(fd, cmd, c);
-	if (c->flags & ~module_flags) {
-		errno = EINVAL;
-		return -1;
-	}
+		return false;
+	*ret = -1;
+	errno = EINVAL;
+	if (c->flags & ~module_flags)
+		return true;
 	expect_eq(ftruncate(fd, 4096), 0);
 	expect_eq(pwrite(fd, &hdr, sizeof(hdr), 0), (int)sizeof(hdr));
 	c->region_size = 4096;
-	return 0;
+	*ret = 0;
+	return true;
 }
+
+#define WRAP_IOCTL(name)						\
+int __real_##name(int, unsigned long, ...);				\
+int __wrap_##name(int, unsigned long, ...);				\
+int __wrap_##name(int fd, unsigned long cmd, ...)			\
+{									\
+	void *arg;							\
+	va_list ap;							\
+	int ret;							\
+									\
+	va_start(ap, cmd);						\
+	arg = va_arg(ap, void *);					\
+	va_end(ap);							\
+	return module_answers(fd, cmd, arg, &ret) ? ret :		\
+		__real_##name(fd, cmd, arg);				\
+}
+
+/* glibc has others where files are large, or times have 64 bits. */
+WRAP_MMAP(mmap, long)
+WRAP_OPEN(open)
+WRAP_IOCTL(ioctl)
+#ifdef __GLIBC__
+WRAP_MMAP(mmap64, off64_t)
+WRAP_OPEN(open64)
+#ifdef __USE_TIME_BITS64
+WRAP_IOCTL(__ioctl_time64)
+#endif
+#endif
 
 static void *nothing(void *arg)
 {

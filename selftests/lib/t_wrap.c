@@ -360,10 +360,13 @@ static struct timespec in_ms(clockid_t clock, int ms)
 	return ts;
 }
 
+static int was_late;
+
+/* Of what is read first the time is over first. */
 static void *lock_late(void *arg)
 {
-	struct timespec ts = in_ms(CLOCK_REALTIME, 5);
 	struct timespec mono = in_ms(CLOCK_MONOTONIC, 5);
+	struct timespec ts = in_ms(CLOCK_REALTIME, 5);
 	struct timespec bad = { 0, -1 };
 
 	expect_eq(pthread_mutex_timedlock(arg, &ts), ETIMEDOUT);
@@ -371,6 +374,7 @@ static void *lock_late(void *arg)
 	expect_eq(pthread_mutex_clocklock(arg, CLOCK_MONOTONIC, &mono),
 		  ETIMEDOUT);
 	expect_eq(pthread_mutex_timedlock(arg, &bad), EINVAL);
+	store(&was_late, 1);
 	ts = in_ms(CLOCK_REALTIME, 100000);
 	expect_eq(pthread_mutex_timedlock(arg, &ts), 0);
 	expect_eq(pthread_mutex_unlock(arg), 0);
@@ -392,8 +396,8 @@ static void *time_out(void *arg)
 	pthread_cond_init(&mono, &attr);
 	pthread_mutex_lock(&m);
 	f = spawn(lock_late, &m);
-	while (usleep(15000))
-		;
+	while (!load(&was_late))
+		usleep(1000);
 	start = baton_now();
 	ts = in_ms(CLOCK_REALTIME, 10);
 	expect_eq(pthread_cond_timedwait(&c, &m, &ts), ETIMEDOUT);
