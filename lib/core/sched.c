@@ -272,6 +272,16 @@ struct baton_worker *baton_sched_yield_slow(struct baton_worker *w,
 	return baton_sched_leave(w, f);
 }
 
+/* The poller is looked at, too: who waits for a descriptor may be due. */
+void __attribute__((noinline, cold)) baton_fiber_turn(struct baton_fiber *f)
+{
+	struct baton_worker *w = sched_enter();
+
+	f->unwaited = 0;
+	w->proc->budget = 0;
+	sched_exit(baton_sched_yield_slow(w, f));
+}
+
 /* @f, back from @site without a processor, waits for one. */
 static struct baton_worker *queue_up(struct baton_worker *w,
 				     struct baton_fiber *f,

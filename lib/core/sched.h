@@ -250,6 +250,30 @@ static inline struct baton_worker *sched_join(struct baton_worker *w,
 			   baton_sched_leave(w, w->fiber);
 }
 
+/* Let others run. Blocks the current fiber, @f, in fiber code. */
+void baton_fiber_turn(struct baton_fiber *f);
+
+/*
+ * Whoever finds at once what it would have waited for, again and again, as who
+ * reads a file from memory or is late for each of its ticks, never comes to the
+ * scheduler. f->unwaited counts how often that was; after SCHED_FAIRNESS times
+ * @f, the current fiber, in fiber code at the end of such a call, gives way.
+ * A lock that is free, or a channel with room, does not count: that would
+ * cost a good part of what they do.
+ */
+static inline void fiber_turn(struct baton_fiber *f)
+{
+	if (unlikely(f->unwaited >= SCHED_FAIRNESS))
+		baton_fiber_turn(f);
+}
+
+/* The same for a call that has found something at once just now. */
+static inline void fiber_unwaited(struct baton_fiber *f)
+{
+	f->unwaited++;
+	fiber_turn(f);
+}
+
 /*
  * The current fiber, @f, lets the others go first. Returns whom it is to go to, by
  * switch_to(). If that is itself: by baton_sched_leave(); NULL: by

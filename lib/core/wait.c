@@ -286,8 +286,10 @@ int baton_wait_slow(struct wait *t, int64_t deadline)
 		wait_switch(t);
 		return baton_wait_result(f);
 	}
-	if (deadline <= now_ns() && interrupt(f, WAITER_TIMEOUT, NULL))
+	if (deadline <= now_ns() && interrupt(f, WAITER_TIMEOUT, NULL)) {
+		f->unwaited++;
 		return -ETIMEDOUT;
+	}
 	return block_until(t, deadline);
 }
 

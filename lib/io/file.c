@@ -373,8 +373,10 @@ ssize_t baton_file_rw(int fd, bool write, const struct iovec *iov, int n,
 		return rw_wait(fd, write, iov, left, at, deadline);
 	memcpy(copy, iov, left * sizeof(*copy));
 	sum = rw_now(fd, write, copy, &left, at);
-	if (sum < 0 || !left)
+	if (sum < 0 || !left) {
+		fiber_unwaited(baton_worker_self()->fiber);
 		return sum;
+	}
 	ret = rw_wait(fd, write, copy, left,
 		      at == POSITION ? at : at + (uint64_t)sum, deadline);
 	if (ret >= 0)

@@ -166,8 +166,8 @@ static ssize_t attempt_call(struct op *op, struct desc *d, uint32_t gen)
 	return ret;
 }
 
-static ssize_t by_fiber(struct op *op, struct baton_rt *rt, struct desc *d,
-			int64_t deadline, bool bounded)
+static ssize_t by_fiber(struct op *op, struct baton_rt *rt,
+			struct baton_fiber *f, struct desc *d, int64_t deadline)
 {
 	uint32_t gen = smp_load_acquire(&d->gen);
 	ssize_t ret = -EAGAIN;
@@ -175,7 +175,8 @@ static ssize_t by_fiber(struct op *op, struct baton_rt *rt, struct desc *d,
 
 	op->kind = READ_ONCE(d->kind);
 	/* With a deadline, which may be past, what is there is had. */
-	if (bounded || op->once || !desc_drained(d, op->side)) {
+	if ((deadline & f->deadline) != BATON_NEVER || op->once ||
+	    !desc_drained(d, op->side)) {
 		ret = attempt(op, d);
 		if (ret == OP_CALL)
 			ret = attempt_call(op, d, gen);
@@ -185,6 +186,7 @@ static ssize_t by_fiber(struct op *op, struct baton_rt *rt, struct desc *d,
 				      deadline);
 		if (unlikely(ret))
 			return ret == -EPERM ? OP_FILE : ret;
+		f->unwaited = 0;
 		if (!desc_begin(d, gen))
 			return -EBADF;
 		ret = attempt(op, d);
@@ -200,6 +202,7 @@ ssize_t baton_op(struct op *op, int64_t deadline)
 	struct baton_worker *w = baton_worker_self();
 	struct baton_fiber *f;
 	struct desc *d;
+	ssize_t ret;
 
 	if (unlikely(!sched_on_fiber(w)))
 		return by_thread(op, deadline);
@@ -210,6 +213,8 @@ ssize_t baton_op(struct op *op, int64_t deadline)
 			deadline = f->deadline;
 		return call(op, call_by_thread, deadline);
 	}
-	return by_fiber(op, w->rt, d, deadline,
-			(deadline & f->deadline) != BATON_NEVER);
+	ret = by_fiber(op, w->rt, f, d, deadline);
+	if (!op->once)
+		fiber_unwaited(f);
+	return ret;
 }

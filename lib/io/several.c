@@ -253,8 +253,11 @@ int baton_poll(struct pollfd *fds, nfds_t n, int64_t deadline)
 	if (deadline < 0)
 		deadline = 0;
 	ret = look(fds, n);
-	if (ret || !deadline)
+	if (ret || !deadline) {
+		if (ret && sched_on_fiber(w))
+			fiber_unwaited(w->fiber);
 		return ret;
+	}
 	if (!sched_on_fiber(w))
 		return baton_op_poll(fds, n, deadline);
 	scope = w->fiber->deadline;

@@ -385,6 +385,8 @@ static int select_once(struct selecting *s)
 		unlock_all(s);
 		if (peer)
 			wait_resume(&s->t, peer);
+		if (s->t.w)
+			s->t.w->fiber->unwaited++;
 		return err == -EAGAIN ? -ETIMEDOUT : err;
 	}
 	if (unlikely(fds_changed_locked(s))) {
@@ -396,6 +398,8 @@ static int select_once(struct selecting *s)
 	unlock_all(s);
 	fds_wait(s, 1);
 	err = wait_block(&s->t, until);
+	if (s->t.w)
+		s->t.w->fiber->unwaited = 0;
 	fds_wait(s, -1);
 	if (!err)
 		won = case_of(s->t.waiter);
@@ -463,5 +467,7 @@ int baton_select(struct baton_case *cases, size_t n, int64_t deadline)
 	if (got >= 0 && unlikely(cases[got].result) &&
 	    cases[got].kind == BATON_CASE_SEND)
 		baton_error(-EPIPE, "the channel is closed");
+	if (s.t.w)
+		fiber_turn(s.t.w->fiber);
 	return got;
 }

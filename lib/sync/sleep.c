@@ -24,6 +24,9 @@ int baton_sleep_until(int64_t deadline)
 	if (err == -ETIMEDOUT && (!t.w || deadline <= t.w->fiber->deadline))
 		err = 0;
 	wait_leave(&t);
+	/* Who is late for each of its periods never sleeps. */
+	if (t.w)
+		fiber_turn(t.w->fiber);
 	return err;
 }
 

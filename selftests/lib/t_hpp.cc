@@ -461,8 +461,14 @@ struct odd {
 	explicit odd(int n) : c{0, static_cast<char>(n), 0} { }
 };
 
+/* Can be copied, and not be assigned. */
+struct fixed {
+	const int n;
+};
+
 static void channels()
 {
+	baton::channel<fixed> fixeds(2);
 	baton::channel<int> ch(4);
 	baton::channel<odd> odds(1);
 	baton::channel<std::string> strings(2);
@@ -478,6 +484,13 @@ static void channels()
 		n += i;
 	report(n == 45, "a channel");
 	report(!ch.recv() && !ch.send(1) && !ch.try_recv(), "its end");
+	fixeds.send(fixed{1});
+	fixeds.send(fixed{2});
+	fixeds.close();
+	n = 0;
+	for (const fixed &i : fixeds)
+		n = n * 10 + i.n;
+	report(n == 12, "what cannot be assigned");
 	report(odds.try_send(odd(7)) && !odds.try_send(odd(8)) &&
 	       odds.recv()->c[1] == 7 && !odds.try_recv(),
 	       "what has no default constructor");

@@ -401,6 +401,101 @@ START_TEST(readers)
 }
 END_TEST
 
+/* --- what is always ready ------------------------------------------------- */
+
+static int ready_fds[2];
+static struct baton_timer ready_timer;
+static struct baton_chan ready_chan;
+
+static void ready_pread(void)
+{
+	char c;
+
+	expect_eq(baton_pread(ready_fds[0], &c, 1, 0), 1);
+}
+
+static void ready_read(void)
+{
+	char c;
+
+	expect_eq(baton_write(ready_fds[1], "x", 1), 1);
+	expect_eq(baton_read(ready_fds[0], &c, 1), 1);
+}
+
+static void ready_recv(void)
+{
+	char c;
+
+	expect_eq(baton_send(ready_fds[1], "x", 1, 0), 1);
+	expect_eq(baton_recv(ready_fds[0], &c, 1, 0), 1);
+}
+
+static void ready_poll(void)
+{
+	struct pollfd p = { .fd = ready_fds[1], .events = POLLOUT };
+
+	expect_eq(baton_poll(&p, 1, BATON_NEVER), 1);
+}
+
+static void ready_select(void)
+{
+	struct baton_case c = { .kind = BATON_CASE_RECV,
+				.object = &ready_chan };
+
+	expect_eq(baton_select(&c, 1, BATON_NEVER), 0);
+}
+
+static void ready_tick(void)
+{
+	expect_eq(baton_timer_wait(&ready_timer, NULL), 0);
+}
+
+/* As a loop that is late for each of its periods does. */
+static void ready_sleep(void)
+{
+	expect_eq(baton_sleep_until(1), 0);
+}
+
+static void *ready_sets(void *arg)
+{
+	store((int *)arg, 1);
+	return NULL;
+}
+
+/* Whoever need not wait lets others run all the same, before long. */
+static void *ready_main(void *arg)
+{
+	void (*once)(void) = *(void (**)(void))arg;
+	struct baton_fiber *f;
+	int done = 0, n;
+
+	expect_eq(baton_timer_start(&ready_timer, 0, 1), 0);
+	expect_eq(baton_chan_init(&ready_chan, 0, 0, NULL), 0);
+	expect_eq(baton_chan_close(&ready_chan), 0);
+	f = spawn(ready_sets, &done);
+	for (n = 0; !load(&done) && n < 10000; n++)
+		once();
+	expect(n < 10000);
+	join(f);
+	return arg;
+}
+
+START_TEST(always)
+{
+	void (*const all[])(void) = { ready_read, ready_recv, ready_poll,
+				      ready_select, ready_tick, ready_sleep };
+	void (*file)(void) = ready_pread;
+
+	pair(ready_fds);
+	for (unsigned int i = 0; i < ARRAY_SIZE(all); i++)
+		run_on(1, ready_main, (void *)(uintptr_t)&all[i]);
+	close(ready_fds[0]);
+	ready_fds[0] = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	expect(ready_fds[0] >= 0);
+	run_on(1, ready_main, &file);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("ready");
@@ -414,5 +509,6 @@ int main(void)
 	LOOP(numbers);
 	LOOP(kinds);
 	LOOP(readers);
+	tcase_add_test(tc, always);
 	return suite_main(s);
 }

@@ -151,7 +151,12 @@ public:
 		}
 		iterator &operator++()
 		{
-			value = of->recv();
+			std::optional<T> next = of->recv();
+
+			/* T need not be one that can be assigned. */
+			value.reset();
+			if (next)
+				value.emplace(std::move(*next));
 			return *this;
 		}
 		bool operator==(std::default_sentinel_t) const
