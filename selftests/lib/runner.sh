@@ -28,7 +28,7 @@ if [ $# -eq 0 ]; then
 	mapfile -t names < <(make -s --no-print-directory -C "$here" list)
 	names+=(t_pprof)
 	# What does not depend on the tier
-	[ "${BATON_TIER:-}" = kmod ] || names+=(t_abi t_gdb t_porting t_refused t_symptoms t_tls)
+	[ "${BATON_TIER:-}" = kmod ] || names+=(t_abi t_gdb t_porting t_refused t_tls)
 	set -- "${names[@]}"
 fi
 

@@ -7,8 +7,8 @@ The page has an example that begins with the last command's line, "$ COMMAND"
 or "(gdb) COMMAND", after those of the others, and ends where the next one
 begins. What is in the file, of a run just now, must be the same but for what
 differs from one run to the next: addresses, numbers of threads and fibers,
-times, which of the library's own functions a fiber is suspended in, and the order of fibers. Where the page leaves
-lines out, " ...", there may be others.
+times, which of the library's own functions a fiber is suspended in, and the
+order of fibers. Where the page leaves lines out, " ...", there may be others.
 """
 
 import re
@@ -16,7 +16,9 @@ import sys
 
 # What stands for itself, and what for anything like it
 ALIKE = [(re.compile(what), how) for what, how in (
-    (r"\+?0x[0-9a-f]+", "@"),
+    # What lies beyond a fiber's first frame
+    (r"^==\d+== +by 0x\w+: \?\?\?$", ""),
+    (r"\+?0x[0-9a-fA-F]+", "@"),
     (r"\b\d+\.\d+ s\b", "TIME"),
     (r"\bfiber \d+", "fiber N"),
     (r"^\*? *\d+ +(?=(joins|waits|foreign call)\b)", "N "),
