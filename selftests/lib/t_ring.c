@@ -13,6 +13,10 @@
 #include <grp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#ifndef STATX_TYPE
+#include <linux/stat.h>	/* a C library that does not know statx() */
+#endif
 #ifdef HAVE_URING
 #include <liburing.h>
 #endif
