@@ -18,6 +18,8 @@
  *
  *	floor(sum of n / 64) + 1 <= sum of (floor(n / 64) + 1)
  *
+ * What the watcher has in its hand may be one more: for that the pool has one.
+ *
  * The watcher gives back what was free all the time lately, the coldest first:
  * such stacks become bare again (baton_stack_pool_tick()).
  *
@@ -298,6 +300,7 @@ void baton_stack_pool_init(struct stack_pool *pool, size_t size, int64_t keep)
 		.keep = keep,
 	};
 	baton_lock_init(&pool->lock);
+	empty_push_locked(pool, &pool->extra);
 	pool->classes[0].size = size;
 	for (unsigned int i = 1; i < STACK_CLASSES; i++)
 		pool->classes[i].size = STACK_SIZE_MIN << (i - 1);

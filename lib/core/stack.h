@@ -78,6 +78,7 @@ struct stack_class {
  * @owing:   it has more to give back than it did last time
  * @round:   how many it has given back since its last pause
  * @hand:    what it has taken for that; NULL: nothing yet
+ * @extra:   a magazine more than the slabs bring, for @hand
  * @watched: the watcher looks; anybody, atomically
  */
 struct stack_pool {
@@ -92,6 +93,7 @@ struct stack_pool {
 	bool owing;
 	unsigned int round;
 	struct magazine *hand;
+	struct magazine extra;
 	uint32_t watched;
 };
 

@@ -256,19 +256,22 @@ static long burst(void)
 	return rss;
 }
 
-/* How many of the handles lead to a page that is in memory? */
-static size_t resident(void)
+/* Does the handle lead to a page that is in memory? */
+static bool in_memory(const struct baton_fiber *f)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
 	unsigned char in;
+
+	expect_eq(mincore((void *)((uintptr_t)f & ~(page - 1)), 1, &in), 0);
+	return in & 1;
+}
+
+static size_t resident(void)
+{
 	size_t n = 0;
 
-	for (size_t i = 0; i < BURST; i++) {
-		uintptr_t at = (uintptr_t)fibers[i] & ~(page - 1);
-
-		expect_eq(mincore((void *)at, 1, &in), 0);
-		n += in & 1;
-	}
+	for (size_t i = 0; i < BURST; i++)
+		n += in_memory(fibers[i]);
 	return n;
 }
 
@@ -303,6 +306,36 @@ static void *given_back_main(void *arg)
 	}
 	return arg;
 }
+
+static void *ends(void *arg)
+{
+	return arg;
+}
+
+/* No other was free before it, nor is while it is given back. */
+static void *lone_main(void *arg)
+{
+	struct baton_fiber *f = spawn(ends, NULL);
+
+	baton_yield();
+	expect_eq(baton_detach(f), 0);
+	while (in_memory(f))
+		expect_eq(baton_call(sleep_10_ms, NULL), 0);
+	return arg;
+}
+
+START_TEST(lone)
+{
+	struct baton_config *cfg;
+
+	NOT_UNDER_TSAN("lone");
+	expect_eq(baton_config_create(&cfg), 0);
+	expect_eq(baton_config_set_nprocs(cfg, 1), 0);
+	expect_eq(baton_config_set_stack_keep(cfg, 20), 0);
+	expect_eq(baton_run(cfg, lone_main, NULL, NULL), 0);
+	baton_config_destroy(cfg);
+}
+END_TEST
 
 START_TEST(given_back)
 {
@@ -442,6 +475,7 @@ int main(void)
 
 	tcase_add_loop_test(tc, parked, 0, NO_UFFD + 1);
 	tcase_add_loop_test(tc, overflow, 0, NO_UFFD + 1);
+	tcase_add_test(tc, lone);
 	tcase_add_loop_test(tc, given_back, 0, NO_UFFD + 1);
 	tcase_add_test(tc, limited);
 	tcase_add_loop_test(tc, million, 0, NO_UFFD + 1);
