@@ -47,12 +47,15 @@ bool __baton_fences_on(struct baton_rt *rt)
 	bool passed;
 
 	baton_rt_assert_locked();
+	if (rt->fenced)
+		return rt->fenced == FENCED_ALL;
 	WRITE_ONCE(rt->fence, 1u);
 	for (unsigned int i = 0; i < rt->max_workers; i++)
 		if (rt->workers[i])
 			atomic_fetch_or(&rt->workers[i]->rare, RARE_FENCE);
 	passed = visit_cpus();
-	WRITE_ONCE(rt->unfenced, !passed);
+	/* Release: the visits, for whoever does not take the lock. */
+	smp_store_release(&rt->fenced, passed ? FENCED_ALL : FENCED_BLIND);
 	errno = saved;
 	return passed;
 }
@@ -60,10 +63,13 @@ bool __baton_fences_on(struct baton_rt *rt)
 /* Never inline: the errno of its system calls is the thread's. */
 bool __attribute__((noinline, cold)) baton_fences_on(struct baton_rt *rt)
 {
+	uint32_t fenced = smp_load_acquire(&rt->fenced);
 	bool passed;
 
+	if (fenced)
+		return fenced == FENCED_ALL;
 	baton_rt_hold_lock();
-	passed = READ_ONCE(rt->fence) ? !rt->unfenced : __baton_fences_on(rt);
+	passed = __baton_fences_on(rt);
 	baton_rt_hold_unlock();
 	return passed;
 }

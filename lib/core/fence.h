@@ -7,6 +7,10 @@
 
 struct baton_rt;
 
+/* rt.fenced: @fence is set, and the workers have heard of it */
+#define FENCED_ALL	1u	/* and all have passed a fence since */
+#define FENCED_BLIND	2u	/* which is not known: none can be made */
+
 /*
  * membarrier() has come to be forbidden, by a filter of system calls, perhaps.
  * Workers are told to pay for a fence from now on. Each has heard of it when it
@@ -18,8 +22,9 @@ struct baton_rt;
 bool __baton_fences_on(struct baton_rt *rt);
 
 /*
- * The same without the lock, if it was not done before; whoever else is at it
- * is waited for. True: all have passed a fence since they were told.
+ * The same without the lock, which is taken only if it was not done before;
+ * whoever else is at it is waited for. True: all have passed a fence since they
+ * were told.
  */
 bool baton_fences_on(struct baton_rt *rt);
 

@@ -119,7 +119,8 @@ struct baton_fiber {
 	struct key_slot keys[KEYS_INLINE]; /* O: nkeys of them */
 	struct key_slot *more_keys;	/* O: if nkeys is more than that */
 	unsigned int locks;		/* O: baton_thread_lock() */
-	uint32_t unwaited;		/* O: see fiber_turn() */
+	uint32_t unwaited;		/* O: see fiber_turn(); a record's, of one
+					 * fiber after another */
 	/* Constant, and all that there is of one that was never used */
 	unsigned int id;		/* valgrind's, of the stack */
 	void *base;			/* lowest byte of the stack */

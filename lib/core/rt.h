@@ -65,7 +65,8 @@ struct baton_rt {
 					 * set under L, for good */
 	uint32_t revokers;		/* A: who take a joiner back just now,
 					 * see wait.c */
-	bool unfenced;			/* L, and A: see __baton_fences_on() */
+	uint32_t fenced;		/* A: set after @fence: FENCED_*, see
+					 * fence.h */
 	cxx_fn cxx;			/* C: NULL without C++ */
 	enum handoff_mode handoff;	/* C */
 	const struct tier_ops *tier;	/* C */

@@ -46,6 +46,7 @@
 #include "door.h"
 #include "dump.h"
 #include "fatal.h"
+#include "fence.h"
 #include "fiber.h"
 #include "held.h"
 #include "hog.h"
@@ -119,6 +120,7 @@ static int start(struct baton_rt *rt, const struct baton_config *cfg,
 		return baton_error(-ENOMEM, "no memory");
 	/* Where the kernel has no membarrier() every call pays for a fence. */
 	rt->fence = !membarrier_register();
+	rt->fenced = rt->fence ? FENCED_ALL : 0;
 	err = tier_open(rt, cfg->tier);
 	if (err) {
 		rt->tier = NULL;

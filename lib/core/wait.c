@@ -20,9 +20,8 @@ int baton_wait_result(const struct baton_fiber *f)
 }
 
 /*
- * Take @joiner back from @joined, which may be about to end, and tells its
- * joiner of that with no more than plain stores and loads: joiner_win() in
- * fiber.c.
+ * Take @joiner back from @joined. That may be about to end, and its end tells
+ * the joiner by plain stores and loads alone: joiner_win() in fiber.c.
  *
  *	who ends			who takes back
  *	ending = true			revokers + 1
@@ -36,7 +35,7 @@ int baton_wait_result(const struct baton_fiber *f)
  * or the swap has been, and so its result is.
  */
 static bool take_back(struct baton_rt *rt, struct baton_fiber *joined,
-		   struct baton_fiber *joiner)
+		      struct baton_fiber *joiner)
 {
 	bool won = false;
 
@@ -103,20 +102,26 @@ static bool interrupt(struct baton_fiber *f, const void *by,
 	return false;
 }
 
-static bool waits_unmasked(const struct baton_fiber *f)
+/* In a wait that a cancel may end: if there is no fence, take_back() may not. */
+static bool waits_unmasked(const struct baton_rt *rt,
+			   const struct baton_fiber *f)
 {
 	const struct baton_fiber *joined = READ_ONCE(f->waiter.joined);
+	uintptr_t how;
 
-	return READ_ONCE(f->waiter.blocked) == WAITER_BLOCKED ||
-	       READ_ONCE(f->permit) == PERMIT_WAITED ||
-	       (joined && !READ_ONCE(joined->ending) &&
-		((uintptr_t)READ_ONCE(joined->joiner) & ~JOIN_TIMED) ==
-			(uintptr_t)f);
+	if (READ_ONCE(f->waiter.blocked) == WAITER_BLOCKED ||
+	    READ_ONCE(f->permit) == PERMIT_WAITED)
+		return true;
+	if (!joined || READ_ONCE(joined->ending))
+		return false;
+	how = (uintptr_t)READ_ONCE(joined->joiner) ^ (uintptr_t)f;
+	return how == JOIN_TIMED ||
+	       (!how && READ_ONCE(rt->fenced) != FENCED_BLIND);
 }
 
 bool baton_wait_cancel(struct baton_rt *rt, struct baton_fiber *f)
 {
-	while (waits_unmasked(f)) {
+	while (waits_unmasked(rt, f)) {
 		uint32_t due = CANCEL_DUE;
 
 		/* It is the only one that may end a wait in its name. */
@@ -131,9 +136,6 @@ bool baton_wait_cancel(struct baton_rt *rt, struct baton_fiber *f)
 		/* That wait has ended otherwise. The next one may have begun
 		 * before it is seen again: look once more. */
 		try_cmpxchg(&f->canceled, &due, CANCEL_DUE);
-		/* Unless it is one for which there is no fence: take_back(). */
-		if (READ_ONCE(rt->unfenced))
-			return false;
 		membarrier_all();
 	}
 	return false;

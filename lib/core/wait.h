@@ -69,8 +69,8 @@ struct wait {
 /* --- the caller ------------------------------------------------------------ */
 
 /*
- * wait_enter() once sched_enter() has said @w: for those who may not have to
- * wait, and until they know that have but @w, in a register.
+ * wait_enter() once sched_enter() has said @w. For a caller that may not have to
+ * wait: until it knows, it keeps @w alone, in a register.
  */
 static inline void wait_begin(struct wait *t, struct baton_worker *w)
 {

@@ -8,6 +8,10 @@
  *
  *  - whoever resumes it has found it waiting, and nobody else resumes it then;
  *  - it is resumed in the end, or finds that the fiber has ended.
+ *
+ * Not here: joins with a deadline and workers without membarrier(), which take a
+ * swap; a record that is a new fiber's meanwhile; the look at whether the fiber
+ * still waits, before each try to end its wait.
  */
 #define ENDER		0
 #define CANCELER	1	/* and 2 */

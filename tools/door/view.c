@@ -30,7 +30,7 @@ const char *const fiber_whats[FIBER_WHATS] = {
 };
 
 /* As in lib/core/fiber.h and waiter.h. */
-enum { JOINER_FREED = 0, JOINER_DONE = 2, JOINER_MASKED = 8 };
+enum { JOINER_FREED = 0, JOINER_DONE = 2, JOINER_HOW = 12 };
 
 static uintptr_t field(const struct target *t, enum at f)
 {
@@ -183,7 +183,7 @@ static bool joins(const struct target *t, uintptr_t at, uintptr_t joined)
 
 	return joined && get(t, joined, AT_FIBER_JOINER, &joiner,
 			     sizeof(joiner)) &&
-	       (joiner & ~(uintptr_t)JOINER_MASKED) == at;
+	       (joiner & ~(uintptr_t)JOINER_HOW) == at;
 }
 
 /* The fiber whose record lies at @at; false: it has ended, or never begun. */
