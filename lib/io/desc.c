@@ -478,10 +478,12 @@ static void wait_busy(const struct baton_rt *rt, const struct desc *d)
 	struct rt_aux *ring = smp_load_acquire(&rt->ring);
 	struct backoff b = { 0 };
 
-	if (ring && READ_ONCE(d->busy))
-		ring->kick(ring);
-	while (smp_load_acquire(&d->busy))
+	while (smp_load_acquire(&d->busy)) {
+		/* Again: it may have been awake, and be asleep by now. */
+		if (ring)
+			ring->kick(ring);
 		baton_backoff(&b);
+	}
 }
 
 /*

@@ -125,7 +125,7 @@ static inline void desc_short(struct desc *d, enum side side, uint32_t seq)
  * Around a try after a wait, since when the number may be another's; around what
  * hands a request to the kernel, which holds the file from then on. False, and
  * desc_end() is not to be called: it is. Full barrier: busy before gen; pairs
- * with baton_desc_close().
+ * with desc.c tell().
  */
 static inline bool desc_begin(struct desc *d, uint32_t gen)
 {

@@ -33,7 +33,6 @@
 #include <unistd.h>
 
 #include "../core/clock.h"
-#include "../core/descriptor.h"
 #include "../core/reason.h"
 #include "../core/wait.h"
 #include "../tier/tier.h"
@@ -177,10 +176,15 @@ static bool may_ring(const struct ring_req *q)
 	       baton_ring_carries(q->op, &why);
 }
 
-/* The descriptor is the kernel's once the ring's thread has got round to it:
- * until then it has to be known. */
+/*
+ * The descriptor is the kernel's once the ring's thread has got round to it:
+ * until then it has to be known. A directory's, too, though there the kernel
+ * looks it up by its number when one of its own threads does.
+ */
 static bool know(struct ring_req *q)
 {
+	if (q->fd < 0)
+		return true; /* AT_FDCWD: it is none */
 	q->desc = baton_desc_get(baton_worker_self()->rt, q->fd);
 	if (!q->desc)
 		return false;
@@ -191,62 +195,6 @@ static bool know(struct ring_req *q)
 static bool is_closed(const struct ring_req *q)
 {
 	return q->desc && READ_ONCE(q->desc->gen) != q->gen;
-}
-
-/* False: it is none, or is not to be had. */
-static bool __attribute__((noinline)) open_dir(int *dir)
-{
-	int saved = errno;
-
-	if (*dir >= 0)
-		*dir = descriptor_keep(openat(*dir, ".",
-					      O_PATH | O_DIRECTORY |
-						      O_CLOEXEC));
-	errno = saved;
-	return *dir != -1;
-}
-
-static void __attribute__((noinline)) close_dir(int dir)
-{
-	int saved = errno;
-
-	if (dir >= 0)
-		close(dir);
-	errno = saved;
-}
-
-/*
- * A name. The kernel looks its directory up when one of its threads gets round
- * to it: until then that has a number of its own, whose close drops none of the
- * program's fcntl() locks. False: it cannot have one.
- */
-static bool ring_name(struct ring_req *q, int64_t deadline)
-{
-	int dir = q->fd, to = q->op == RING_RENAMEAT ? (int)q->len : AT_FDCWD;
-	struct ring_req held = *q;
-	bool have = false;
-
-	if (!open_dir(&dir))
-		return false;
-	if (open_dir(&to)) {
-		held.fd = dir;
-		if (q->op == RING_RENAMEAT)
-			held.len = (uint32_t)to;
-		baton_ring_do(&held, deadline);
-		q->res = held.res;
-		have = true;
-		close_dir(to);
-	}
-	close_dir(dir);
-	return have;
-}
-
-static bool ring_data(struct ring_req *q, int64_t deadline)
-{
-	if (!know(q))
-		return false;
-	baton_ring_do(q, deadline);
-	return true;
 }
 
 enum where {
@@ -272,8 +220,8 @@ static long request(struct ring_req *q, enum where where, int64_t deadline)
 		return -ETIMEDOUT;
 	if (where == BY_EITHER && deadline == TIMER_NEVER)
 		where = BY_CALL;
-	if (where != BY_CALL && may_ring(q) &&
-	    (where == BY_EITHER ? ring_name : ring_data)(q, deadline)) {
+	if (where != BY_CALL && may_ring(q) && (q->desc || know(q))) {
+		baton_ring_do(q, deadline);
 		/* -EAGAIN: an operation has to wait, and the descriptor says
 		 * that it must not, which a file takes no notice of. */
 		if (q->res != -EAGAIN && q->res != -EINTR)
@@ -302,22 +250,21 @@ static unsigned int advance(struct iovec *iov, unsigned int n, size_t done)
 	return n - first;
 }
 
-static long rw_wait(int fd, bool write, const struct iovec *iov,
+static long rw_wait(struct ring_req *q, bool write, const struct iovec *iov,
 		    unsigned int n, uint64_t off, int64_t deadline)
 {
-	struct ring_req q = { .fd = fd, .off = off };
-
+	q->off = off;
 	if (n == 1) {
-		q.op = write ? RING_WRITE : RING_READ;
-		q.addr = (uintptr_t)iov->iov_base;
-		q.len = iov->iov_len < BYTES_MAX ? (uint32_t)iov->iov_len :
-						   BYTES_MAX;
+		q->op = write ? RING_WRITE : RING_READ;
+		q->addr = (uintptr_t)iov->iov_base;
+		q->len = iov->iov_len < BYTES_MAX ? (uint32_t)iov->iov_len :
+						    BYTES_MAX;
 	} else {
-		q.op = write ? RING_WRITEV : RING_READV;
-		q.addr = (uintptr_t)iov;
-		q.len = n;
+		q->op = write ? RING_WRITEV : RING_READV;
+		q->addr = (uintptr_t)iov;
+		q->len = n;
 	}
-	return request(&q, off == POSITION ? BY_CALL : BY_RING, deadline);
+	return request(q, off == POSITION ? BY_CALL : BY_RING, deadline);
 }
 
 /* Is it no use to ask for it without waiting? */
@@ -360,6 +307,7 @@ ssize_t baton_file_rw(int fd, bool write, const struct iovec *iov, int n,
 		      int64_t off, int64_t deadline)
 {
 	struct iovec copy[VECTORS];
+	struct ring_req q = { .fd = fd };
 	unsigned int left = (unsigned int)n;
 	uint64_t at = (uint64_t)off;
 	long sum, ret;
@@ -370,14 +318,17 @@ ssize_t baton_file_rw(int fd, bool write, const struct iovec *iov, int n,
 	if (off < -1)
 		return baton_error(-EINVAL, "an offset that is negative");
 	if (must_wait(fd, iov, left))
-		return rw_wait(fd, write, iov, left, at, deadline);
+		return rw_wait(&q, write, iov, left, at, deadline);
 	memcpy(copy, iov, left * sizeof(*copy));
+	/* Before the first look: what is closed from here on is not read. */
+	if (at != POSITION)
+		know(&q);
 	sum = rw_now(fd, write, copy, &left, at);
 	if (sum < 0 || !left) {
 		fiber_unwaited(baton_worker_self()->fiber);
 		return sum;
 	}
-	ret = rw_wait(fd, write, copy, left,
+	ret = rw_wait(&q, write, copy, left,
 		      at == POSITION ? at : at + (uint64_t)sum, deadline);
 	if (ret >= 0)
 		return sum + ret;

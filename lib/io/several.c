@@ -254,7 +254,7 @@ int baton_poll(struct pollfd *fds, nfds_t n, int64_t deadline)
 		deadline = 0;
 	ret = look(fds, n);
 	if (ret || !deadline) {
-		if (ret && sched_on_fiber(w))
+		if (deadline && sched_on_fiber(w))
 			fiber_unwaited(w->fiber);
 		return ret;
 	}

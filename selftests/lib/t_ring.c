@@ -13,10 +13,6 @@
 #include <grp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#ifndef STATX_TYPE
-#include <linux/stat.h>	/* a C library that does not know statx() */
-#endif
 #ifdef HAVE_URING
 #include <liburing.h>
 #endif
@@ -313,6 +309,7 @@ static void *handed_main(void *arg)
 		store(&gate, 1);
 		f = spawn(reads_block, &b);
 		yield_until(&at_gate);
+		wait_blocked(f);	/* it has noted which file it is */
 		g = spawn(closes, &b);
 		while (READ_ONCE(d->gen) == gen)
 			baton_yield();
@@ -327,54 +324,6 @@ static void *handed_main(void *arg)
 	}
 	return arg;
 }
-
-/* The same of a directory. */
-static void *names(void *arg)
-{
-	struct baton_scope scope;
-	struct statx st;
-	int *got = arg;
-
-	expect_eq(baton_deadline_push(&scope, baton_now() + 60 * BATON_SEC), 0);
-	*got = baton_statx(*got, "status", 0, STATX_TYPE, &st);
-	expect_eq(baton_deadline_pop(&scope), 0);
-	return NULL;
-}
-
-static void *directory_main(void *arg)
-{
-	const int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct baton_fiber *f, *g;
-	const char *why;
-	int dir, got;
-
-	if (baton_io(&why) != BATON_IO_URING)
-		return arg;
-	for (unsigned int i = 0; i < scaled(50); i++) {
-		dir = got = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
-		store(&at_gate, 0);
-		store(&gate, 1);
-		g = spawn(syncs, NULL);
-		yield_until(&at_gate);
-		f = spawn(names, &got);
-		wait_blocked(f);
-		expect_eq(dup3(root, dir, O_CLOEXEC), dir);
-		store(&gate, 0);
-		join(f);
-		join(g);
-		expect_eq(got, 0);
-		close(dir);
-	}
-	close(root);
-	return arg;
-}
-
-START_TEST(directory)
-{
-	file_make();
-	run_on(2, directory_main, NULL);
-}
-END_TEST
 
 START_TEST(stale)
 {
@@ -398,7 +347,6 @@ int main(void)
 	tcase_add_loop_test(tc, tiny, 0, (int)ARRAY_SIZE(sizes));
 	tcase_add_test(tc, short_of_memory);
 	tcase_add_loop_test(tc, tiny_and_short, 0, (int)ARRAY_SIZE(sizes));
-	tcase_add_test(tc, directory);
 	tcase_add_test(tc, stale);
 	tcase_add_test(tc, handed);
 	if (geteuid() || under_qemu_user() || under_valgrind())
