@@ -87,6 +87,8 @@ in_gdb()
 {
 	local n=0 args=()
 
+	# Or the last one's, if this one does not get that far
+	rm -f "$tmp"/[0-9]*
 	while [ "$1" != -- ]; do
 		n=$((n + 1))
 		args+=(-ex "echo @$n\\n" -ex "$1")
@@ -103,13 +105,25 @@ in_gdb()
 		/^@[0-9]+$/ { n++; next } { print >(dir "/" n) }' "$tmp/gdb"
 }
 
+# May a program be attached to that is not the caller's child?
+may_attach()
+{
+	[ "$(id -u)" = 0 ] ||
+		[ "$(cat /proc/sys/kernel/yama/ptrace_scope 2>/dev/null)" \
+		  -lt 1 ] 2>/dev/null
+}
+
 hung()
 {
 	start hung
 	look() { ask; }
 	until_same "a hung program is asked" "$tmp/said" \
 		"BATON_DUMP=SIGQUIT ./hung & sleep 4; kill -QUIT \$!"
-	command -v gdb >/dev/null || { skip "and by gdb" "no gdb"; return; }
+	if ! command -v gdb >/dev/null || ! may_attach; then
+		skip "and by gdb" "no gdb, or it may not attach"
+		end
+		return
+	fi
 	# shellcheck disable=SC2016 # the page's
 	{
 		look() { in_gdb 'info fibers' 'print from' -- -p "$pid"; }
@@ -143,7 +157,7 @@ BATON_TIER=poll BATON_DUMP=SIGQUIT ./slow & sleep 1; kill -QUIT \$!"
 	*)
 		skip "where its threads sleep" "the kernel does not tell" ;;
 	esac
-	if strace -o /dev/null true 2>/dev/null; then
+	if may_attach && strace -o /dev/null true 2>/dev/null; then
 		strace -f -p "$pid" >"$tmp/strace" 2>&1 &
 		tracer=$!
 		look() { :; }
@@ -151,7 +165,7 @@ BATON_TIER=poll BATON_DUMP=SIGQUIT ./slow & sleep 1; kill -QUIT \$!"
 		until_same "what they sleep in" "$tmp/strace" \
 			'strace -f -p $(pidof slow)'
 	else
-		skip "what they sleep in" "no strace"
+		skip "what they sleep in" "no strace, or it may not attach"
 	fi
 	end
 }
