@@ -654,7 +654,7 @@ help:
 	@echo 'make demo        the main job, with and without the module, in a VM'
 	@echo '                 (HOST=1: load the module on this machine instead)'
 	@echo 'make check       all tests: here, and in a VM on each kernel'
-	@echo 'make check-arch  the ports alone, emulated (part of make check)'
+	@echo 'make check-arch  all ports, emulated; make check has four of the eight'
 	@echo 'make check-debug  the module, on a kernel that looks for mistakes: an hour or more'
 	@echo 'make check-kernels  the module: more kernels, its other hook, checkers'
 	@echo 'make check-delays  the library, with threads that are late at random'

@@ -28,7 +28,10 @@ if [ $# -eq 0 ]; then
 	mapfile -t names < <(make -s --no-print-directory -C "$here" list)
 	names+=(t_pprof)
 	# What does not depend on the tier
-	[ "${BATON_TIER:-}" = kmod ] || names+=(t_abi t_gdb t_porting t_refused t_tls)
+	case ${BATON_TIER:-} in
+	kmod|idle)	;;
+	*)		names+=(t_abi t_gdb t_porting t_refused t_tls) ;;
+	esac
 	set -- "${names[@]}"
 fi
 
