@@ -152,6 +152,14 @@ static struct waiter **win_locked(struct desc *d, enum side side, bool closed,
 	return last;
 }
 
+/* The same of both sides. */
+static struct waiter **win_both_locked(struct desc *d, bool closed,
+				       struct waiter **last)
+{
+	last = win_locked(d, SIDE_READ, closed, last);
+	return win_locked(d, SIDE_WRITE, closed, last);
+}
+
 /*
  * In the epoll set for @events more. Who waited for another file of this
  * number, which is not there any more, is told.
@@ -178,8 +186,7 @@ static int register_for(struct poller *p, struct desc *d, unsigned int events)
 	lock_take(&d->lock);
 	if (!err && d->gen == gen) {
 		if (fresh && before)
-			win_locked(d, SIDE_WRITE, true,
-				   win_locked(d, SIDE_READ, true, &all));
+			win_both_locked(d, true, &all);
 		WRITE_ONCE(d->events, (uint8_t)(d->events | events));
 		WRITE_ONCE(d->stream, stream);
 		if (fresh)
@@ -228,18 +235,24 @@ static void confirmed_locked(struct desc *d)
 					   ->confirmed, CONFIRMED);
 }
 
+/* It is another file, or may be: whoever looks next has to try. */
+static void unknown_locked(struct desc *d)
+{
+	WRITE_ONCE(d->events, 0);
+	WRITE_ONCE(d->kind, KIND_UNKNOWN);
+	WRITE_ONCE(d->ending, false);
+	changed_locked(d, SIDE_READ);
+	changed_locked(d, SIDE_WRITE);
+}
+
 /* Nothing is known of the file any more. A list of who waited for it. */
 static void gone_locked(struct desc *d, struct waiter **all)
 {
 	WRITE_ONCE(d->gen, d->gen + 1);
-	WRITE_ONCE(d->events, 0);
-	WRITE_ONCE(d->kind, KIND_UNKNOWN);
 	WRITE_ONCE(d->stream, false);
-	WRITE_ONCE(d->ending, false);
 	WRITE_ONCE(d->pause, 0);
-	changed_locked(d, SIDE_READ);
-	changed_locked(d, SIDE_WRITE);
-	win_locked(d, SIDE_WRITE, true, win_locked(d, SIDE_READ, true, all));
+	unknown_locked(d);
+	win_both_locked(d, true, all);
 }
 
 /* Is @d in the epoll set? 0: it is, and says so again if it is ready, or, if
@@ -294,17 +307,9 @@ static struct waiter *confirm(struct poller *p, struct desc *d, bool again)
 		confirmed_locked(d);
 	} else {
 		/* The others try once more, and register what they find. */
-		win_locked(d, SIDE_WRITE, true,
-			   win_locked(d, SIDE_READ, true, last));
-		while (*last)
-			last = &(*last)->next;
-		WRITE_ONCE(d->events, 0);
-		WRITE_ONCE(d->kind, KIND_UNKNOWN);
-		WRITE_ONCE(d->ending, false);
-		changed_locked(d, SIDE_READ);
-		changed_locked(d, SIDE_WRITE);
-		win_locked(d, SIDE_WRITE, false,
-			   win_locked(d, SIDE_READ, false, last));
+		last = win_both_locked(d, true, last);
+		unknown_locked(d);
+		win_both_locked(d, false, last);
 	}
 	lock_drop(&d->lock);
 	lock_drop(&d->control);
@@ -380,6 +385,8 @@ void baton_desc_listed(struct baton_rt *rt, struct desc *d,
 	struct desc *first;
 	uint32_t old;
 
+	if (confirmed == CONFIRMED)
+		return;
 	old = atomic_fetch_or(&d->confirm,
 			      CONFIRM_LINKED | (confirmed ? CONFIRM_AGAIN :
 							    CONFIRM_NEEDED));
@@ -417,8 +424,7 @@ int baton_desc_wait(struct baton_rt *rt, struct desc *d, enum side side,
 	desc_list_locked(d, side, &e, t.waiter);
 	lock_drop(&d->lock);
 	baton_polling_waits(rt, 1);
-	if (*confirmed != CONFIRMED)
-		baton_desc_listed(rt, d, *confirmed);
+	baton_desc_listed(rt, d, *confirmed);
 	err = wait_block(&t, deadline);
 	baton_polling_waits(rt, -1);
 	if (unlikely(err)) {
@@ -518,7 +524,7 @@ static void tell_late(struct baton_rt *rt, struct desc *d,
 	lock_take(&d->lock);
 	changed_locked(d, SIDE_READ);
 	changed_locked(d, SIDE_WRITE);
-	win_locked(d, SIDE_WRITE, false, win_locked(d, SIDE_READ, false, &all));
+	win_both_locked(d, false, &all);
 	lock_drop(&d->lock);
 	resume_held(rt, w, all);
 }

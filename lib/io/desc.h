@@ -172,8 +172,8 @@ void baton_desc_call_end(struct desc *d, enum side side, uint32_t gen);
 /*
  * The descriptor is in the epoll set for @side. 0; -EPERM it is of a kind that
  * is always ready; or another -errno. @confirmed, in: UNCONFIRMED; or, if the
- * wait before this was in vain, what it said then. Out: CONFIRMED; otherwise
- * baton_desc_listed() has to follow, with what it says. From a fiber.
+ * wait before this was in vain, what it said then. Out: what
+ * baton_desc_listed(), which has to follow, is to be told. From a fiber.
  */
 int baton_desc_register(struct baton_rt *rt, struct desc *d, enum side side,
 			unsigned char *confirmed);
@@ -186,8 +186,8 @@ static inline void desc_list_locked(struct desc *d, enum side side,
 	waitq_add(&d->queue[side], &e->entry, waiter);
 }
 
-/* Somebody waits for @d, whom the poller has yet to confirm. @confirmed: what he
- * is so far. */
+/* Somebody waits for @d, whom the poller has yet to confirm, unless he is.
+ * @confirmed: what he is so far. */
 void baton_desc_listed(struct baton_rt *rt, struct desc *d,
 		       unsigned char confirmed);
 

@@ -136,7 +136,6 @@ static nfds_t list(struct several *s, struct waiter *waiter)
 /* 0: look again; or -errno. */
 static int wait_once(struct several *s, int64_t deadline)
 {
-	unsigned char confirmed;
 	struct wait t;
 	nfds_t listed;
 	int err = 0;
@@ -154,12 +153,10 @@ static int wait_once(struct several *s, int64_t deadline)
 	baton_polling_waits(s->rt, 1);
 	/* Without the lock: who confirms meanwhile makes this one superfluous. */
 	for (nfds_t i = 0; i < 2 * s->n; i++)
-		if (s->places[i].d) {
-			confirmed = READ_ONCE(s->places[i].entry.confirmed);
-			if (confirmed != CONFIRMED)
-				baton_desc_listed(s->rt, s->places[i].d,
-						  confirmed);
-		}
+		if (s->places[i].d)
+			baton_desc_listed(
+				s->rt, s->places[i].d,
+				READ_ONCE(s->places[i].entry.confirmed));
 	err = wait_block(&t, deadline);
 	baton_polling_waits(s->rt, -1);
 	unlist(s, 2 * s->n);

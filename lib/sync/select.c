@@ -321,10 +321,10 @@ static void fds_wait(struct selecting *s, int n)
 	/* Without the lock: who confirms meanwhile makes this one superfluous. */
 	for (unsigned int i = 0; n > 0 && i < s->n; i++) {
 		const struct baton_case *c = &s->cases[i];
-		unsigned char confirmed = READ_ONCE(c->baton_confirmed);
 
-		if (is_fd(c) && confirmed != CONFIRMED)
-			baton_desc_listed(rt, desc_of(c), confirmed);
+		if (is_fd(c))
+			baton_desc_listed(rt, desc_of(c),
+					  READ_ONCE(c->baton_confirmed));
 	}
 }
 
