@@ -40,10 +40,8 @@ void baton_cancel_held(struct baton_rt *rt, struct baton_worker *w,
 {
 	probe1(cancel, f);
 	smp_store_mb(f->canceled, CANCEL_DUE);
-	/* As good as seen by all then; who else is at it is waited for. */
-	if (READ_ONCE(rt->fence) ? !READ_ONCE(rt->fenced) :
-				   unlikely(!membarrier_all()))
-		baton_fences_on(rt);
+	/* As good as seen by all then. */
+	baton_fence_all(rt);
 	if (baton_wait_cancel(rt, f))
 		baton_sched_ready(rt, w, f);
 	else

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/sysinfo.h>
 
+#include "claim.h"
 #include "interrupt.h"
 #include "rt.h"
 #include "worker.h"
@@ -61,11 +62,14 @@ bool __baton_fences_on(struct baton_rt *rt)
 }
 
 /* Never inline: the errno of its system calls is the thread's. */
-bool __attribute__((noinline, cold)) baton_fences_on(struct baton_rt *rt)
+bool __attribute__((noinline, cold)) baton_fence_all(struct baton_rt *rt)
 {
-	uint32_t fenced = smp_load_acquire(&rt->fenced);
+	uint32_t fenced;
 	bool passed;
 
+	if (!READ_ONCE(rt->fence) && membarrier_all())
+		return true;
+	fenced = smp_load_acquire(&rt->fenced);
 	if (fenced)
 		return fenced == FENCED_ALL;
 	baton_rt_hold_lock();

@@ -22,10 +22,12 @@ struct baton_rt;
 bool __baton_fences_on(struct baton_rt *rt);
 
 /*
- * The same without the lock, which is taken only if it was not done before;
- * whoever else is at it is waited for. True: all have passed a fence since they
- * were told.
+ * Every thread that runs passes a fence: by membarrier(), or, where that is
+ * forbidden, since workers have one in all that they do once they were told,
+ * which is seen to. Whoever else is at that is waited for; the lock is taken
+ * only if nobody has done it before. False: no fence can be made. By a worker,
+ * or a thread that holds @rt.
  */
-bool baton_fences_on(struct baton_rt *rt);
+bool baton_fence_all(struct baton_rt *rt);
 
 #endif /* BATON_CORE_FENCE_H */

@@ -40,7 +40,7 @@ static bool take_back(struct baton_rt *rt, struct baton_fiber *joined,
 	bool won = false;
 
 	atomic_fetch_add(&rt->revokers, 1);
-	if ((!READ_ONCE(rt->fence) && membarrier_all()) || baton_fences_on(rt))
+	if (baton_fence_all(rt))
 		won = !smp_load_acquire(&joined->ending) &&
 		      try_cmpxchg_acq_rel(&joined->joiner, &joiner, JOIN_NONE);
 	/* Release: the swap before this; pairs with joiner_win(). */
