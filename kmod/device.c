@@ -71,7 +71,7 @@ static long ioctl_create(struct file *file, struct baton_create __user *from)
 		return err;
 	when = a.flags & ~BATON_CREATE_REGAIN;
 	if (a.flags & ~BATON_CREATE_FLAGS ||
-	    (when && when != BATON_CREATE_LEARN && when != BATON_CREATE_OFF) ||
+	    when == (BATON_CREATE_LEARN | BATON_CREATE_OFF) ||
 	    a.region_size || !a.nprocs || a.nprocs > BATON_PROCS_MAX ||
 	    !a.max_workers || a.max_workers > BATON_WORKERS_MAX)
 		return -EINVAL;

@@ -3,7 +3,6 @@
 #
 # t_symptoms.sh - what baton-debug(7) shows of sick programs is what is seen of
 # them, but for numbers: they are in symptoms/, and same.py there compares
-#
 
 set -u
 export LC_ALL=C BATON_TIER=poll
