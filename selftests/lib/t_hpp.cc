@@ -401,7 +401,8 @@ static void counts()
 	baton::semaphore s(2);
 	baton::barrier b(3);
 	baton::once o;
-	int last = 0, calls = 0;
+	std::atomic<int> last = 0;
+	int calls = 0;
 
 	s.acquire();
 	report(s.try_acquire() && !s.try_acquire() && !s.try_acquire_for(1us),
