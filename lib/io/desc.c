@@ -162,25 +162,28 @@ static struct waiter **win_both_locked(struct desc *d, bool closed,
 
 /*
  * In the epoll set for @events more. Who waited for another file of this
- * number, which is not there any more, is told.
+ * number, which is not there any more, is told. -EBADF: the file of @gen is
+ * closed; while its number is used here tell() waits for @d->control.
  */
-static int register_for(struct poller *p, struct desc *d, unsigned int events)
+static int register_for(struct poller *p, struct desc *d, uint32_t gen,
+			unsigned int events)
 {
 	struct waiter *all = NULL;
 	bool fresh, stream;
 	unsigned int before;
 	struct wait t;
-	uint32_t gen;
-	int err;
+	int err = -EBADF;
 
 	wait_enter(&t);
 	lock_take(&d->control);
 	lock_take(&d->lock);
 	before = d->events;
-	gen = d->gen;
 	stream = d->stream;
+	if (likely(d->gen == gen))
+		err = 0;
 	lock_drop(&d->lock);
-	err = put(p, d, events | before, !before, &fresh);
+	if (!err)
+		err = put(p, d, events | before, !before, &fresh);
 	if (!err && fresh)
 		stream = is_stream(d->fd);
 	lock_take(&d->lock);
@@ -205,7 +208,7 @@ static unsigned int side_events(enum side side)
 }
 
 int baton_desc_register(struct baton_rt *rt, struct desc *d, enum side side,
-			unsigned char *confirmed)
+			uint32_t gen, unsigned char *confirmed)
 {
 	struct poller *p = poller_of(rt);
 	unsigned int events = side_events(side);
@@ -218,7 +221,7 @@ int baton_desc_register(struct baton_rt *rt, struct desc *d, enum side side,
 		return 0;
 	}
 	*confirmed = CONFIRMED;
-	return register_for(p, d, events);
+	return register_for(p, d, gen, events);
 }
 
 static void changed_locked(struct desc *d, enum side side)
@@ -408,7 +411,7 @@ int baton_desc_wait(struct baton_rt *rt, struct desc *d, enum side side,
 	struct wait t;
 	int err;
 
-	err = baton_desc_register(rt, d, side, confirmed);
+	err = baton_desc_register(rt, d, side, gen, confirmed);
 	e.confirmed = *confirmed;
 	if (unlikely(err))
 		return err;
@@ -501,18 +504,21 @@ static void tell(struct baton_rt *rt, struct desc *d, struct baton_worker *w)
 	struct waiter *all = NULL;
 	bool registered;
 
+	/* Who puts it into the epoll set has done so, or finds it gone. */
+	lock_take(&d->control);
 	lock_take(&d->lock);
 	registered = d->events;
 	confirmed_locked(d);
 	gone_locked(d, &all);
 	lock_drop(&d->lock);
+	/* Others may have the file, too: a child, say. */
+	if (registered)
+		control(poller_of(rt), EPOLL_CTL_DEL, d->fd, 0);
+	lock_drop(&d->control);
 	resume_held(rt, w, all);
 	/* Full barrier: gen before busy; pairs with desc_begin(). */
 	smp_mb();
 	wait_busy(rt, d);
-	/* Others may have the file, too: a child, say. */
-	if (registered)
-		control(poller_of(rt), EPOLL_CTL_DEL, d->fd, 0);
 }
 
 /* Who has begun to wait since then has a look at what there is now. */

@@ -171,12 +171,13 @@ void baton_desc_call_end(struct desc *d, enum side side, uint32_t gen);
 
 /*
  * The descriptor is in the epoll set for @side. 0; -EPERM it is of a kind that
- * is always ready; or another -errno. @confirmed, in: UNCONFIRMED; or, if the
- * wait before this was in vain, what it said then. Out: what
- * baton_desc_listed(), which has to follow, is to be told. From a fiber.
+ * is always ready; -EBADF its file of @gen is closed; or another -errno.
+ * @confirmed, in: UNCONFIRMED; or, if the wait before this was in vain, what it
+ * said then. Out: what baton_desc_listed(), which has to follow, is to be told.
+ * From a fiber.
  */
 int baton_desc_register(struct baton_rt *rt, struct desc *d, enum side side,
-			unsigned char *confirmed);
+			uint32_t gen, unsigned char *confirmed);
 
 /* With the lock: list @e, whose waiter was armed. */
 static inline void desc_list_locked(struct desc *d, enum side side,

@@ -174,7 +174,8 @@ static int register_all(struct several *s)
 
 		if (!at->d)
 			continue;
-		err = baton_desc_register(s->rt, at->d, at->side, &confirmed);
+		err = baton_desc_register(s->rt, at->d, at->side, at->gen,
+					  &confirmed);
 		at->entry = (struct poller_entry){ .confirmed = confirmed };
 		/* A file, and not ready for what is asked: it never is. */
 		if (err == -EPERM) {

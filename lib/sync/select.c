@@ -264,7 +264,8 @@ static int fd_look(struct baton_case *c, struct baton_rt *rt, bool again)
 	got = baton_op_events(c->fd, side_of(c));
 	if (got)
 		return got;
-	err = baton_desc_register(rt, d, side_of(c), &confirmed);
+	err = baton_desc_register(rt, d, side_of(c), c->baton_gen,
+				  &confirmed);
 	if (err)
 		return err == -EBADF ? POLLNVAL : err;
 	c->baton_confirmed = confirmed;
