@@ -9,6 +9,18 @@ cd "$(dirname "$0")/../.." || exit 1
 num=0 failed=0
 top=$PWD/build/flags
 more=
+built=
+
+# library CC FLAGS...: in $out, unless there is one already, where the flags are
+# the linker's alone
+library()
+{
+	local cc=$1
+	shift
+
+	[ -n "$built" ] || make -s CI= SAN= DEBUG= O="build/flags/$num" \
+		CC="$cc" CFLAGS="-g $*" "build/flags/$num/libbaton.a"
+}
 
 # flags CC FLAGS...: builds, runs, tells
 flags()
@@ -20,11 +32,10 @@ flags()
 	out=$top/$num
 	mkdir -p "$out"
 	# shellcheck disable=SC2086 # what follows the compiler is words
-	if make -s CI= SAN= DEBUG= O="build/flags/$num" CC="$cc" \
-		CFLAGS="-g $*" "build/flags/$num/libbaton.a" >"$out/log" 2>&1 &&
+	if library "$cc" "$@" >"$out/log" 2>&1 &&
 	   $cc -std=gnu11 -D_GNU_SOURCE -fexceptions -funwind-tables -g "$@" \
 		-Ilib/include -o "$out/smoke" selftests/lib/flags/smoke.c \
-		$more "$out/libbaton.a" -pthread >>"$out/log" 2>&1 &&
+		$more "${built:-$out/libbaton.a}" -pthread >>"$out/log" 2>&1 &&
 	   (cd "$out" && BATON_TIER=poll timeout 60 ./smoke) >>"$out/log" 2>&1
 	then
 		echo "ok $num - $what"
@@ -46,11 +57,10 @@ refused()
 	out=$top/$num
 	mkdir -p "$out"
 	# shellcheck disable=SC2086 # what follows the compiler is words
-	if make -s CI= SAN= DEBUG= O="build/flags/$num" CC="$cc" \
-		CFLAGS="-g $*" "build/flags/$num/libbaton.a" >"$out/log" 2>&1 &&
+	if library "$cc" "$@" >"$out/log" 2>&1 &&
 	   $cc -std=gnu11 -D_GNU_SOURCE -g "$@" -Ilib/include \
 		-o "$out/smoke" selftests/lib/flags/smoke.c \
-		"$out/libbaton.a" -pthread >>"$out/log" 2>&1 &&
+		"${built:-$out/libbaton.a}" -pthread >>"$out/log" 2>&1 &&
 	   BATON_TIER=poll timeout 60 "$out/smoke" >>"$out/log" 2>&1 ||
 	   ! grep -qe "$words" "$out/log"
 	then
@@ -64,17 +74,17 @@ refused()
 
 rm -rf "$top"
 flags gcc -O0 --coverage
-flags gcc -O2 -pg
-flags gcc -O2 -finstrument-functions
-flags gcc -O2 -static
-flags gcc -O2 -static-pie -fPIE
+flags gcc -O2 -pg -finstrument-functions
+built=build/libbaton.a flags gcc -O2 -static
+built=build/libbaton.a flags gcc -O2 -static-pie -fPIE
 flags gcc -O2 -mcmodel=large
 flags gcc -O2 -fstack-protector-all -fstack-clash-protection \
 	-D_FORTIFY_SOURCE=2 -fcf-protection=full
 flags gcc -O3 -flto=auto -ffat-lto-objects
 flags clang -O1 -fsanitize=address
 flags clang -O1 -fsanitize=thread
-refused "-fsplit-stack, which knows no fibers" gcc -O2 -fsplit-stack
+built=build/libbaton.a \
+	refused "-fsplit-stack, which knows no fibers" gcc -O2 -fsplit-stack
 refused "safe-stack: a fiber has no second stack" clang -O2 -fsanitize=safe-stack
 refused "memory: it cannot follow a fiber" clang -O1 -fsanitize=memory
 refused "no headers of the kernel" musl-gcc -O2
@@ -99,10 +109,6 @@ fi
 # table that the unwinder finds frames by
 more="selftests/lib/flags/musl/find.c -Wl,--eh-frame-hdr"
 kernel="-idirafter /usr/include -idirafter /usr/include/$(gcc -print-multiarch)"
-# shellcheck disable=SC2086 # words
-for flag in -O2 "-O2 -static"; do
-	flags musl-gcc $flag $kernel
-done
 
 # All of it with musl, and the tests but for those in C++ and with libraries that
 # are built for glibc, as is libbaton-wrap.so; t_deadlock and t_many, which take
@@ -135,5 +141,9 @@ else
 	echo "not ok $num - musl-gcc: the tests"
 	failed=1
 fi
+# shellcheck disable=SC2086 # words
+for flag in -O2 "-O2 -static"; do
+	built=build/musl/libbaton.a flags musl-gcc $flag $kernel
+done
 echo "1..$num"
 exit $failed
