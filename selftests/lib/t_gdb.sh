@@ -6,17 +6,21 @@
 # as it is installed, which brings its script along
 #
 # usage: selftests/lib/t_gdb.sh [PROGRAM TRIPLET EMULATOR...]
+#        selftests/lib/t_gdb.sh --dump PROGRAM
 #
 # The program is gdb/states.c, which is built by the Makefile here. With
 # arguments it is that of another architecture, and gdb is told by the emulator's
-# stub: selftests/arch/run.
+# stub: selftests/arch/run. For one that only a virtual machine runs, --dump
+# there writes its core to standard output, and EMULATOR is that core.
 
 set -u
 export LC_ALL=C BATON_TIER=poll
 ulimit -c unlimited 2>/dev/null
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
-program=${1:-$top/build/selftests/lib/states}
+dump=
+[ "${1:-}" != --dump ] || { dump=1; shift; }
+program=$(realpath "${1:-$top/build/selftests/lib/states}")
 script=$top/tools/gdb/baton-gdb.py
 tmp=$(mktemp -d)
 pid=
@@ -157,6 +161,14 @@ look()
 		echo ok || echo "no such lines")"
 }
 
+if [ -n "$dump" ]; then
+	echo core >/proc/sys/kernel/core_pattern
+	start "$program"
+	stop ABRT
+	gzip -c "$tmp"/core*
+	exit
+fi
+
 if [ ! -x "$program" ] || ! command -v gdb >/dev/null; then
 	echo "1..0 # SKIP no gdb, or states.c is not built"
 	exit 0
@@ -170,6 +182,12 @@ grep -q 'it has' "$tmp/out" || {
 if [ $# -gt 0 ]; then
 	gdb=gdb-multiarch root=/usr/$2
 	shift 2
+	if [[ $(head -c 4 "$1") == $'\x7fELF' && ! -x $1 ]]; then
+		look "a core" named -x "$script" -ex "set sysroot /" \
+			-ex "file $program" -ex "core $1"
+		plan
+		exit
+	fi
 	"$@" -g "$tmp/stub" "$program" >/dev/null 2>&1 </dev/null &
 	pid=$!
 	until [ -S "$tmp/stub" ] || ! kill -0 "$pid"; do sleep 0.1; done
