@@ -153,8 +153,12 @@ TEST_F_TIMEOUT(back, not_after_stop, TEST_SECONDS)
 /* It may be about to stop, and would keep it meanwhile */
 TEST_F_TIMEOUT(back, not_for_a_signal, TEST_SECONDS)
 {
+	const struct sched_param first = { .sched_priority = 99 };
+
 	catch_signal(SIGUSR1, 0);
 	start(_metadata, self);
+	/* Preempted after the signal, with none pending, it would have it. */
+	ASSERT_EQ(0, sched_setscheduler(self->a.tid, SCHED_FIFO, &first));
 	do {
 		pthread_kill(self->a.thread, SIGUSR1);
 	} while (!event_wait_ms(&self->a.done, 10));
