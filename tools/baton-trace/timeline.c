@@ -78,11 +78,14 @@ static void text(FILE *out, const char *s)
 	fputc('"', out);
 }
 
+/* Perfetto finds a track by "tid" alone when it is named, so no two share one,
+ * whatever their process; and 0 is the idle thread there. */
 static void begin_object(struct timeline *l, const char *phase, int process,
 			 unsigned int track)
 {
 	fprintf(l->out, "%s\n{\"ph\": \"%s\", \"pid\": %d, \"tid\": %u",
-		l->any ? "," : "", phase, process, track);
+		l->any ? "," : "", phase, process,
+		4 * track + (unsigned int)process);
 	l->any = true;
 }
 
@@ -113,14 +116,18 @@ static void span(struct timeline *l, int process, unsigned int track,
 	fputc('}', l->out);
 }
 
+/*
+ * One end of an arrow, in the span around it; its tip, "f", in the next span to
+ * begin there, which is the one that begins with it and is written later: of
+ * what has the same time Perfetto takes first what was written first.
+ */
 static void flow(struct timeline *l, const char *phase, int process,
 		 unsigned int track, unsigned int id, int64_t when)
 {
 	begin_object(l, phase, process, track);
 	at(l, "ts", when - l->zero);
 	fprintf(l->out,
-		", \"id\": %u, \"cat\": \"ready\", \"name\": \"ready\"%s}", id,
-		*phase == 'f' ? ", \"bp\": \"e\"" : "");
+		", \"id\": %u, \"cat\": \"ready\", \"name\": \"ready\"}", id);
 }
 
 /* --- fibers -------------------------------------------------------------------- */
