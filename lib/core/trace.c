@@ -62,18 +62,23 @@ static struct trace_region *map_locked(void)
 	return r;
 }
 
-/* The same, once; who comes meanwhile, or after a failure, records nothing. */
+/* The same, once; who comes meanwhile waits, or would lose what it has to tell.
+ * After a failure nobody records anything. */
 static __attribute__((noinline)) struct trace_region *region_make(void)
 {
-	struct trace_region *r = NULL;
+	struct trace_region *r;
 	int saved = errno;
 
-	if (!lock_try(&lock))
+	if (READ_ONCE(baton_door.rings) < 0)
 		return NULL;
+	/* As in record(). */
+	baton_unstoppable_begin();
+	lock_take(&lock);
 	if (!region && baton_door.rings >= 0 && map_locked() == MAP_FAILED)
 		WRITE_ONCE(baton_door.rings, errno ? -errno : -ENOMEM);
 	r = region;
 	lock_drop(&lock);
+	baton_unstoppable_end();
 	errno = saved;
 	return r;
 }
