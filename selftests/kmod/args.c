@@ -152,8 +152,11 @@ TEST_F_TIMEOUT(hostile, args_of_register, TEST_SECONDS)
 	arg->size = sizeof(*arg);
 	arg->reserved = 1;
 	EXPECT_EQ(-EINVAL, xioctl(self->in.fd, BATON_IOC_REGISTER, arg));
-	/* What it returns goes nowhere: then it has not happened */
 	arg->reserved = 0;
+	arg->slot = 1;
+	EXPECT_EQ(-EINVAL, xioctl(self->in.fd, BATON_IOC_REGISTER, arg));
+	arg->slot = 0;
+	/* What it returns goes nowhere: then it has not happened */
 	ASSERT_EQ(0, mprotect(self->page, self->page_size, PROT_READ));
 	EXPECT_EQ(-EFAULT, xioctl(self->in.fd, BATON_IOC_REGISTER, arg));
 	EXPECT_EQ(-ESRCH, inst_unregister(&self->in));
@@ -213,6 +216,9 @@ TEST_F_TIMEOUT(hostile, args_of_create, TEST_SECONDS)
 	memset(arg, 0, sizeof(*arg));
 	arg->size = sizeof(*arg);
 	arg->nprocs = arg->max_workers = 1;
+	arg->region_size = 1;
+	EXPECT_EQ(-EINVAL, xioctl(fd, BATON_IOC_CREATE, arg));
+	arg->region_size = 0;
 	ASSERT_EQ(0, mprotect(self->page, self->page_size, PROT_READ));
 	EXPECT_EQ(-EFAULT, xioctl(fd, BATON_IOC_CREATE, arg));
 	EXPECT_EQ(0, dev_create(fd, 1, 1, NULL));
@@ -421,6 +427,47 @@ TEST_F_TIMEOUT(hostile, file, TEST_SECONDS)
 	fsync(fd);
 }
 
+struct reader {
+	int fd;
+	int error;
+	uint32_t done;
+};
+
+static void *read_missing(void *arg)
+{
+	struct reader *r = arg;
+	uint64_t n;
+
+	r->error = read(r->fd, &n, sizeof(n)) < 0 ? errno : 0;
+	store(&r->done, 1);
+	return NULL;
+}
+
+static void ignore(int signo)
+{
+	(void)signo;
+}
+
+/* Who waits for an event that never comes hears a signal */
+TEST_F_TIMEOUT(hostile, read_interrupted, TEST_SECONDS)
+{
+	struct sigaction sa = { .sa_handler = ignore };
+	struct reader r = { 0 };
+	struct inst in;
+	pthread_t t;
+
+	ASSERT_EQ(0, sigaction(SIGUSR1, &sa, NULL));
+	ASSERT_EQ(0, inst_open(&in, 1, 1));
+	r.fd = in.fd;
+	ASSERT_EQ(0, fcntl(r.fd, F_SETFL, 0));
+	ASSERT_EQ(0, thread_start(&t, read_missing, &r));
+	/* One that comes before the call is nobody's: once more */
+	ASSERT_TRUE(poll_until(pthread_kill(t, SIGUSR1) || load(&r.done)));
+	ASSERT_EQ(0, pthread_join(t, NULL));
+	EXPECT_EQ(EINTR, r.error);
+	inst_close(&in);
+}
+
 /*
  * mmap()
  */
@@ -559,8 +606,8 @@ TEST_F_TIMEOUT(hostile, map_moved, TEST_SECONDS)
 TEST_F_TIMEOUT(hostile, map_debugged, TEST_SECONDS)
 {
 	size_t page = self->page_size;
+	uint32_t word, words[2];
 	struct inst big;
-	uint32_t word;
 	off_t last;
 	int mem;
 
@@ -581,6 +628,8 @@ TEST_F_TIMEOUT(hostile, map_debugged, TEST_SECONDS)
 	store((uint32_t *)((char *)big.h + big.size - 4), 54321);
 	EXPECT_EQ(sizeof(word), pread(mem, &word, sizeof(word), last));
 	EXPECT_EQ(54321, word);
+	/* Nothing beyond it */
+	EXPECT_EQ(-1, pread(mem, words, sizeof(words), last));
 	EXPECT_EQ(0, munmap(big.h, page));
 	EXPECT_EQ(sizeof(word), pread(mem, &word, sizeof(word), last));
 	EXPECT_EQ(54321, word);

@@ -7,6 +7,8 @@
  * block, see another die, and let go of it when it is removed.
  */
 
+#include <sys/stat.h>
+
 #include "lifetime.h"
 
 static const char *const ways[] = { "notifiers", "tracepoint" };
@@ -51,6 +53,65 @@ TEST_F_TIMEOUT(life, no_such_way, TEST_SECONDS)
 	EXPECT_EQ(-EINVAL, module_load_with("hook=nonsense"));
 	EXPECT_EQ(-EINVAL, module_load_with("hook="));
 	ASSERT_EQ(0, module_load());
+}
+
+/*
+ * The module's file, loaded once more under another name of the same length.
+ * That stands in an array, whose rest is zeros.
+ */
+static int load_namesake(const char *params)
+{
+	static const char name[64 - sizeof(long)] = "baton";
+	int fd = open(getenv("BATON_KO"), O_RDONLY | O_CLOEXEC);
+	int ret = -ENOENT;
+	struct stat st;
+	char *ko, *at;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st)) {
+		close(fd);
+		return -EIO;
+	}
+	ko = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	close(fd);
+	if (ko == MAP_FAILED)
+		return -ENOMEM;
+	at = ko;
+	while ((at = memmem(at, ko + st.st_size - at, name, sizeof(name)))) {
+		at[1] = 'o';
+		ret = 0;
+	}
+	if (!ret && syscall(SYS_init_module, ko, st.st_size, params))
+		ret = -errno;
+	munmap(ko, st.st_size);
+	return ret;
+}
+
+/*
+ * All that a load has done before it fails is undone: a hook that stayed would
+ * call code that is gone, at the next context switch.
+ */
+TEST_F_TIMEOUT(life, name_taken, TEST_SECONDS)
+{
+	unsigned int i, n = 0;
+	char params[64];
+	int ret;
+
+	if (!getenv("BATON_KO"))
+		SKIP(return, "BATON_KO is not set");
+	for (i = 0; i < ARRAY_SIZE(ways); i++) {
+		snprintf(params, sizeof(params), "hook=%s", ways[i]);
+		ret = load_namesake(params);
+		/* -EINVAL: this kernel has it not */
+		EXPECT_TRUE(ret == -EEXIST || ret == -EINVAL)
+			TH_LOG("%s: %d", params, ret);
+		n += ret == -EEXIST;
+		EXPECT_EQ(-1, access("/sys/module/boton", F_OK));
+		EXPECT_EQ(0, try_instance());
+	}
+	EXPECT_LT(0, n);
+	EXPECT_TRUE(wait_module_idle());
 }
 
 /* A worker of a child's, which dies as one; as -errno if it cannot be one */

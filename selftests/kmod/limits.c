@@ -189,6 +189,47 @@ TEST_F_TIMEOUT(limits, sub_uids, TEST_SECONDS)
 	EXPECT_EQ(0, wait_child(pid));
 }
 
+/* Root of a container that the administrator has made */
+static int container(long max, int up, int down)
+{
+	long n;
+
+	die_with_parent();
+	if (unshare(CLONE_NEWUSER))
+		return 1;
+	if (use_up(1, max, &n) != -EUSERS)
+		return 2;
+	pipe_put(up, n);
+	pipe_get(down);
+	return 0;
+}
+
+/* Each has an account of its own, for all who are in it, and it ends with it */
+TEST_F_TIMEOUT(limits, containers, TEST_SECONDS)
+{
+	struct inst in;
+	pid_t pid[2];
+	int i;
+
+	if (access("/proc/self/ns/user", F_OK))
+		SKIP(return, "no user namespaces");
+	for (i = 0; i < 2; i++) {
+		pid[i] = fork();
+		ASSERT_LE(0, pid[i]);
+		if (!pid[i])
+			_exit(container(self->max, self->up[1],
+					self->down[0]));
+		EXPECT_EQ(self->max, pipe_get(self->up[0]));
+	}
+	EXPECT_EQ(0, inst_open(&in, 1, 1));
+	inst_close(&in);
+	for (i = 0; i < 2; i++)
+		pipe_put(self->down[1], 1);
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(0, wait_child(pid[i]));
+	EXPECT_TRUE(wait_module_idle());
+}
+
 TEST_F_TIMEOUT(limits, all_users, TEST_SECONDS)
 {
 	struct inst in;
