@@ -114,7 +114,7 @@ static void *mate(void *arg)
 {
 	struct sailor *s = arg;
 
-	for (uint32_t n = s->seed % 4; n; n--)
+	for (uint64_t n = s->wrote % 4; n; n--)
 		baton_yield();
 	write_one(s);
 	return NULL;
