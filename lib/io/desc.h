@@ -179,6 +179,13 @@ void baton_desc_call_end(struct desc *d, enum side side, uint32_t gen);
 int baton_desc_register(struct baton_rt *rt, struct desc *d, enum side side,
 			uint32_t gen, unsigned char *confirmed);
 
+/* That failed for want of room in the set, which is limited for each user: a
+ * thread can wait for it. */
+static inline bool desc_no_room(ssize_t err)
+{
+	return err == -ENOSPC || err == -ENOMEM;
+}
+
 /* With the lock: list @e, whose waiter was armed. */
 static inline void desc_list_locked(struct desc *d, enum side side,
 				    struct poller_entry *e,

@@ -184,6 +184,10 @@ static ssize_t by_fiber(struct op *op, struct baton_rt *rt,
 	while (unlikely(ret == -EAGAIN) && !op->once) {
 		ret = baton_desc_wait(rt, d, op->side, gen, &confirmed,
 				      deadline);
+		if (unlikely(desc_no_room(ret)))
+			return call(op, call_by_thread,
+				    f->deadline < deadline ? f->deadline :
+							     deadline);
 		if (unlikely(ret))
 			return ret == -EPERM ? OP_FILE : ret;
 		f->unwaited = 0;

@@ -265,9 +265,9 @@ int baton_poll(struct pollfd *fds, nfds_t n, int64_t deadline)
 	if (!s.places)
 		return -ENOMEM;
 	/* Who waits for time alone needs the poller as well: any makes it. */
-	if (baton_desc_get(s.rt, 0) && find_all(&s))
-		ret = by_fiber(&s, deadline);
-	else
+	ret = baton_desc_get(s.rt, 0) && find_all(&s) ? by_fiber(&s, deadline) :
+							-ENOMEM;
+	if (unlikely(desc_no_room(ret)))
 		ret = by_call(fds, n, deadline < scope ? deadline : scope);
 	if (n > FEW)
 		free(s.places);

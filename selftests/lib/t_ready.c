@@ -16,12 +16,16 @@
 
 /* --- beside what is ready -------------------------------------------------- */
 
-static int controls;
+static int controls, no_room;
 
-/* In place of the C library's: counts. */
+/* In place of the C library's: counts; with @no_room no descriptor more is had. */
 int epoll_ctl(int epfd, int op, int fd, struct epoll_event *e)
 {
 	add(&controls, 1);
+	if (load(&no_room) && op == EPOLL_CTL_ADD) {
+		errno = ENOSPC;
+		return -1;
+	}
 	return (int)syscall(SYS_epoll_ctl, epfd, op, fd, e);
 }
 
@@ -496,6 +500,51 @@ START_TEST(always)
 }
 END_TEST
 
+/* --- without room ---------------------------------------------------------- */
+
+/* A thread waits for them then. */
+static void *no_room_main(void *arg)
+{
+	static struct reading r[3];
+	struct baton_fiber *f[3];
+	int fds[3][2];
+	struct pollfd p;
+	char buf[8];
+
+	for (int i = 0; i < 3; i++) {
+		pair(fds[i]);
+		r[i] = (struct reading){ .fd = fds[i][0] };
+		/* The first has the poller made. */
+		store(&no_room, i == 1);
+		f[i] = spawn(reads, &r[i]);
+		let_run();
+		p = (struct pollfd){ .fd = fds[i][0], .events = POLLIN };
+		expect_eq(baton_poll(&p, 1, baton_now() + BATON_MSEC), 0);
+		expect_eq(baton_write(fds[i][1], "12345678", 8), 8);
+		join(f[i]);
+		expect_eq(r[i].got, 8);
+		expect_eq(baton_read_until(fds[i][0], buf, 8,
+					   baton_now() + BATON_MSEC),
+			  -ETIMEDOUT);
+		f[i] = spawn(later_write, &fds[i][1]);
+		expect_eq(baton_poll(&p, 1, BATON_NEVER), 1);
+		join(f[i]);
+		expect_eq(baton_read(fds[i][0], buf, 8), 8);
+		f[i] = spawn(reads, &r[i]);
+		let_run();
+		expect_eq(baton_cancel(f[i]), 0);
+		join(f[i]);
+		expect_eq(r[i].got, -ECANCELED);
+	}
+	return arg;
+}
+
+START_TEST(without_room)
+{
+	run(_i, no_room_main, NULL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("ready");
@@ -509,6 +558,7 @@ int main(void)
 	LOOP(numbers);
 	LOOP(kinds);
 	LOOP(readers);
+	LOOP(without_room);
 	tcase_add_test(tc, always);
 	return suite_main(s);
 }
