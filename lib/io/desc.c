@@ -67,7 +67,7 @@ control(const struct poller *p, int op, int fd, uint32_t events)
 	return err;
 }
 
-static bool __attribute__((noinline)) is_stream(int fd)
+bool __attribute__((noinline)) baton_desc_is_stream(int fd)
 {
 	socklen_t len = sizeof(int);
 	int saved = errno, type = 0;
@@ -185,7 +185,7 @@ static int register_for(struct poller *p, struct desc *d, uint32_t gen,
 	if (!err)
 		err = put(p, d, events | before, !before, &fresh);
 	if (!err && fresh)
-		stream = is_stream(d->fd);
+		stream = baton_desc_is_stream(d->fd);
 	lock_take(&d->lock);
 	if (!err && d->gen == gen) {
 		if (fresh && before)

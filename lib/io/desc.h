@@ -179,6 +179,9 @@ void baton_desc_call_end(struct desc *d, enum side side, uint32_t gen);
 int baton_desc_register(struct baton_rt *rt, struct desc *d, enum side side,
 			uint32_t gen, unsigned char *confirmed);
 
+/* Is it a socket whose messages have no bounds? Never inline: errno is let be. */
+bool baton_desc_is_stream(int fd);
+
 /* That failed for want of room in the set, which is limited for each user: a
  * thread can wait for it. */
 static inline bool desc_no_room(ssize_t err)

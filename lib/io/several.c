@@ -52,13 +52,14 @@ static int __attribute__((noinline)) look(struct pollfd *fds, nfds_t n)
 
 static bool wants(const struct pollfd *p, enum side side)
 {
+	short out = POLLOUT | POLLWRNORM | POLLWRBAND;
 	short in = POLLIN | POLLPRI | POLLRDHUP | POLLRDNORM | POLLRDBAND;
 
 	if (p->fd < 0)
 		return false;
-	/* Who asks for nothing still hears of an error. */
-	return side == SIDE_WRITE ? p->events & (POLLOUT | POLLWRNORM) :
-				    p->events & in || !p->events;
+	/* Who asks for neither still hears of an error, and of the end. */
+	return side == SIDE_WRITE ? p->events & out :
+				    p->events & in || !(p->events & out);
 }
 
 /* False: some descriptor cannot be waited for here. */
@@ -267,8 +268,12 @@ int baton_poll(struct pollfd *fds, nfds_t n, int64_t deadline)
 	/* Who waits for time alone needs the poller as well: any makes it. */
 	ret = baton_desc_get(s.rt, 0) && find_all(&s) ? by_fiber(&s, deadline) :
 							-ENOMEM;
-	if (unlikely(desc_no_room(ret)))
+	if (unlikely(desc_no_room(ret))) {
 		ret = by_call(fds, n, deadline < scope ? deadline : scope);
+		/* Whose it was is told below. */
+		if (!ret)
+			ret = -ETIMEDOUT;
+	}
 	if (n > FEW)
 		free(s.places);
 	/* The end of a scope is not what was asked for. */

@@ -100,7 +100,8 @@ ssize_t baton_recv_until(int fd, void *buf, size_t n, int flags,
 			 int64_t deadline)
 {
 	if (unlikely(flags & MSG_WAITALL && n &&
-		     !(flags & (MSG_DONTWAIT | UNUSUAL))))
+		     !(flags & (MSG_DONTWAIT | UNUSUAL)) &&
+		     baton_desc_is_stream(fd)))
 		return recv_all(fd, buf, n, flags & ~MSG_WAITALL, deadline);
 	return message(fd, SIDE_READ, buf, n, NULL, flags, deadline);
 }
@@ -338,11 +339,17 @@ int baton_connect_until(int fd, const struct sockaddr *a, socklen_t len,
 		.side = SIDE_WRITE,
 	};
 	struct connect c = { .fd = fd, .a = a, .len = len };
+	const struct baton_fiber *f = baton_self();
 	int64_t pause = BATON_MSEC;
 	int err;
 
+	if (f && f->deadline < deadline)
+		deadline = f->deadline;
 	for (;;) {
 		connect_once(&c);
+		/* A signal, maybe a cancel's: nothing goes on by itself there. */
+		if (c.ret == -EINTR && a && a->sa_family == AF_UNIX)
+			c.ret = -EAGAIN;
 		if (c.ret != -EAGAIN)
 			break;
 		/* A unix socket: see the top. */

@@ -4,6 +4,7 @@
 #include "sides.h"
 
 #include <fcntl.h>
+#include <sys/un.h>
 
 static void packets(int *fds)
 {
@@ -235,6 +236,88 @@ START_TEST(cancels)
 }
 END_TEST
 
+/* What has bounds is had as it was sent, whatever is asked for. */
+static void *bounds_main(void *arg)
+{
+	char buf[8] = "";
+	int fds[2];
+
+	packets(fds);
+	expect_eq(baton_send(fds[1], "one", 3, 0), 3);
+	expect_eq(baton_send(fds[1], "three", 5, 0), 5);
+	expect_eq(baton_recv(fds[0], buf, sizeof(buf), MSG_WAITALL), 3);
+	expect_eq(baton_recv(fds[0], buf, sizeof(buf), MSG_WAITALL), 5);
+	expect(!memcmp(buf, "three", 5));
+	close_pair(fds);
+	return arg;
+}
+
+START_TEST(bounds)
+{
+	run(_i, bounds_main, NULL);
+}
+END_TEST
+
+struct connecting {
+	struct sockaddr_un to;
+	int begun;
+	int err;
+};
+
+static int connects(struct connecting *c)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	store(&c->begun, 1);
+	c->err = baton_connect(fd, (struct sockaddr *)&c->to, sizeof(c->to));
+	if (c->err)
+		expect_eq(baton_close(fd), 0);
+	return c->err;
+}
+
+static void *connecting_fiber(void *arg)
+{
+	connects(arg);
+	return NULL;
+}
+
+/* The queue is full, and nobody accepts: a scope's end and cancels are heard. */
+static void *full_main(void *arg)
+{
+	static struct connecting c;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct baton_scope scope;
+	struct baton_fiber *f;
+
+	c.to.sun_family = AF_UNIX;
+	snprintf(c.to.sun_path + 1, sizeof(c.to.sun_path) - 1,
+		 "baton-t_message-%d", getpid());
+	expect_eq(bind(fd, (struct sockaddr *)&c.to, sizeof(c.to)), 0);
+	expect_eq(listen(fd, 0), 0);
+	expect_eq(connects(&c), 0);
+	expect_eq(baton_deadline_push(&scope, baton_now() + 20 * BATON_MSEC), 0);
+	expect_eq(connects(&c), -ETIMEDOUT);
+	expect_eq(baton_deadline_pop(&scope), 0);
+	for (unsigned int i = 0; i < 20; i++) {
+		store(&c.begun, 0);
+		f = spawn(connecting_fiber, &c);
+		while (!load(&c.begun))
+			baton_yield();
+		baton_sleep(i % 5 * BATON_MSEC);
+		expect_eq(baton_cancel(f), 0);
+		join(f);
+		expect_eq(c.err, -ECANCELED);
+	}
+	expect_eq(baton_close(fd), 0);
+	return arg;
+}
+
+START_TEST(full)
+{
+	run(_i, full_main, NULL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("message");
@@ -244,5 +327,7 @@ int main(void)
 	LOOP(cut);
 	LOOP(deadlines);
 	LOOP(cancels);
+	LOOP(bounds);
+	LOOP(full);
 	return suite_main(s);
 }

@@ -55,6 +55,40 @@ START_TEST(vain)
 }
 END_TEST
 
+/* Who asks for the end alone, or for an error, or for neither, hears of it. */
+static void *later_close(void *arg)
+{
+	let_run();
+	expect_eq(baton_close(*(int *)arg), 0);
+	return NULL;
+}
+
+static void *ends_main(void *arg)
+{
+	static const short events[] = { 0, POLLHUP, POLLERR, POLLHUP | POLLERR };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(events); i++) {
+		struct baton_fiber *f;
+		struct pollfd p;
+		int fds[2];
+
+		pair(fds);
+		p = (struct pollfd){ .fd = fds[0], .events = events[i] };
+		f = spawn(later_close, &fds[1]);
+		expect_eq(baton_poll(&p, 1, BATON_NEVER), 1);
+		expect_eq(p.revents, POLLHUP);
+		join(f);
+		expect_eq(baton_close(fds[0]), 0);
+	}
+	return arg;
+}
+
+START_TEST(ends)
+{
+	run(_i, ends_main, NULL);
+}
+END_TEST
+
 /*
  * Who was woken in vain waits again, and does not look away: the file may have
  * become another one just before.
@@ -507,6 +541,7 @@ static void *no_room_main(void *arg)
 {
 	static struct reading r[3];
 	struct baton_fiber *f[3];
+	struct baton_scope scope;
 	int fds[3][2];
 	struct pollfd p;
 	char buf[8];
@@ -526,6 +561,11 @@ static void *no_room_main(void *arg)
 		expect_eq(baton_read_until(fds[i][0], buf, 8,
 					   baton_now() + BATON_MSEC),
 			  -ETIMEDOUT);
+		/* A scope's end is not what was asked for. */
+		expect_eq(baton_deadline_push(&scope, baton_now() + BATON_MSEC),
+			  0);
+		expect_eq(baton_poll(&p, 1, BATON_NEVER), -ETIMEDOUT);
+		expect_eq(baton_deadline_pop(&scope), 0);
 		f[i] = spawn(later_write, &fds[i][1]);
 		expect_eq(baton_poll(&p, 1, BATON_NEVER), 1);
 		join(f[i]);
@@ -551,6 +591,7 @@ int main(void)
 	TCase *tc = test_case(s, "ready");
 
 	LOOP(vain);
+	LOOP(ends);
 	LOOP(swapped);
 	LOOP(urgent);
 	LOOP(errors);
