@@ -176,6 +176,9 @@ WRAP int select(int n, fd_set *in, fd_set *out, fd_set *except,
 	if (!wrap_waiter() || n < 0 || (tv && (tv->tv_sec < 0 ||
 	    tv->tv_usec < 0 || tv->tv_usec >= 1000000)))
 		return real(select)(n, in, out, except, tv);
+	/* The kernel looks at no more of it than there are descriptors. */
+	if (n > FD_SETSIZE)
+		return wrap_foreign(&real(select), n, in, out, except, tv);
 	if (tv)
 		deadline = after_ts(&(struct timespec){ tv->tv_sec,
 							tv->tv_usec * 1000 });
@@ -196,7 +199,7 @@ WRAP int pselect(int n, fd_set *in, fd_set *out, fd_set *except,
 	if (!wrap_waiter() || n < 0 || (ts && (ts->tv_sec < 0 ||
 					       !wrap_valid(ts))))
 		return real(pselect)(n, in, out, except, ts, mask);
-	if (mask)
+	if (mask || n > FD_SETSIZE)
 		return wrap_foreign(&real(pselect), n, in, out, except, ts,
 				    mask);
 	return select_until(n, in, out, except, after_ts(ts));

@@ -68,10 +68,11 @@ void baton_table_add(struct place *p, const void *addr)
 	else
 		b->first = p;
 	b->last = p;
-	bucket_unlock(b);
 	/* Pairs with table_wake(): the count before the look, the change before
-	 * the count. Who sees it waits for the lock, if need be. */
+	 * the count. Who sees it waits for the lock. With the lock: who takes
+	 * this place off counts down after that. */
 	atomic_fetch_add(&baton_table_used, 1);
+	bucket_unlock(b);
 }
 
 /* --- waits that nothing else ends ---------------------------------------- */

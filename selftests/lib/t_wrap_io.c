@@ -358,6 +358,11 @@ static void *wait_for_all(void *arg)
 	expect_eq(recv(fd[0], buf, 8, MSG_WAITALL), 0);
 	join(f);
 	close_both(fd);
+	/* A message is all there is. */
+	pair(fd, SOCK_DGRAM);
+	expect_eq(send(fd[1], "half", 4, 0), 4);
+	expect_eq(recvfrom(fd[0], buf, 8, MSG_WAITALL, NULL, NULL), 4);
+	close_both(fd);
 	return NULL;
 }
 
@@ -488,6 +493,9 @@ static void wait_by_select(const int fd[2])
 	expect(tv.tv_sec < 100);
 	FD_SET(60, &in);
 	fails(select(61, &in, NULL, NULL, NULL), EBADF);
+	/* There are not so many descriptors, nor is the set as large. */
+	FD_CLR(60, &in);
+	expect_eq(select(100000, &in, NULL, NULL, &tv), 1);
 }
 
 static void wait_by_epoll(const int fd[2])
