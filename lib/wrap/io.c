@@ -114,17 +114,6 @@ WRAP ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 	return wait_over(&io, ret, EAGAIN);
 }
 
-/* With other sockets MSG_WAITALL means nothing: a message is all there is. */
-static bool is_stream(int fd)
-{
-	int saved = errno, type = 0;
-	socklen_t len = sizeof(type);
-
-	getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
-	errno = saved;
-	return type == SOCK_STREAM;
-}
-
 WRAP ssize_t recvfrom(int fd, void *restrict buf, size_t n, int flags,
 		      struct sockaddr *restrict a, socklen_t *restrict len)
 {
@@ -135,6 +124,9 @@ WRAP ssize_t recvfrom(int fd, void *restrict buf, size_t n, int flags,
 
 	if ((flags & NO_WAIT) || !wrap_waiter())
 		return real(recvfrom)(fd, buf, n, flags, a, len);
+	/* As recvmsg() */
+	if (flags & MSG_WAITALL && a && len)
+		return wrap_foreign(&real(recvfrom), fd, buf, n, flags, a, len);
 	if (!(flags & MSG_WAITALL)) {
 		ret = real(recvfrom)(fd, buf, n, flags | MSG_DONTWAIT, a, len);
 		if (ret >= 0 || !errno_is(EAGAIN))
@@ -142,11 +134,8 @@ WRAP ssize_t recvfrom(int fd, void *restrict buf, size_t n, int flags,
 	}
 	if (!wait_begin(&io, fd, SO_RCVTIMEO))
 		return real(recvfrom)(fd, buf, n, flags, a, len);
-	if (!a || !len || (flags & MSG_WAITALL && is_stream(fd))) {
-		/* The peer of a stream is known. */
+	if (!a || !len) {
 		ret = baton_recv_until(fd, buf, n, flags, io.deadline);
-		if (ret >= 0 && a && len)
-			*len = 0;
 	} else {
 		m.msg_name = a;
 		m.msg_namelen = *len;
