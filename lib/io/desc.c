@@ -303,7 +303,8 @@ static struct waiter *confirm(struct poller *p, struct desc *d, bool again)
 	err = still_there(p, d, epoll_events(events), again);
 	lock_take(&d->lock);
 	if (d->gen != gen) {
-		/* It was closed by baton_close(), which has told them. */
+		/* It is another file by now, whose opener has told them; who
+		 * closes waits for @control. */
 	} else if (!err) {
 		if (!again)
 			WRITE_ONCE(d->events, (uint8_t)events);

@@ -43,7 +43,7 @@ enum {
  * struct desc - a descriptor
  * @lock:    protects @queue, and writes of what is not said to be anybody's
  * @control: a lock, taken before @lock: one at a time puts it into the epoll
- *           set. It is held over a system call, which does not wait, by
+ *           set, or takes it out to close it. It is held over a system call, which does not wait, by
  *           scheduler code and the watcher: they keep what they run on
  * @gen:     changes when it is closed, as far as the library knows: who began
  *           to wait before is not to go on with the new one

@@ -122,6 +122,14 @@ static ssize_t call(struct op *op, void (*fn)(void *), int64_t deadline)
 	return f.ret;
 }
 
+/* All of it, within the scopes of @f: where there is no room for the poller. */
+static ssize_t by_call(struct op *op, const struct baton_fiber *f,
+		       int64_t deadline)
+{
+	return call(op, call_by_thread,
+		    f->deadline < deadline ? f->deadline : deadline);
+}
+
 /* --- fibers ---------------------------------------------------------------- */
 
 /* What a try has shown. */
@@ -185,9 +193,7 @@ static ssize_t by_fiber(struct op *op, struct baton_rt *rt,
 		ret = baton_desc_wait(rt, d, op->side, gen, &confirmed,
 				      deadline);
 		if (unlikely(desc_no_room(ret)))
-			return call(op, call_by_thread,
-				    f->deadline < deadline ? f->deadline :
-							     deadline);
+			return by_call(op, f, deadline);
 		if (unlikely(ret))
 			return ret == -EPERM ? OP_FILE : ret;
 		f->unwaited = 0;
@@ -212,11 +218,8 @@ ssize_t baton_op(struct op *op, int64_t deadline)
 		return by_thread(op, deadline);
 	f = w->fiber;
 	d = baton_desc_get(w->rt, op->fd);
-	if (unlikely(!d)) {
-		if (f->deadline < deadline)
-			deadline = f->deadline;
-		return call(op, call_by_thread, deadline);
-	}
+	if (unlikely(!d))
+		return by_call(op, f, deadline);
 	ret = by_fiber(op, w->rt, f, d, deadline);
 	if (!op->once)
 		fiber_unwaited(f);

@@ -265,7 +265,8 @@ int baton_poll(struct pollfd *fds, nfds_t n, int64_t deadline)
 		s.places = malloc(2 * n * sizeof(*s.places));
 	if (!s.places)
 		return -ENOMEM;
-	/* Who waits for time alone needs the poller as well: any makes it. */
+	/* Who waits for time alone needs the poller as well: any makes it. If
+	 * there is no room a thread waits. */
 	ret = baton_desc_get(s.rt, 0) && find_all(&s) ? by_fiber(&s, deadline) :
 							-ENOMEM;
 	if (unlikely(desc_no_room(ret))) {
