@@ -443,20 +443,14 @@ static void *read_missing(void *arg)
 	return NULL;
 }
 
-static void ignore(int signo)
-{
-	(void)signo;
-}
-
 /* Who waits for an event that never comes hears a signal */
 TEST_F_TIMEOUT(hostile, read_interrupted, TEST_SECONDS)
 {
-	struct sigaction sa = { .sa_handler = ignore };
 	struct reader r = { 0 };
 	struct inst in;
 	pthread_t t;
 
-	ASSERT_EQ(0, sigaction(SIGUSR1, &sa, NULL));
+	catch_signal(SIGUSR1, 0);
 	ASSERT_EQ(0, inst_open(&in, 1, 1));
 	r.fd = in.fd;
 	ASSERT_EQ(0, fcntl(r.fd, F_SETFL, 0));

@@ -22,6 +22,12 @@ static inline void pair(int *fds)
 	expect_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
 }
 
+static inline void close_pair(const int *fds)
+{
+	for (int i = 0; i < 2; i++)
+		expect_eq(baton_close(fds[i]), 0);
+}
+
 /* Until another fiber waits, or has done something. */
 static inline void let_run(void)
 {

@@ -7,19 +7,22 @@
 #
 # usage: selftests/lib/t_gdb.sh [PROGRAM TRIPLET EMULATOR...]
 #        selftests/lib/t_gdb.sh --dump PROGRAM
+#        selftests/lib/t_gdb.sh --core PROGRAM CORE
 #
 # The program is gdb/states.c, which is built by the Makefile here. With
 # arguments it is that of another architecture, and gdb is told by the emulator's
-# stub: selftests/arch/run. For one that only a virtual machine runs, --dump
-# there writes its core to standard output, and EMULATOR is that core.
+# stub: selftests/arch/run. Of one that only a virtual machine runs, --dump there
+# writes the core to standard output, compressed, and --core looks at that.
 
 set -u
 export LC_ALL=C BATON_TIER=poll
 ulimit -c unlimited 2>/dev/null
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
-dump=
-[ "${1:-}" != --dump ] || { dump=1; shift; }
+what=
+case ${1:-} in
+--*)	what=$1; shift ;;
+esac
 program=$(realpath "${1:-$top/build/selftests/lib/states}")
 script=$top/tools/gdb/baton-gdb.py
 tmp=$(mktemp -d)
@@ -161,7 +164,7 @@ look()
 		echo ok || echo "no such lines")"
 }
 
-if [ -n "$dump" ]; then
+if [ "$what" = --dump ]; then
 	echo core >/proc/sys/kernel/core_pattern
 	start "$program"
 	stop ABRT
@@ -179,15 +182,16 @@ grep -q 'it has' "$tmp/out" || {
 	exit 0
 }
 
+if [ "$what" = --core ]; then
+	gdb=gdb-multiarch
+	look "a core" named -x "$script" "$program" "$2"
+	plan
+	exit
+fi
+
 if [ $# -gt 0 ]; then
 	gdb=gdb-multiarch root=/usr/$2
 	shift 2
-	if [[ $(head -c 4 "$1") == $'\x7fELF' && ! -x $1 ]]; then
-		look "a core" named -x "$script" -ex "set sysroot /" \
-			-ex "file $program" -ex "core $1"
-		plan
-		exit
-	fi
 	"$@" -g "$tmp/stub" "$program" >/dev/null 2>&1 </dev/null &
 	pid=$!
 	until [ -S "$tmp/stub" ] || ! kill -0 "$pid"; do sleep 0.1; done

@@ -42,12 +42,6 @@ static struct msghdr *text(struct message *m, size_t first, size_t second)
 	return &m->hdr;
 }
 
-static void close_pair(const int *fds)
-{
-	for (int i = 0; i < 2; i++)
-		expect_eq(baton_close(fds[i]), 0);
-}
-
 static ssize_t send_fd(int to, int fd)
 {
 	struct message m;

@@ -539,26 +539,26 @@ END_TEST
 /* A thread waits for them then. */
 static void *no_room_main(void *arg)
 {
-	static struct reading r[3];
-	struct baton_fiber *f[3];
+	static struct reading r;
+	struct baton_fiber *f;
 	struct baton_scope scope;
-	int fds[3][2];
+	int fds[2];
 	struct pollfd p;
 	char buf[8];
 
 	for (int i = 0; i < 3; i++) {
-		pair(fds[i]);
-		r[i] = (struct reading){ .fd = fds[i][0] };
+		pair(fds);
+		r = (struct reading){ .fd = fds[0] };
 		/* The first has the poller made. */
 		store(&no_room, i == 1);
-		f[i] = spawn(reads, &r[i]);
+		f = spawn(reads, &r);
 		let_run();
-		p = (struct pollfd){ .fd = fds[i][0], .events = POLLIN };
+		p = (struct pollfd){ .fd = fds[0], .events = POLLIN };
 		expect_eq(baton_poll(&p, 1, baton_now() + BATON_MSEC), 0);
-		expect_eq(baton_write(fds[i][1], "12345678", 8), 8);
-		join(f[i]);
-		expect_eq(r[i].got, 8);
-		expect_eq(baton_read_until(fds[i][0], buf, 8,
+		expect_eq(baton_write(fds[1], "12345678", 8), 8);
+		join(f);
+		expect_eq(r.got, 8);
+		expect_eq(baton_read_until(fds[0], buf, 8,
 					   baton_now() + BATON_MSEC),
 			  -ETIMEDOUT);
 		/* A scope's end is not what was asked for. */
@@ -566,15 +566,16 @@ static void *no_room_main(void *arg)
 			  0);
 		expect_eq(baton_poll(&p, 1, BATON_NEVER), -ETIMEDOUT);
 		expect_eq(baton_deadline_pop(&scope), 0);
-		f[i] = spawn(later_write, &fds[i][1]);
+		f = spawn(later_write, &fds[1]);
 		expect_eq(baton_poll(&p, 1, BATON_NEVER), 1);
-		join(f[i]);
-		expect_eq(baton_read(fds[i][0], buf, 8), 8);
-		f[i] = spawn(reads, &r[i]);
+		join(f);
+		expect_eq(baton_read(fds[0], buf, 8), 8);
+		f = spawn(reads, &r);
 		let_run();
-		expect_eq(baton_cancel(f[i]), 0);
-		join(f[i]);
-		expect_eq(r[i].got, -ECANCELED);
+		expect_eq(baton_cancel(f), 0);
+		join(f);
+		expect_eq(r.got, -ECANCELED);
+		close_pair(fds);
 	}
 	return arg;
 }

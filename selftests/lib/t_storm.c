@@ -51,12 +51,6 @@ static uint32_t draw(struct sailor *s, uint32_t n)
 	return random_next(&s->seed) % n;
 }
 
-static void close_pair(const int *fds)
-{
-	expect_eq(baton_close(fds[0]), 0);
-	expect_eq(baton_close(fds[1]), 0);
-}
-
 /* The numbers that it has had are free for a moment, and the others take them. */
 static void renew(struct sailor *s)
 {
@@ -78,6 +72,15 @@ static void renew(struct sailor *s)
 	expect_eq(bind(s->listen, (struct sockaddr *)&a, sizeof(a)), 0);
 	expect_eq(listen(s->listen, 1), 0);
 	s->wrote = s->had = 0;
+}
+
+/* Nobody else has a turn with @s. */
+static bool turn(struct sailor *s, unsigned int as)
+{
+	unsigned int none = NONE;
+
+	return __atomic_compare_exchange_n(&s->cancel, &none, as, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
 /* A wait was canceled: by somebody, and not for the second time. */
@@ -194,14 +197,11 @@ static void act(struct sailor *s)
 			write_one(s);
 		break;
 	case 2:
-		if (s->wrote != s->had)
-			read_one(s);
-		else
-			read_later(s);
-		break;
 	case 3:
 		if (s->wrote != s->had)
 			read_one(s);
+		else if (draw(s, 2))
+			read_later(s);
 		else
 			read_none(s, deadline);
 		break;
@@ -239,17 +239,14 @@ static void act(struct sailor *s)
 static void *sail(void *arg)
 {
 	struct sailor *s = arg;
-	unsigned int none = NONE;
 
 	renew(s);
 	for (unsigned int i = scaled(4000); i; i--)
 		act(s);
 	/* The last one is not lost, either. */
-	while (!__atomic_compare_exchange_n(&s->cancel, &none, OVER, false,
-					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+	while (!turn(s, OVER)) {
 		expect_eq(baton_sleep(1000 * BATON_SEC), -ECANCELED);
 		hear(s);
-		none = NONE;
 	}
 	expect_eq(baton_canceled(), 0);
 	close_pair(s->fds);
@@ -266,11 +263,8 @@ static void *blow(void *arg)
 
 	while (load(&at_sea)) {
 		struct sailor *s = &sailors[random_next(&seed) % SAILORS];
-		unsigned int none = NONE;
 
-		if (__atomic_compare_exchange_n(&s->cancel, &none, SENDING, false,
-						__ATOMIC_SEQ_CST,
-						__ATOMIC_SEQ_CST)) {
+		if (turn(s, SENDING)) {
 			expect_eq(baton_cancel(s->fiber), 0);
 			add(&sent, 1);
 			store(&s->cancel, SENT);
