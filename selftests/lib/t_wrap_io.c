@@ -493,8 +493,11 @@ static void wait_by_select(const int fd[2])
 	expect(tv.tv_sec < 100);
 	FD_SET(60, &in);
 	fails(select(61, &in, NULL, NULL, NULL), EBADF);
-	/* There are not so many descriptors, nor is the set as large. */
 	FD_CLR(60, &in);
+	/* QEMU's copy of the set has room for FD_SETSIZE, and it looks no further. */
+	if (under_qemu_user())
+		return;
+	/* There are not so many descriptors, nor is the set as large. */
 	expect_eq(select(100000, &in, NULL, NULL, &tv), 1);
 }
 

@@ -601,19 +601,6 @@ static int answer(struct conn *c)
 	return err;
 }
 
-/*
- * Let the client read the answer: what it has sent, and is never going to be
- * read, would reset the connection.
- */
-static void linger(struct conn *c)
-{
-	int64_t deadline = baton_now() + BATON_SEC;
-
-	baton_shutdown(c->fd, SHUT_WR);
-	while (baton_recv_until(c->fd, c->in, IN, 0, deadline) > 0)
-		;
-}
-
 static void converse(struct client *client, int fd, void *arg)
 {
 	struct conn *c = baton_malloc(sizeof(*c));
@@ -634,8 +621,6 @@ static void converse(struct client *client, int fd, void *arg)
 			  !serve_stopping(client);
 		err = err ? send_status(c, err) : answer(c);
 	} while (!err && c->keep);
-	if (!err)
-		linger(c);
 	baton_free(c);
 }
 

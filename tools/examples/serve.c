@@ -118,6 +118,20 @@ static void leave(struct client *c)
 	baton_cancel_unmask();
 }
 
+/*
+ * Let the client read its answers: closing a socket from which not all has been
+ * read resets the connection, and drops what is still to be sent.
+ */
+static void linger(struct client *c)
+{
+	int64_t deadline = baton_now() + BATON_SEC;
+	char unread[1024];
+
+	baton_shutdown(c->fd, SHUT_WR);
+	while (baton_recv_until(c->fd, unread, sizeof(unread), 0, deadline) > 0)
+		;
+}
+
 static void *serve_client(void *arg)
 {
 	struct client *c = arg;
@@ -125,6 +139,7 @@ static void *serve_client(void *arg)
 
 	enter(c);
 	o->serve(c, c->fd, o->arg);
+	linger(c);
 	leave(c);
 	return NULL;
 }

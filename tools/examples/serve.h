@@ -19,7 +19,8 @@ struct client;
  * @clients: how many are served at once; the next ones wait to be accepted
  * @grace:   nanoseconds for those in service when the server is to stop
  * @serve:   a fiber of its own for each client: talks to it, and does not close
- *           the socket. It ends at -ECANCELED, whatever has returned that.
+ *           the socket. It ends at -ECANCELED, whatever has returned that. What
+ *           it has sent arrives, though it may have left something unread.
  * @arg:     for @serve
  */
 struct serve_options {
