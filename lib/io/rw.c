@@ -68,6 +68,9 @@ static ssize_t __attribute__((noinline)) by_poll(struct op *op)
 
 	if (op->side == SIDE_READ)
 		return op_result(readv(op->fd, a->iov, a->n), saved);
+	/* POSIX has no more than this of a pipe in one piece. */
+	if (op->asked <= ROOM)
+		return op_result(writev(op->fd, a->iov, a->n), saved);
 	for (int i = 0; i < a->n - 1 && !first.iov_len; i++)
 		first = a->iov[i + 1];
 	if (first.iov_len > ROOM)

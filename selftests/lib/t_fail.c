@@ -476,12 +476,17 @@ END_TEST
 
 static void *reads_without_flag(void *arg)
 {
+	const struct iovec iov[] = { { "te", 2 }, { "x", 1 }, { "t", 1 } };
 	int p[2], fd;
 	char text[4];
 
 	(void)arg;
 	expect_eq(pipe(p), 0);
 	expect_eq(baton_write(p[1], "text", 4), 4);
+	expect_eq(baton_read(p[0], text, 4), 4);
+	expect(!memcmp(text, "text", 4));
+	/* A pipe's readers see it in one piece. */
+	expect_eq(baton_writev(p[1], iov, 3), 4);
 	expect_eq(baton_read(p[0], text, 4), 4);
 	expect(!memcmp(text, "text", 4));
 	fd = open("/proc/self/exe", O_RDONLY);
