@@ -13,12 +13,20 @@
 #include <time.h>
 #include <unistd.h>
 
+/* The one that reads a struct timespec as the C library has it: on 32 bits that
+ * may have seconds of 64. */
+#ifdef SYS_futex_time64
+#define FUTEX (sizeof(time_t) > sizeof(long) ? SYS_futex_time64 : SYS_futex)
+#else
+#define FUTEX SYS_futex
+#endif
+
 /* While @word is @val, for @limit at most; NULL: for any time. It may return
  * sooner, too. */
 static inline void futex_wait(uint32_t *word, uint32_t val,
 			      const struct timespec *limit)
 {
-	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, val, limit, NULL, 0);
+	syscall(FUTEX, word, FUTEX_WAIT_PRIVATE, val, limit, NULL, 0);
 }
 
 /* One of those that wait at @word wakes. The word may be no more: nobody looks

@@ -222,7 +222,7 @@ block_thread(struct waiter *own, int64_t deadline)
 			err = -ECANCELED;
 			break;
 		}
-		if (syscall(SYS_futex, &own->go, FUTEX_WAIT_BITSET_PRIVATE, 0,
+		if (syscall(FUTEX, &own->go, FUTEX_WAIT_BITSET_PRIVATE, 0,
 			    deadline == TIMER_NEVER ? NULL : &ts, NULL,
 			    FUTEX_BITSET_MATCH_ANY) < 0 &&
 		    errno == ETIMEDOUT) {
