@@ -162,10 +162,15 @@ static void free_keys(struct baton_fiber *f, void *arg)
 	baton_keys_free(f);
 }
 
+/* libbaton-wrap.so's, where that is: what it has on fibers' stacks it forgets. */
+extern void baton_wrap_ended(void) __attribute__((weak));
+
 /* Steps 7 and 8. */
 static void end(struct baton_rt *rt)
 {
 	baton_interrupt_uninit();
+	if (baton_wrap_ended)
+		baton_wrap_ended();
 	if (rt->polling)
 		rt->polling->ops->close(rt);
 	baton_threads_free(rt);

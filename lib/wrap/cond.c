@@ -57,17 +57,26 @@ static int wait_on(struct baton_fiber *f, pthread_cond_t *c, pthread_mutex_t *m,
 }
 
 /*
- * The C library's own, for a thread, or foreign code, by @call. It checks whose
- * the mutex is: the caller's, also if its fiber has locked it.
+ * If the caller's fiber has @m, it is the thread's now: the C library checks that,
+ * and lets go of it unseen. Fibers that wait for what a fiber has wait to be
+ * woken; they look again, and from then on now and then. Returns the fiber.
  */
+static uintptr_t give_to_thread(pthread_mutex_t *m)
+{
+	uintptr_t f = mutex_fiber(m);
+
+	if (likely(!f) || f != baton_wrap_caller())
+		return 0;
+	WRITE_ONCE(m->__data.__owner, gettid());
+	table_wake(m, true);
+	return f;
+}
+
+/* The C library's own, for a thread, or foreign code, by @call. */
 #define WAIT_AS_THREAD(m, call) __extension__ ({			\
-	uintptr_t __f = mutex_checked(m) ? mutex_fiber(m) : 0;		\
-									\
-	if (__f && __f == baton_wrap_caller())				\
-		WRITE_ONCE((m)->__data.__owner, gettid());		\
-	else								\
-		__f = 0;						\
+	uintptr_t __f = give_to_thread(m);				\
 	int __ret = (call);						\
+									\
 	if (__f)							\
 		mutex_claim(m, __f);					\
 	__ret;								\

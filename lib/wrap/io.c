@@ -38,7 +38,8 @@ static int64_t timeout_of(int fd, int option)
 	if (getsockopt(fd, SOL_SOCKET, option, &tv, &len) ||
 	    (!tv.tv_sec && !tv.tv_usec))
 		return BATON_NEVER;
-	return wrap_after(tv.tv_sec * BATON_SEC + tv.tv_usec * BATON_USEC);
+	return wrap_after(wrap_ns(&(struct timespec){ tv.tv_sec,
+						      tv.tv_usec * 1000 }));
 }
 
 /*
@@ -124,8 +125,8 @@ WRAP ssize_t recvfrom(int fd, void *restrict buf, size_t n, int flags,
 
 	if ((flags & NO_WAIT) || !wrap_waiter())
 		return real(recvfrom)(fd, buf, n, flags, a, len);
-	/* As recvmsg() */
-	if (flags & MSG_WAITALL && a && len)
+	/* As recvmsg(); nor is there a rest to wait for where nothing is taken. */
+	if (flags & MSG_WAITALL && ((a && len) || flags & MSG_PEEK))
 		return wrap_foreign(&real(recvfrom), fd, buf, n, flags, a, len);
 	if (!(flags & MSG_WAITALL)) {
 		ret = real(recvfrom)(fd, buf, n, flags | MSG_DONTWAIT, a, len);

@@ -115,6 +115,18 @@ static int sets_look(struct sets *s)
 	return real(select)(s->n, s->set[0], s->set[1], s->set[2], &none);
 }
 
+/*
+ * poll() says of each descriptor that it has an error or has ended, select() of
+ * a set does not of each set: of what is said of nothing else, which would be for
+ * ever, nothing is to be had.
+ */
+static void sets_forget(struct pollfd *fds, nfds_t n)
+{
+	for (nfds_t i = 0; i < n; i++)
+		if (fds[i].revents && !(fds[i].revents & fds[i].events))
+			fds[i].fd = -1;
+}
+
 static int sets_wait(struct sets *s, int64_t deadline)
 {
 	struct pollfd *fds;
@@ -133,6 +145,7 @@ static int sets_wait(struct sets *s, int64_t deadline)
 		ret = sets_look(s);
 		if (ret || baton_now() >= deadline)
 			return ret;
+		sets_forget(fds, n);
 	}
 }
 

@@ -21,16 +21,25 @@ static struct bucket buckets[BUCKETS];
 
 unsigned int baton_table_used __attribute__((aligned(64)));
 
-static struct bucket *bucket_lock(const void *addr)
+/* How many threads have places that are off the lists but not posted yet */
+static unsigned int wakers;
+
+static void bucket_take(struct bucket *b)
 {
-	uint32_t hash = (uint32_t)((uintptr_t)addr >> 3) * 2654435761u;
-	struct bucket *b = &buckets[hash / (UINT32_MAX / BUCKETS + 1)];
 	uint32_t old = 0;
 
 	while (!try_cmpxchg_acq_rel(&b->lock, &old, 1)) {
 		sched_yield();
 		old = 0;
 	}
+}
+
+static struct bucket *bucket_lock(const void *addr)
+{
+	uint32_t hash = (uint32_t)((uintptr_t)addr >> 3) * 2654435761u;
+	struct bucket *b = &buckets[hash / (UINT32_MAX / BUCKETS + 1)];
+
+	bucket_take(b);
 	return b;
 }
 
@@ -149,8 +158,12 @@ int baton_table_wait(struct place *p, clockid_t clock, int64_t at)
 void baton_table_wake(const void *addr, bool all)
 {
 	struct place *p, *next, *woken = NULL, **last = &woken;
+	/* A fiber that is cut off in here is no more when the table is emptied. */
+	bool thread = !wrap_fiber();
 	struct bucket *b = bucket_lock(addr);
 
+	if (thread)
+		atomic_fetch_add(&wakers, 1);
 	for (p = b->first; p && (all || !woken); p = next) {
 		next = p->next;
 		if (p->addr != addr)
@@ -166,10 +179,29 @@ void baton_table_wake(const void *addr, bool all)
 		next = p->next;
 		baton_sem_post(&p->woken);
 	}
+	if (thread)
+		atomic_fetch_sub(&wakers, 1);
+}
+
+void baton_wrap_ended(void)
+{
+	struct bucket *b;
+
+	for (unsigned int i = 0; i < BUCKETS; i++) {
+		b = &buckets[i];
+		bucket_take(b);
+		while (b->first)
+			unlist(b, b->first);
+		bucket_unlock(b);
+	}
+	/* Who had the lock of a list before has counted with it. */
+	while (atomic_fetch_add(&wakers, 0))
+		sched_yield();
 }
 
 void baton_table_forked(void)
 {
 	memset(buckets, 0, sizeof(buckets));
 	baton_table_used = 0;
+	wakers = 0;
 }

@@ -46,6 +46,12 @@ int baton_table_wait(struct place *p, clockid_t clock, int64_t at);
 /* What table_wake() leaves over. */
 void baton_table_wake(const void *addr, bool all);
 
+/*
+ * Whoever waits is about to be no more: libbaton.so calls this at the end of a
+ * scheduler, when no fiber runs.
+ */
+WRAP void baton_wrap_ended(void);
+
 /* In the child of fork() nobody waits. */
 void baton_table_forked(void);
 

@@ -205,6 +205,10 @@ static void *count_all(void *arg)
 	return NULL;
 }
 
+static const int kinds[] = { PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_RECURSIVE,
+			     PTHREAD_MUTEX_ERRORCHECK,
+			     PTHREAD_MUTEX_ADAPTIVE_NP };
+
 static void make(pthread_mutex_t *m, int type)
 {
 	pthread_mutexattr_t attr;
@@ -217,13 +221,9 @@ static void make(pthread_mutex_t *m, int type)
 
 START_TEST(held_over_yield)
 {
-	static const int types[] = { PTHREAD_MUTEX_NORMAL,
-				     PTHREAD_MUTEX_RECURSIVE,
-				     PTHREAD_MUTEX_ERRORCHECK,
-				     PTHREAD_MUTEX_ADAPTIVE_NP };
 	struct counter c = { .total = 0 };
 
-	make(&c.mutex, types[_i % 4]);
+	make(&c.mutex, kinds[_i % 4]);
 	run_with(_i < 4 ? 1 : 3, 0, count_all, &c);
 	expect_eq(pthread_mutex_destroy(&c.mutex), 0);
 }
@@ -655,6 +655,108 @@ START_TEST(in_foreign_code)
 }
 END_TEST
 
+/* --- a mutex that the C library lets go of ------------------------------- */
+
+/**
+ * struct meeting - a fiber waits in foreign code for another one
+ * @mutex: is the first one's, and then the other's
+ * @cond:  of @here
+ * @here:  the other one has had the mutex
+ */
+struct meeting {
+	pthread_mutex_t mutex;
+	pthread_cond_t cond;
+	bool here;
+};
+
+static int await(struct meeting *m)
+{
+	int err = 0;
+
+	while (!m->here && !err)
+		err = pthread_cond_wait(&m->cond, &m->mutex);
+	return err;
+}
+
+static void *come(void *arg)
+{
+	struct meeting *m = arg;
+
+	expect_eq(pthread_mutex_lock(&m->mutex), 0);
+	m->here = true;
+	expect_eq(pthread_cond_signal(&m->cond), 0);
+	expect_eq(pthread_mutex_unlock(&m->mutex), 0);
+	return NULL;
+}
+
+static void *meet(void *arg)
+{
+	struct meeting *m = arg;
+	struct baton_fiber *f;
+
+	expect_eq(pthread_mutex_lock(&m->mutex), 0);
+	f = spawn(come, m);
+	/* It waits for the mutex, which is a fiber's. */
+	usleep(1000);
+	expect_eq(BATON_CALL_NOERR(await, m), 0);
+	expect_eq(pthread_mutex_unlock(&m->mutex), 0);
+	join(f);
+	return NULL;
+}
+
+START_TEST(let_go_in_foreign_code)
+{
+	struct meeting m = { .cond = PTHREAD_COND_INITIALIZER };
+
+	make(&m.mutex, kinds[_i]);
+	run_on(1, meet, &m);
+}
+END_TEST
+
+/* --- what a scheduler leaves behind -------------------------------------- */
+
+static void *lock_it(void *arg)
+{
+	expect_eq(pthread_mutex_lock(arg), 0);
+	expect_eq(pthread_mutex_unlock(arg), 0);
+	return NULL;
+}
+
+static void *leave_waiting(void *arg)
+{
+	pthread_mutex_t *m = arg;
+
+	for (int i = 0; i < FIBERS; i++)
+		spawn(lock_it, &m[i]);
+	usleep(1000);
+	return NULL;
+}
+
+static void *lock_all(void *arg)
+{
+	pthread_mutex_t *m = arg;
+
+	for (int i = 0; i < FIBERS; i++)
+		join(spawn(lock_it, &m[i]));
+	return NULL;
+}
+
+/* Fibers that wait when their scheduler ends are gone, with their stacks. */
+START_TEST(left_waiting)
+{
+	static pthread_mutex_t m[FIBERS];
+
+	for (int i = 0; i < FIBERS; i++) {
+		make(&m[i], PTHREAD_MUTEX_NORMAL);
+		expect_eq(pthread_mutex_lock(&m[i]), 0);
+	}
+	run_on(1, leave_waiting, m);
+	for (int i = 0; i < FIBERS; i++)
+		expect_eq(pthread_mutex_unlock(&m[i]), 0);
+	run_on(1, lock_all, m);
+}
+END_TEST
+
 static void *fork_child(void *arg)
 {
 	char c = 0;
@@ -759,6 +861,8 @@ int main(void)
 	tc = test_case(s, "who calls");
 	tcase_add_test(tc, errno_follows);
 	tcase_add_test(tc, in_foreign_code);
+	tcase_add_loop_test(tc, let_go_in_foreign_code, 0, ARRAY_SIZE(kinds));
+	tcase_add_test(tc, left_waiting);
 	tcase_add_test(tc, forked);
 #ifdef __x86_64__
 	tcase_add_test(tc, versions);

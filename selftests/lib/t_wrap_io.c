@@ -7,6 +7,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -105,9 +106,20 @@ START_TEST(nonblocking)
 }
 END_TEST
 
+static void *write_later(void *arg)
+{
+	usleep(2000);
+	expect_eq(write(*(int *)arg, "x", 1), 1);
+	return NULL;
+}
+
 static void *time_outs(void *arg)
 {
+	const struct timeval ages = {
+		.tv_sec = sizeof(time_t) > 4 ? 10 * BATON_SEC : INT_MAX,
+	};
 	struct timeval tv = { .tv_usec = 10000 };
+	struct baton_fiber *f;
 	struct sockaddr_in a;
 	char buf[4096] = { 0 };
 	int fd[2], server;
@@ -126,6 +138,12 @@ static void *time_outs(void *arg)
 	while (send(fd[0], buf, sizeof(buf), 0) > 0)
 		;
 	expect_eq(errno, EAGAIN);
+	/* Longer than nanoseconds can say */
+	expect_eq(setsockopt(fd[0], SOL_SOCKET, SO_RCVTIMEO, &ages,
+			     sizeof(ages)), 0);
+	f = spawn(write_later, &fd[1]);
+	expect_eq(recv(fd[0], buf, 1, 0), 1);
+	join(f);
 	close_both(fd);
 	server = listener(&a);
 	expect_eq(setsockopt(server, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)),
@@ -437,13 +455,6 @@ END_TEST
 
 /* --- poll, select, epoll ------------------------------------------------- */
 
-static void *write_later(void *arg)
-{
-	usleep(2000);
-	expect_eq(write(*(int *)arg, "x", 1), 1);
-	return NULL;
-}
-
 static void wait_by_poll(const int fd[2])
 {
 	struct pollfd p = { .fd = fd[0], .events = POLLIN };
@@ -501,6 +512,23 @@ static void wait_by_select(const int fd[2])
 	expect_eq(select(100000, &in, NULL, NULL, &tv), 1);
 }
 
+/* An end is nothing exceptional, and who waits for that computes nothing. */
+static void wait_for_exception(const int fd[2])
+{
+	struct timeval tv = { .tv_usec = 100000 };
+	fd_set set;
+	clock_t ran;
+
+	expect_eq(write(fd[1], "x", 1), 1);
+	expect_eq(shutdown(fd[1], SHUT_RDWR), 0);
+	FD_ZERO(&set);
+	FD_SET(fd[0], &set);
+	ran = clock();
+	expect_eq(select(fd[0] + 1, NULL, NULL, &set, &tv), 0);
+	expect(!FD_ISSET(fd[0], &set));
+	expect(clock() - ran < CLOCKS_PER_SEC / 20);
+}
+
 static void wait_by_epoll(const int fd[2])
 {
 	struct epoll_event e = { .events = EPOLLIN, .data.fd = fd[0] };
@@ -521,7 +549,7 @@ static void wait_by_epoll(const int fd[2])
 static void *wait_all_ways(void *arg)
 {
 	static void (*const ways[])(const int fd[2]) = {
-		wait_by_poll, wait_by_select, wait_by_epoll,
+		wait_by_poll, wait_by_select, wait_for_exception, wait_by_epoll,
 	};
 	char c;
 	int fd[2];
