@@ -56,13 +56,13 @@ static void unlink_locked(struct baton_group *g, struct baton_fiber *f)
 		g->baton_members = next;
 }
 
-/* Take the lock, when @f is not in hand; NULL: when nobody is. */
+/* Take the lock, when @f is not in hand. */
 static void lock_not_in_hand(struct baton_group *g, const struct baton_fiber *f)
 {
 	struct backoff b = { 0 };
 
 	lock_take(&g->baton_lock);
-	while (g->baton_in_hand && (!f || g->baton_in_hand == f)) {
+	while (g->baton_in_hand == f) {
 		lock_drop(&g->baton_lock);
 		baton_backoff(&b);
 		lock_take(&g->baton_lock);
@@ -77,10 +77,21 @@ static void lock_not_in_hand(struct baton_group *g, const struct baton_fiber *f)
  */
 static void cancel(struct wait *t, struct baton_group *g)
 {
-	struct baton_rt *rt = t->w ? t->w->rt : baton_rt_hold();
+	struct backoff b = { 0 };
+	struct baton_rt *rt;
 	struct waiter *all;
 
-	lock_not_in_hand(g, NULL);
+	/* Not with the hold: who has one in hand may be about to take it. */
+	for (;;) {
+		rt = t->w ? t->w->rt : baton_rt_hold();
+		lock_take(&g->baton_lock);
+		if (!g->baton_in_hand)
+			break;
+		lock_drop(&g->baton_lock);
+		if (rt && !t->w)
+			baton_rt_release();
+		baton_backoff(&b);
+	}
 	g->baton_state |= GROUP_CANCELED;
 	all = waitq_win_all(&g->baton_spawners);
 	for (struct waiter *w = all; w; w = w->next)
@@ -201,9 +212,9 @@ static void *member(void *arg)
 
 /*
  * @f, NULL without memory, becomes a member, in the place that the caller has;
- * or an error, and the place is given back.
+ * or an error, and the caller gives that back.
  */
-static int join(struct wait *t, struct baton_group *g, struct baton_rt *rt,
+static int join(struct baton_group *g, const struct baton_rt *rt,
 		struct baton_fiber *f)
 {
 	int err = 0;
@@ -215,13 +226,10 @@ static int join(struct wait *t, struct baton_group *g, struct baton_rt *rt,
 		err = baton_error(-ESRCH, "no scheduler runs");
 	else if (unlikely(!f))
 		err = baton_error(-ENOMEM, "no memory for a stack");
-	if (unlikely(err)) {
-		place_give_unlock(t, g);
-		return err;
-	}
-	link_locked(g, f);
+	else
+		link_locked(g, f);
 	lock_drop(&g->baton_lock);
-	return 0;
+	return err;
 }
 
 /* The caller has a place. */
@@ -240,7 +248,7 @@ static int start(struct wait *t, struct baton_group *g,
 		f->member.group = g;
 		f->member.fn = fn;
 	}
-	err = join(t, g, rt, f);
+	err = join(g, rt, f);
 	if (likely(!err)) {
 		sched_start(rt, t->w, f);
 	} else if (f) {
@@ -249,6 +257,11 @@ static int start(struct wait *t, struct baton_group *g,
 	}
 	if (rt && !t->w)
 		baton_rt_release();
+	/* Not with the hold: who is resumed for it takes that. */
+	if (unlikely(err)) {
+		lock_take(&g->baton_lock);
+		place_give_unlock(t, g);
+	}
 	return err;
 }
 

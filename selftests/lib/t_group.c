@@ -396,10 +396,66 @@ static void *mistakes(void *arg)
 	return arg;
 }
 
+/*
+ * The last member fails while a thread waits to spawn the next one, and a fiber
+ * for all: the thread, which is told that the group was canceled, lets the fiber
+ * go on.
+ */
+static int fails_later(void *arg)
+{
+	struct job *j = arg;
+
+	while (!load(&j->go))
+		baton_yield();
+	return -EIO;
+}
+
+static void *spawns_as_thread(void *arg)
+{
+	struct job *j = arg;
+
+	expect_eq(baton_group_spawn(&j->group, NULL, sleeps, j), -ECANCELED);
+	return NULL;
+}
+
+static void *waits_for_all(void *arg)
+{
+	struct job *j = arg;
+
+	expect_eq(baton_group_wait(&j->group), -EIO);
+	return NULL;
+}
+
+static void join_thread(void *arg)
+{
+	expect_eq(pthread_join(*(pthread_t *)arg, NULL), 0);
+}
+
+static void *thread_feeds(void *arg)
+{
+	struct job j = fresh;
+	struct baton_fiber *f;
+	pthread_t t;
+
+	expect_eq(baton_group_set_limit(&j.group, 1), 0);
+	expect_eq(baton_group_spawn(&j.group, NULL, fails_later, &j), 0);
+	expect_eq(pthread_create(&t, NULL, spawns_as_thread, &j), 0);
+	f = spawn(waits_for_all, &j);
+	while (!__atomic_load_n(&j.group.baton_spawners.first,
+				__ATOMIC_ACQUIRE) ||
+	       !__atomic_load_n(&j.group.baton_waiters.first,
+				__ATOMIC_ACQUIRE))
+		baton_yield();
+	store(&j.go, 1);
+	join(f);
+	expect_eq(baton_call(join_thread, &t), 0);
+	return arg;
+}
+
 static baton_fn const tests[] = {
 	all_end,	 first_error, waiter_canceled, waiter_canceled_twice,
 	at_deadline,	 from_outside, waits_elsewhere, foreign_canceled,
-	limited,	 limit_canceled, mistakes,
+	limited,	 limit_canceled, thread_feeds,	 mistakes,
 };
 
 START_TEST(groups)
