@@ -66,7 +66,7 @@ static struct baton_worker *reuse_locked(struct baton_rt *rt)
 	rt->nadoptable--;
 	f = w->fiber;
 	altstack = w->altstack;
-	baton_worker_init(w, rt);
+	baton_worker_renew(w);
 	w->fiber = f;
 	w->altstack = altstack;
 	fiber_fresh(f);
@@ -151,6 +151,9 @@ int baton_adopted_create(struct baton_worker **worker)
 	else if (reserved_locked(rt))
 		err = baton_error(-EAGAIN,
 				  "the last of %u workers is to be the library's",
+				  rt->max_workers);
+	else if (rt->nworkers >= rt->max_workers)
+		err = baton_error(-EAGAIN, "all %u workers that may be are there",
 				  rt->max_workers);
 	else
 		err = adopt_locked(rt, worker);

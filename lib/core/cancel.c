@@ -29,9 +29,14 @@ static void interrupt(const struct baton_fiber *f)
 	/* Acquire: what the worker was made of; pairs with sched_resume(). */
 	struct baton_worker *at = smp_load_acquire(&f->worker);
 
-	/* Without membarrier() the watcher has to look more than once. */
+	/*
+	 * Without membarrier() the watcher has to look more than once. Since @f
+	 * ran there the thread may have ended, and another one have its record:
+	 * the slot is that of one of them, and to want too much does no harm.
+	 */
 	if (at && (READ_ONCE(at->rt->fence) ||
-		   smp_load_acquire(&at->slot->state) == BATON_FOREIGN))
+		   smp_load_acquire(&READ_ONCE(at->slot)->state) ==
+			   BATON_FOREIGN))
 		baton_interrupt_want(at);
 }
 

@@ -122,7 +122,7 @@ static struct baton_worker *worker_get(struct baton_rt *rt)
 	if (!w)
 		return baton_worker_create(rt);
 	rt->spare = w->next;
-	baton_worker_init(w, rt);
+	baton_worker_renew(w);
 	return w;
 }
 

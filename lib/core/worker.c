@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "../tier/tier.h"
@@ -15,11 +17,18 @@
 #include "shadow.h"
 #include "stats.h"
 
-void baton_worker_init(struct baton_worker *w, struct baton_rt *rt)
+#define AFTER(member) (offsetof(struct baton_worker, member) + \
+		       sizeof(((struct baton_worker *)0)->member))
+
+/*
+ * Fibers that ran on it last still lead to it, and who cancels one of them looks
+ * at the slot and at rt, and writes rare: these stay.
+ */
+void baton_worker_renew(struct baton_worker *w)
 {
-	*w = (struct baton_worker){
-		.rt = rt,
-	};
+	memset(&w->fiber, 0,
+	       offsetof(struct baton_worker, rare) - AFTER(rt));
+	memset(&w->rare + 1, 0, sizeof(*w) - AFTER(rare));
 }
 
 struct baton_worker *baton_worker_create(struct baton_rt *rt)
@@ -28,7 +37,7 @@ struct baton_worker *baton_worker_create(struct baton_rt *rt)
 
 	w = aligned_alloc(_Alignof(struct baton_worker), sizeof(*w));
 	if (w)
-		baton_worker_init(w, rt);
+		*w = (struct baton_worker){ .rt = rt };
 	return w;
 }
 
@@ -104,7 +113,7 @@ int __baton_worker_attach(struct baton_worker *w)
 				   rt->max_workers, -err);
 	}
 	/* Under the lock: __baton_fences_on() tells those in the table. */
-	w->rare = READ_ONCE(rt->fence) ? RARE_FENCE : 0;
+	WRITE_ONCE(w->rare, READ_ONCE(rt->fence) ? RARE_FENCE : 0);
 	w->errnop = &errno;
 	w->cxx = rt->cxx ? rt->cxx() : NULL;
 	w->extra = w->cxx ? EXTRA_CXX : 0;

@@ -71,11 +71,11 @@
  */
 struct baton_worker {
 	struct baton_slot *slot;
+	struct baton_rt *rt;
 	struct baton_fiber *fiber;
 	struct baton_proc *proc;
 	void *sys_sp;
 	int *errnop;
-	struct baton_rt *rt;
 	struct baton_fiber *pinned;
 	struct chunk *chunks;
 	void *base_sp;
@@ -112,8 +112,8 @@ struct baton_worker {
 /* A worker for @rt, of no thread yet. Freed by free(). NULL: no memory. */
 struct baton_worker *baton_worker_create(struct baton_rt *rt);
 
-/* @w, whose thread is gone, is like a new one. */
-void baton_worker_init(struct baton_worker *w, struct baton_rt *rt);
+/* @w, whose thread is gone, is like a new one of its scheduler's. */
+void baton_worker_renew(struct baton_worker *w);
 
 /*
  * The calling thread is @w from now on, and has a slot. 0; -EAGAIN all slots

@@ -123,7 +123,7 @@ int baton_bunk_attach(struct baton_worker *w)
 	if (!b)
 		return -EAGAIN;
 	w->index = (unsigned int)(b - t->bunk);
-	w->slot = &w->rt->slots[w->index];
+	WRITE_ONCE(w->slot, &w->rt->slots[w->index]);
 	/* A worker that is gone has left the slot as it was. Only what tells
 	 * one worker from another is reset, for a monitor may be looking at the
 	 * slot because of a processor that the last worker had. */

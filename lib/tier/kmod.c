@@ -156,7 +156,7 @@ static int kmod_attach(struct baton_worker *w)
 	if (ret < 0)
 		return ret;
 	w->index = r.slot;
-	w->slot = &w->rt->slots[r.slot];
+	WRITE_ONCE(w->slot, &w->rt->slots[r.slot]);
 	return 0;
 }
 

@@ -23,6 +23,9 @@ static struct fail { int spared, left; } threads, memory, maps;
 /* Of this thread alone. */
 static __thread struct fail own_memory;
 
+/* If there is one: whoever is about to make a thread cancels it. */
+static struct baton_fiber *canceled_at_birth;
+
 static bool fails(struct fail *f)
 {
 	if (load(&f->spared) > 0) {
@@ -45,6 +48,11 @@ void *__wrap_aligned_alloc(size_t, size_t);
 int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *attr,
 			  void *(*fn)(void *), void *arg)
 {
+	struct baton_fiber *f = __atomic_load_n(&canceled_at_birth,
+						__ATOMIC_SEQ_CST);
+
+	if (f)
+		expect_eq(baton_cancel(f), 0);
 	return fails(&threads) ? EAGAIN :
 				 __real_pthread_create(t, attr, fn, arg);
 }
@@ -431,6 +439,81 @@ static void *calls_thread(void *arg)
 	return arg;
 }
 
+/* All workers that may be are there: nothing is mapped to find that out. */
+static void *calls_back_at_limit(void *arg)
+{
+	int called = 0;
+
+	store(&maps.left, INT_MAX);
+	expect_eq(baton_callback(no_call, &called), -EAGAIN);
+	store(&maps.left, 0);
+	expect(strstr(baton_reason(), "all 1 workers"));
+	expect_eq(called, 0);
+	return arg;
+}
+
+static void foreign_thread_at_limit(void *arg)
+{
+	pthread_t t;
+
+	expect_eq(pthread_create(&t, NULL, calls_back_at_limit, arg), 0);
+	expect_eq(pthread_join(t, NULL), 0);
+}
+
+static void *calls_thread_at_limit(void *arg)
+{
+	expect_eq(baton_call(foreign_thread_at_limit, arg), 0);
+	return arg;
+}
+
+/*
+ * Fibers end on their locked threads, and with them these; a fiber that ran on
+ * one of them still leads to its record, in which the next one begins.
+ */
+static void *waits_masked(void *arg)
+{
+	baton_cancel_mask();
+	expect_eq(baton_sem_wait(arg), 0);
+	baton_cancel_unmask();
+	return arg;
+}
+
+static void *ends_locked(void *arg)
+{
+	expect_eq(baton_thread_lock(), 0);
+	return arg;
+}
+
+static void *cancel_while_born(void *arg)
+{
+	struct baton_sem over = BATON_SEM_INIT(0);
+	struct baton_fiber *f;
+
+	/* All others run on the only other thread. */
+	expect_eq(baton_thread_lock(), 0);
+	f = spawn(waits_masked, &over);
+	join(spawn(ends_locked, arg));
+	__atomic_store_n(&canceled_at_birth, f, __ATOMIC_SEQ_CST);
+	for (int i = 0; i < 8; i++)
+		join(spawn(ends_locked, arg));
+	__atomic_store_n(&canceled_at_birth, NULL, __ATOMIC_SEQ_CST);
+	expect_eq(baton_sem_post(&over), 0);
+	join(f);
+	return arg;
+}
+
+START_TEST(cancel_reused)
+{
+	run_with(1, 2, cancel_while_born, NULL);
+}
+END_TEST
+
+START_TEST(callback_at_limit)
+{
+	run_with(1, 1, calls_thread_at_limit, NULL);
+}
+END_TEST
+
 START_TEST(no_memory_for_callback)
 {
 	expect_eq(pthread_key_create(&keys.first, key_ends), 0);
@@ -712,6 +795,8 @@ int main(void)
 	tcase_add_loop_test(tc, no_memory, 0, 2);
 	tcase_add_test(tc, no_key);
 	tcase_add_test(tc, no_memory_for_callback);
+	tcase_add_test(tc, callback_at_limit);
+	tcase_add_test(tc, cancel_reused);
 	tcase_add_test(tc, closed);
 	tcase_add_loop_test(tc, no_preadv2, 0, 2);
 	tcase_add_test(tc, no_enter);
