@@ -130,6 +130,9 @@ static uint64_t parks(const struct baton_rt *rt)
 	uint64_t sum = 0;
 
 	for (; w; w = w == rt->first ? rt->started : w->next) {
+		/* It is no worker any more; others_live() counts its thread. */
+		if (READ_ONCE(w->retired))
+			continue;
 		if (smp_load_acquire(&w->slot->state) != BATON_PARKED)
 			return 0;
 		sum += READ_ONCE(w->parks);

@@ -147,6 +147,59 @@ static void *others_end(void *arg)
 	return arg;
 }
 
+/* A thread of the library's has ended, but so late that it was not joined. */
+static struct late {
+	pthread_key_t key;
+	int go[2];
+} late;
+
+static void end_late(void *arg)
+{
+	char c;
+
+	expect_eq(read(late.go[0], &c, 1), 1);
+	(void)arg;
+}
+
+static void nap(void *arg)
+{
+	usleep(20000);
+	(void)arg;
+}
+
+static void *naps(void *arg)
+{
+	expect_eq(baton_call(nap, arg), 0);
+	return arg;
+}
+
+static void *ends_locked(void *arg)
+{
+	expect_eq(baton_thread_lock(), 0);
+	expect_eq(pthread_setspecific(late.key, &late), 0);
+	return arg;
+}
+
+static void *one_retired(void *arg)
+{
+	struct baton_fiber *f[8];
+
+	expect_eq(pipe(late.go), 0);
+	expect_eq(pthread_key_create(&late.key, end_late), 0);
+	/* Then there are threads enough, and none is made for the one. */
+	for (unsigned int i = 0; i < ARRAY_SIZE(f); i++)
+		f[i] = spawn(naps, arg);
+	for (unsigned int i = 0; i < ARRAY_SIZE(f); i++)
+		join(f[i]);
+	expect_eq(baton_thread_lock(), 0);
+	join(spawn(ends_locked, arg));
+	expect_eq(baton_thread_unlock(), 0);
+	baton_sleep(200 * BATON_MSEC);
+	expect_eq(write(late.go[1], "", 1), 1);
+	parks_here();
+	return arg;
+}
+
 /* --- a process of its own ------------------------------------------------- */
 
 struct child {
@@ -169,6 +222,9 @@ static struct child child_start(const char *mode, unsigned int nprocs,
 	expect(c.pid >= 0);
 	if (!c.pid) {
 		setenv("BATON_DEADLOCK", mode, 1);
+		/* Or it would be joined with the next one that is idle. */
+		if (fn == one_retired)
+			setenv("BATON_WORKER_KEEP_MS", "4294967295", 1);
 		dup2(out[1], STDERR_FILENO);
 		close(out[0]);
 		close(out[1]);
@@ -307,6 +363,7 @@ static const struct said {
 	{locked, bound},
 	{computes_before, alone},
 	{others_end, alone},
+	{one_retired, alone},
 };
 
 /* All of them at once: most take their time until they wait. */
