@@ -11,8 +11,10 @@
 
 #ifdef BATON_DEBUG
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "../core/lock.h"
 #include "../core/symbols.h"
@@ -41,6 +43,20 @@ static uint32_t order_lock;
 static struct held held[HELD_MAX];
 static struct pair pairs[PAIRS_MAX];
 static unsigned int oldest_held, oldest_pair;
+
+/* Whoever had the lock is none of the child's threads, and was not done. */
+static void after_fork(void)
+{
+	order_lock = 0;
+	memset(held, 0, sizeof(held));
+	memset(pairs, 0, sizeof(pairs));
+}
+
+/* A process that never runs a scheduler has mutexes, too. */
+static void __attribute__((constructor)) begin(void)
+{
+	pthread_atfork(NULL, NULL, after_fork);
+}
 
 static struct pair *find_locked(const struct baton_mutex *first,
 				const struct baton_mutex *second)

@@ -545,6 +545,44 @@ START_TEST(no_word)
 }
 END_TEST
 
+/* --- a fork beside threads that lock -------------------------------------- */
+
+static struct baton_mutex forked_mutex = BATON_MUTEX_INIT;
+
+static void *locks_on(void *arg)
+{
+	struct baton_mutex own = BATON_MUTEX_INIT;
+
+	while (!load(arg)) {
+		expect_eq(baton_mutex_lock(&own), 0);
+		expect_eq(baton_mutex_unlock(&own), 0);
+	}
+	return NULL;
+}
+
+/* The child has its mutexes, whatever its parent's other threads were at. */
+START_TEST(forks)
+{
+	int over = 0, status;
+	pthread_t t;
+	pid_t pid;
+
+	expect_eq(pthread_create(&t, NULL, locks_on, &over), 0);
+	for (int i = 0; i < 100; i++) {
+		pid = fork();
+		if (!pid) {
+			alarm(10);
+			expect_eq(baton_mutex_lock(&forked_mutex), 0);
+			_exit(baton_mutex_unlock(&forked_mutex));
+		}
+		expect_eq(waitpid(pid, &status, 0), pid);
+		expect_eq(status, 0);
+	}
+	store(&over, 1);
+	pthread_join(t, NULL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("debug");
@@ -560,5 +598,6 @@ int main(void)
 	tcase_add_loop_test(tc, mutex_held, 0, ARRAY_SIZE(mutexes));
 	tcase_add_loop_test(tc, no_word, 0, ARRAY_SIZE(silent));
 	tcase_add_loop_test(tc, left_open, 0, ARRAY_SIZE(opens));
+	tcase_add_test(tc, forks);
 	return suite_main(s);
 }
