@@ -265,8 +265,9 @@ static void await(void)
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGNAL);
-	/* One that is the program's goes back. */
-	if (sigtimedwait(&set, &info, &none) == SIGNAL && !ours(&info))
+	/* One that is the program's goes back, with its value if it has one. */
+	if (sigtimedwait(&set, &info, &none) == SIGNAL && !ours(&info) &&
+	    syscall(SYS_rt_sigqueueinfo, getpid(), SIGNAL, &info))
 		kill(getpid(), SIGNAL);
 }
 

@@ -87,6 +87,11 @@ int baton_sem_trywait(struct baton_sem *s)
 	return 0;
 }
 
+static int full(void)
+{
+	return baton_error(-EOVERFLOW, "the semaphore is at its limit");
+}
+
 static int post_slow(struct baton_sem *s)
 {
 	struct baton_worker *w = sched_enter();
@@ -98,8 +103,10 @@ static int post_slow(struct baton_sem *s)
 		err = baton_sync_dead(name);
 	} else {
 		waiter = waitq_win(&s->baton_waiters);
+		if (!waiter && word_rest(old) / WORD_ONE >= BATON_SEM_MAX)
+			err = full();
 		word_unlock(&s->baton_word,
-			    word_rest(old) + (waiter ? 0 : WORD_ONE),
+			    word_rest(old) + (waiter || err ? 0 : WORD_ONE),
 			    &s->baton_waiters);
 		if (waiter)
 			waiter_resume(w, waiter);
@@ -117,8 +124,7 @@ int baton_sem_post(struct baton_sem *s)
 	old = READ_ONCE(s->baton_word);
 	while (likely(!(old & WORD_BITS))) {
 		if (unlikely(old / WORD_ONE >= BATON_SEM_MAX))
-			return baton_error(-EOVERFLOW,
-					   "the semaphore is at its limit");
+			return full();
 		/* Release: what the caller did before. */
 		if (likely(try_cmpxchg_acq_rel(&s->baton_word, &old,
 					       old + WORD_ONE)))

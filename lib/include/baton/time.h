@@ -33,7 +33,7 @@ int64_t baton_now(void);
 
 /**
  * baton_sleep() - let others run for a while
- * @ns: how long at least; what is not positive is no time, but lets others run
+ * @ns: how long at least; what is not positive is no time
  *
  * Return: 0; -ECANCELED; -ETIMEDOUT at the end of a scope, see
  * baton_deadline_push(). Blocks the fiber; on any other thread the thread, also
