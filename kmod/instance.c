@@ -7,6 +7,7 @@
  */
 #include "instance.h"
 
+#include <linux/bitops.h>
 #include <linux/mm.h>
 #include <linux/nospec.h>
 #include <linux/poll.h>
@@ -123,29 +124,34 @@ bool baton_instance_has_work(const struct baton_instance *inst)
 	return false;
 }
 
-/* User space changes these words with instructions of its own. */
-static atomic64_t *idle_word(struct baton_instance *inst, u32 p)
+/*
+ * User space changes these words with instructions of its own, as often as it
+ * likes, while we hold rq->lock. So here they are changed by operations on a bit,
+ * which are one instruction where there is one, as on x86: atomic64_fetch_or()
+ * is a loop there, and ends when nobody else has come between.
+ */
+static unsigned long *idle_word(struct baton_instance *inst, u32 p)
 {
-	return (atomic64_t *)&inst->hdr->idle[p / 64];
+	return (unsigned long *)&inst->hdr->idle[p / 64];
 }
 
 void baton_idle_set(struct baton_instance *inst, u32 p)
 {
-	/* A value-returning atomic is a full barrier; pairs with wake_one()
-	 * in the library's sched.c: one of the two sees the other's half. */
-	atomic64_fetch_or(BIT_ULL(p % 64), idle_word(inst, p));
+	set_bit(p % 64, idle_word(inst, p));
+	/* Full barrier; pairs with wake_one() in the library's sched.c: one of
+	 * the two sees the other's half. */
+	smp_mb__after_atomic();
 }
 
 bool baton_idle_test(struct baton_instance *inst, u32 p)
 {
-	return atomic64_read(idle_word(inst, p)) & BIT_ULL(p % 64);
+	return test_bit(p % 64, idle_word(inst, p));
 }
 
 bool baton_idle_claim(struct baton_instance *inst, u32 p)
 {
-	u64 bit = BIT_ULL(p % 64);
-
-	return atomic64_fetch_andnot(bit, idle_word(inst, p)) & bit;
+	/* A full barrier also where the bit was clear. */
+	return test_and_clear_bit(p % 64, idle_word(inst, p));
 }
 
 int baton_idle_claim_any(struct baton_instance *inst)
@@ -153,7 +159,7 @@ int baton_idle_claim_any(struct baton_instance *inst)
 	u32 p;
 
 	for (p = 0; p < inst->nprocs; p++) {
-		u64 word = atomic64_read(idle_word(inst, p));
+		u64 word = READ_ONCE(inst->hdr->idle[p / 64]);
 
 		if (!word)
 			p |= 63;
