@@ -171,6 +171,15 @@ int baton_idle_claim_any(struct baton_instance *inst)
 }
 
 /*
+ * For the region. As BATON_GFP, but for one flag of which __vmalloc() warns where
+ * it does not know it: since 07003531e03c ("mm/vmalloc: warn on invalid vmalloc
+ * gfp flags"), 6.19, it does not know __GFP_RETRY_MAYFAIL. __GFP_NORETRY, which it
+ * has always known, gives up earlier, after it has reclaimed memory once.
+ */
+#define REGION_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN | \
+			 __GFP_ZERO)
+
+/*
  * Not by vmalloc_user(), which charges nobody. The pages are ordinary ones all
  * the same, and baton_instance_map() maps them as remap_vmalloc_range() would.
  */
@@ -188,7 +197,7 @@ static int region_create(struct baton_instance *inst)
 
 	inst->nsites = baton_account_sites(inst->nprocs);
 	inst->bytes = PAGE_ALIGN(sites + inst->nsites * sizeof(*inst->site));
-	hdr = __vmalloc(inst->bytes, BATON_GFP | __GFP_ZERO);
+	hdr = __vmalloc(inst->bytes, REGION_GFP);
 	if (!hdr)
 		return -ENOMEM;
 	inst->hdr = hdr;
