@@ -20,13 +20,6 @@
 
 struct workqueue_struct *baton_wq;
 
-/*
- * For all that CREATE allocates: charged to the caller, who gets -ENOMEM when
- * his control group is full, and is neither killed for it nor able to fill the
- * kernel's log.
- */
-#define BATON_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
-
 /* --- wants a worker ------------------------------------------------------ */
 
 /*
@@ -271,7 +264,7 @@ struct baton_instance *baton_instance_create(u32 nprocs, u32 max_workers,
 	struct baton_instance *inst;
 	int err = -ENOMEM;
 
-	inst = kzalloc(sizeof(*inst), GFP_KERNEL_ACCOUNT);
+	inst = kzalloc(sizeof(*inst), BATON_GFP);
 	if (!inst)
 		return ERR_PTR(err);
 	kref_init(&inst->ref);

@@ -118,7 +118,7 @@ struct baton_account *baton_limit_charge(void)
 	 * Before the lock, for which everybody waits: it may take as long as it
 	 * takes to reclaim memory in the caller's control group.
 	 */
-	spare = kzalloc(sizeof(*spare), GFP_KERNEL_ACCOUNT);
+	spare = kzalloc(sizeof(*spare), BATON_GFP);
 	if (!spare)
 		return ERR_PTR(-ENOMEM);
 	mutex_lock(&accounts_lock);
