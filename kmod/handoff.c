@@ -57,6 +57,19 @@ static bool blocked(struct task_struct *p)
 }
 
 /*
+ * @p was blocked(), and has not run since: is it still? A waker alone ends that.
+ * A freezer does not: it writes a state over that of the sleep, and since
+ * 8f0eed4a78a8 ("freezer,sched: Use saved_state to reduce some spurious
+ * wakeups"), 6.7, puts that back without a wake-up.
+ */
+static bool still_blocked(struct task_struct *p)
+{
+	return throttled(p) ||
+	       (baton_task_blocked(p) &&
+		!(READ_ONCE(p->__state) & TASK_WAKING));
+}
+
+/*
  * Is @p a thread of the program that the instance belongs to? After exec() it
  * is not.
  */
@@ -223,7 +236,7 @@ static int time_up_locked(struct baton_handoff *h)
 
 	lockdep_assert_held(&h->lock);
 	h->due = 0;
-	if (READ_ONCE(inst->stopped) || !blocked(h->task))
+	if (READ_ONCE(inst->stopped) || !still_blocked(h->task))
 		return -1;
 	baton_predict_learn(h->block.guess, true);
 	h->look = false;

@@ -7,6 +7,7 @@
  */
 #include "instance.h"
 
+#include <linux/bitops.h>
 #include <linux/mm.h>
 #include <linux/nospec.h>
 #include <linux/poll.h>
@@ -18,13 +19,6 @@
 #include "limit.h"
 
 struct workqueue_struct *baton_wq;
-
-/*
- * For all that CREATE allocates: charged to the caller, who gets -ENOMEM when
- * his control group is full, and is neither killed for it nor able to fill the
- * kernel's log.
- */
-#define BATON_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 /* --- wants a worker ------------------------------------------------------ */
 
@@ -123,29 +117,34 @@ bool baton_instance_has_work(const struct baton_instance *inst)
 	return false;
 }
 
-/* User space changes these words with instructions of its own. */
-static atomic64_t *idle_word(struct baton_instance *inst, u32 p)
+/*
+ * User space changes these words with instructions of its own, as often as it
+ * likes, while we hold rq->lock. So here they are changed by operations on a bit,
+ * which are one instruction where there is one, as on x86: atomic64_fetch_or()
+ * is a loop there, and ends when nobody else has come between.
+ */
+static unsigned long *idle_word(struct baton_instance *inst, u32 p)
 {
-	return (atomic64_t *)&inst->hdr->idle[p / 64];
+	return (unsigned long *)&inst->hdr->idle[p / 64];
 }
 
 void baton_idle_set(struct baton_instance *inst, u32 p)
 {
-	/* A value-returning atomic is a full barrier; pairs with wake_one()
-	 * in the library's sched.c: one of the two sees the other's half. */
-	atomic64_fetch_or(BIT_ULL(p % 64), idle_word(inst, p));
+	set_bit(p % 64, idle_word(inst, p));
+	/* Full barrier; pairs with wake_one() in the library's sched.c: one of
+	 * the two sees the other's half. */
+	smp_mb__after_atomic();
 }
 
 bool baton_idle_test(struct baton_instance *inst, u32 p)
 {
-	return atomic64_read(idle_word(inst, p)) & BIT_ULL(p % 64);
+	return test_bit(p % 64, idle_word(inst, p));
 }
 
 bool baton_idle_claim(struct baton_instance *inst, u32 p)
 {
-	u64 bit = BIT_ULL(p % 64);
-
-	return atomic64_fetch_andnot(bit, idle_word(inst, p)) & bit;
+	/* A full barrier also where the bit was clear. */
+	return test_and_clear_bit(p % 64, idle_word(inst, p));
 }
 
 int baton_idle_claim_any(struct baton_instance *inst)
@@ -153,7 +152,7 @@ int baton_idle_claim_any(struct baton_instance *inst)
 	u32 p;
 
 	for (p = 0; p < inst->nprocs; p++) {
-		u64 word = atomic64_read(idle_word(inst, p));
+		u64 word = READ_ONCE(inst->hdr->idle[p / 64]);
 
 		if (!word)
 			p |= 63;
@@ -163,6 +162,15 @@ int baton_idle_claim_any(struct baton_instance *inst)
 	}
 	return -1;
 }
+
+/*
+ * For the region. As BATON_GFP, but for one flag of which __vmalloc() warns where
+ * it does not know it: since 07003531e03c ("mm/vmalloc: warn on invalid vmalloc
+ * gfp flags"), 6.19, it does not know __GFP_RETRY_MAYFAIL. __GFP_NORETRY, which it
+ * has always known, gives up earlier, after it has reclaimed memory once.
+ */
+#define REGION_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN | \
+			 __GFP_ZERO)
 
 /*
  * Not by vmalloc_user(), which charges nobody. The pages are ordinary ones all
@@ -182,7 +190,7 @@ static int region_create(struct baton_instance *inst)
 
 	inst->nsites = baton_account_sites(inst->nprocs);
 	inst->bytes = PAGE_ALIGN(sites + inst->nsites * sizeof(*inst->site));
-	hdr = __vmalloc(inst->bytes, BATON_GFP | __GFP_ZERO);
+	hdr = __vmalloc(inst->bytes, REGION_GFP);
 	if (!hdr)
 		return -ENOMEM;
 	inst->hdr = hdr;
@@ -256,7 +264,7 @@ struct baton_instance *baton_instance_create(u32 nprocs, u32 max_workers,
 	struct baton_instance *inst;
 	int err = -ENOMEM;
 
-	inst = kzalloc(sizeof(*inst), GFP_KERNEL_ACCOUNT);
+	inst = kzalloc(sizeof(*inst), BATON_GFP);
 	if (!inst)
 		return ERR_PTR(err);
 	kref_init(&inst->ref);

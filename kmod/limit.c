@@ -69,7 +69,11 @@ static void whose(kuid_t *uid, struct user_namespace **outermost)
 		*outermost = NULL;
 }
 
-static struct baton_account *account_find_locked(void)
+/*
+ * current's account, which *@spare becomes if there is none yet: then that is
+ * NULL.
+ */
+static struct baton_account *account_find_locked(struct baton_account **spare)
 {
 	struct baton_account *account;
 	struct user_namespace *ns;
@@ -80,9 +84,8 @@ static struct baton_account *account_find_locked(void)
 	list_for_each_entry(account, &accounts, list)
 		if (uid_eq(account->uid, uid) && account->ns == ns)
 			return account;
-	account = kzalloc(sizeof(*account), GFP_KERNEL_ACCOUNT);
-	if (!account)
-		return NULL;
+	account = *spare;
+	*spare = NULL;
 	account->uid = uid;
 	account->ns = ns ? get_user_ns(ns) : NULL;
 	list_add(&account->list, &accounts);
@@ -109,13 +112,18 @@ static bool full_locked(const struct baton_account *account)
 
 struct baton_account *baton_limit_charge(void)
 {
-	struct baton_account *account;
+	struct baton_account *account, *spare;
 
+	/*
+	 * Before the lock, for which everybody waits: it may take as long as it
+	 * takes to reclaim memory in the caller's control group.
+	 */
+	spare = kzalloc(sizeof(*spare), BATON_GFP);
+	if (!spare)
+		return ERR_PTR(-ENOMEM);
 	mutex_lock(&accounts_lock);
-	account = account_find_locked();
-	if (!account) {
-		account = ERR_PTR(-ENOMEM);
-	} else if (full_locked(account) && !capable(CAP_SYS_RESOURCE)) {
+	account = account_find_locked(&spare);
+	if (full_locked(account) && !capable(CAP_SYS_RESOURCE)) {
 		account_release_locked(account);
 		account = ERR_PTR(-EUSERS);
 	} else {
@@ -123,6 +131,7 @@ struct baton_account *baton_limit_charge(void)
 		total++;
 	}
 	mutex_unlock(&accounts_lock);
+	kfree(spare);
 	return account;
 }
 

@@ -19,6 +19,7 @@
 #include <linux/slab.h>
 
 #include "instance.h"
+#include "limit.h"
 #include "standby.h"
 
 /* How the kernel calls us. */
@@ -195,7 +196,7 @@ int baton_worker_register(struct baton_instance *inst)
 		return -EBUSY;
 	if (w)
 		baton_worker_unregister(w);
-	w = kzalloc(sizeof(*w), GFP_KERNEL_ACCOUNT);
+	w = kzalloc(sizeof(*w), BATON_GFP);
 	if (!w)
 		return -ENOMEM;
 	baton_handoff_init(&w->handoff, inst);

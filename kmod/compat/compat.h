@@ -29,6 +29,14 @@
 #endif
 
 /*
+ * Bits of these words are set and cleared here as those of an array of longs,
+ * which lie elsewhere where a long is half as wide and its upper half comes first.
+ */
+#if BITS_PER_LONG != 64 && !defined(__LITTLE_ENDIAN)
+#error "baton.ko needs longs of 64 bits, or a little-endian CPU"
+#endif
+
+/*
  * Is @p, being scheduled out, asleep rather than preempted? Since delayed
  * dequeue a sleeping task can stay on the run queue. Upstream: cd9626e9ebc7
  * ("sched/fair: Fix external p->on_rq users"), 6.12.

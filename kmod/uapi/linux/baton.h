@@ -421,7 +421,9 @@ struct baton_counts {
 /*
  * No argument. The caller stops being a worker, of this file's instance, or of
  * one whose file is closed; -ESRCH if it is neither, -ENXIO if this file has no
- * instance and it is not the latter. Whatever the file, that way out is open.
+ * instance and it is not the latter. So any file is a way out once that of the
+ * instance is closed: by the last who has a descriptor of it, which may be a
+ * child of fork(). Until then there is no other way than that file.
  */
 #define BATON_IOC_UNREGISTER	_IO(BATON_IOC_MAGIC, 0x46)
 /* No argument. Every PARK, now and later, returns -ESHUTDOWN. */
