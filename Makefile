@@ -28,7 +28,7 @@ ifeq ($(shell command -v $(firstword $(CC)) 2>/dev/null),)
 ifneq ($(filter-out check% clean deb demo deps% dist docs help release-check rpm style \
 	uninstall, $(or $(MAKECMDGOALS),all)),)
 $(error There is no compiler $(firstword $(CC)). On Debian, \
-	"make deps$(if $(TRIPLET),-check-arch)" installs it)
+	"make deps$(if $(TRIPLET),-check-arch)" installs $(or $(TRIPLET:%=it),gcc))
 endif
 NO_CC := yes
 endif

@@ -102,6 +102,7 @@ const char *bench_metric_name(enum bench_metric m);
 
 /* plot.c - a chart of what was printed */
 void bench_plot_add(const struct bench_row *row);
+int bench_plot_open(void);
 int bench_plot(void);
 
 /* late.c - pages that are missing */

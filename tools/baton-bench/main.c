@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /* main.c - baton-bench: what the library's operations cost on this machine. */
+#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -91,9 +92,8 @@ int bench_run(unsigned int nprocs, baton_fn fn, void *arg)
 	}
 	if (ret) {
 		fflush(stdout);
-		fprintf(stderr, "baton-bench: cannot start the %s tier: ",
-			baton_tier_name(bench_opts.tier));
-		fprintf(stderr, "%s (%s)\n", baton_reason(), strerror(-ret));
+		fprintf(stderr, "baton-bench: cannot start the %s tier: %s\n",
+			baton_tier_name(bench_opts.tier), usage_reason(-ret));
 	} else {
 		baton_config_destroy(cfg);
 	}
@@ -200,18 +200,24 @@ static void parse_options(int argc, char **argv)
 			break;
 		case 'l':
 			list_cases();
-			exit(0);
+			exit(usage_flush());
 		case 'h':
 			usage_help(usage_text);
-			exit(0);
+			exit(usage_flush());
 		case 'v':
 			printf("baton-bench %s\n", baton_version());
-			exit(0);
+			exit(usage_flush());
 		default:
-			fputs("Try 'baton-bench --help'.\n", stderr);
-			exit(2);
+			usage_try();
 		}
 	}
+}
+
+static int plot_failed(void)
+{
+	fprintf(stderr, "baton-bench: --plot: %s: %s\n", bench_opts.plot,
+		strerror(errno));
+	return 1;
 }
 
 int main(int argc, char **argv)
@@ -222,16 +228,14 @@ int main(int argc, char **argv)
 	for (int i = optind; i < argc; i++)
 		if (!known(argv[i]))
 			usage_error("'%s' is no scenario: see --list", argv[i]);
+	if (bench_opts.plot && bench_plot_open())
+		return plot_failed();
 	if (!run_cases(argv + optind, &failed))
 		usage_error("--case: '%s' is none of the case names of these scenarios: see --list",
 			    bench_opts.only);
-	if (fflush(stdout) || ferror(stdout)) {
-		perror("baton-bench: standard output");
+	if (usage_flush())
 		failed++;
-	}
-	if (bench_opts.plot && bench_plot()) {
-		perror("baton-bench: --plot");
-		failed++;
-	}
+	if (bench_opts.plot && bench_plot())
+		failed += plot_failed();
 	return failed ? 1 : 0;
 }

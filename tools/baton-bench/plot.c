@@ -15,6 +15,7 @@ static const enum bench_metric foremost[] = {
 
 static struct bench_row *rows;
 static size_t nrows;
+static FILE *file;
 
 /* Keep @row, whose strings last, until bench_plot(). */
 void bench_plot_add(const struct bench_row *row)
@@ -79,20 +80,26 @@ static unsigned int divide(struct chart *charts, struct chart_bar *bars)
 	return n;
 }
 
+/* Before there is something to draw: a file that cannot be written is told of
+ * then, and not after minutes. Return: 0; -1 with errno set. */
+int bench_plot_open(void)
+{
+	file = fopen(bench_opts.plot, "we");
+	return file ? 0 : -1;
+}
+
 /* Return: 0; -1 with errno set. */
 int bench_plot(void)
 {
 	struct chart *charts = calloc(nrows + 1, sizeof(*charts));
 	struct chart_bar *bars = calloc(nrows + 1, sizeof(*bars));
-	FILE *f = fopen(bench_opts.plot, "we");
 	int ret = -1;
 
-	if (charts && bars && f) {
-		chart_write(f, charts, divide(charts, bars));
-		ret = fflush(f) || ferror(f) ? -1 : 0;
+	if (charts && bars) {
+		chart_write(file, charts, divide(charts, bars));
+		ret = fflush(file) || ferror(file) ? -1 : 0;
 	}
-	if (f)
-		fclose(f);
+	fclose(file);
 	free(bars);
 	free(charts);
 	free(rows);

@@ -153,13 +153,12 @@ static void parse_option(int opt)
 		break;
 	case OPT_HELP:
 		usage_help(usage_text);
-		exit(0);
+		exit(usage_flush());
 	case OPT_VERSION:
 		printf("baton-sum %s\n", baton_version());
-		exit(0);
+		exit(usage_flush());
 	default:
-		fputs("Try 'baton-sum --help'.\n", stderr);
-		exit(1);
+		usage_try();
 	}
 }
 
@@ -180,6 +179,8 @@ static void check_options(void)
 		usage_error("--tag: there is no mark for --text");
 	if (sum_opts.check && (sum_opts.tag || sum_opts.text || sum_opts.binary))
 		usage_error("--tag, --text and --binary have no meaning with --check");
+	if (sum_opts.check && sum_opts.zero)
+		usage_error("--zero: lists are read by lines with --check");
 	for (size_t i = 0; i < sizeof(checking) / sizeof(*checking); i++)
 		if (checking[i].given && !sum_opts.check)
 			usage_error("--%s has a meaning with --check alone",
@@ -233,8 +234,8 @@ static int run(char **args)
 			ret = baton_run(cfg, sum_master, args, NULL);
 	}
 	if (ret)
-		fprintf(stderr, "baton-sum: cannot start: %s (%s)\n",
-			baton_reason(), strerror(-ret));
+		fprintf(stderr, "baton-sum: cannot start: %s\n",
+			usage_reason(-ret));
 	else
 		baton_config_destroy(cfg);
 	return ret;
@@ -265,9 +266,5 @@ int main(int argc, char **argv)
 	if (run(args))
 		return 1;
 	sum_hash_uninit();
-	if (fflush(stdout) || ferror(stdout)) {
-		perror("baton-sum: standard output");
-		return 1;
-	}
-	return all_well() ? 0 : 1;
+	return usage_flush() || !all_well();
 }

@@ -96,8 +96,8 @@ static int plain_run(struct top *top, double seconds, unsigned long count)
 			print_lines(top);
 		if (!top->json && (!count || i + 1 < count))
 			putchar('\n');
-		if (fflush(stdout))
-			return 0;	/* nobody reads any more */
+		if (usage_flush())
+			return 0;	/* it was seen, if by nobody */
 	}
 	return ret;
 }
@@ -130,12 +130,12 @@ int main(int argc, char **argv)
 			break;
 		case 'h':
 			usage_help(usage_text);
-			return 0;
+			return usage_flush();
 		case 'V':
 			printf("baton-top %s\n", baton_version());
-			return 0;
+			return usage_flush();
 		default:
-			usage_error("bad option: %s", argv[optind - 1]);
+			usage_try();
 		}
 	if (optind + 1 != argc)
 		usage_error("one process is to be named: %s",
@@ -153,7 +153,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "baton-top: process %d: %s\n",
 			(int)top.target.pid,
 			ret > 0 ? "no scheduler runs" : "cannot be read");
-	ret = ret && !top.was.when;
+	ret = (ret && !top.was.when) || ferror(stdout);
 	view_free(&top.now);
 	view_free(&top.was);
 	target_close(&top.target);

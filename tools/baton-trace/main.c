@@ -306,7 +306,7 @@ static int write_file(struct recording *r, const char *path)
 	}
 	printf("%s: %zu events, %" PRIu64 " lost\n", path, r->events.n,
 	       r->events.lost);
-	return 0;
+	return usage_flush();
 }
 
 int main(int argc, char **argv)
@@ -329,12 +329,12 @@ int main(int argc, char **argv)
 			break;
 		case 'h':
 			usage_help(usage_text);
-			return 0;
+			return usage_flush();
 		case 'V':
 			printf("baton-trace %s\n", baton_version());
-			return 0;
+			return usage_flush();
 		default:
-			usage_error("bad option: %s", argv[optind - 1]);
+			usage_try();
 		}
 	if (optind + 1 != argc)
 		usage_error("one process is to be named: %s",

@@ -103,6 +103,12 @@ size_t usage_cell(size_t cols, size_t at, int least, const char *text)
 	return at + len;
 }
 
+_Noreturn void usage_try(void)
+{
+	fprintf(stderr, "Try '%s --help'.\n", program_invocation_short_name);
+	exit(usage_status);
+}
+
 _Noreturn void usage_error(const char *fmt, ...)
 {
 	va_list ap;
@@ -111,8 +117,22 @@ _Noreturn void usage_error(const char *fmt, ...)
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "\nTry '%s --help'.\n", program_invocation_short_name);
-	exit(usage_status);
+	fputc('\n', stderr);
+	usage_try();
+}
+
+int usage_flush(void)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return 0;
+	fprintf(stderr, "%s: standard output: %s\n",
+		program_invocation_short_name, strerror(errno));
+	return 1;
+}
+
+const char *usage_reason(int err)
+{
+	return *baton_reason() ? baton_reason() : strerror(err);
 }
 
 unsigned int usage_number(const char *option, const char *arg,

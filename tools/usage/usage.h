@@ -13,6 +13,16 @@ extern const int usage_status;
 _Noreturn void usage_error(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2)));
 
+/* The same where getopt_long() has said what is wrong. */
+_Noreturn void usage_try(void);
+
+/* Writes standard output. Return: 0; 1, having said so, if not all of it could
+ * be written: the exit status. */
+int usage_flush(void);
+
+/* In words, why baton_run(), or one that sets an option, failed with -@err. */
+const char *usage_reason(int err);
+
 /* What @option was given: a whole number from 1 to @max; or a usage error. */
 unsigned int usage_number(const char *option, const char *arg,
 			  unsigned long max);
