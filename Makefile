@@ -493,6 +493,7 @@ GDB_SCRIPT := tools/gdb/baton-gdb.py
 # Those for other debuggers are always named.
 SCRIPTS := $(GDB_SCRIPT)
 SCRIPTS += tools/gdb/baton-drgn.py
+SCRIPTS += tools/gdb/baton_lldb.py
 GDB_DIR := $(datadir)/gdb/auto-load$(libdir)
 
 define install_wrap
