@@ -452,6 +452,7 @@ check-shadow: deps-check
 check-trace: deps-check
 	@$(MAKE) -s selftests vm-6.12
 	@selftests/vm/run -k 6.12 -t 600 -- selftests/kmod/tracers.sh
+	@selftests/vm/run -k 6.12 -t 600 -- selftests/tools/run bpftraces
 
 demo: deps-demo
 	@$(MAKE) -s all
