@@ -452,6 +452,7 @@ check-shadow: deps-check
 check-trace: deps-check
 	@$(MAKE) -s selftests vm-6.12
 	@selftests/vm/run -k 6.12 -t 600 -- selftests/kmod/tracers.sh
+	@selftests/vm/run -k 6.12 -t 600 -- selftests/tools/run bpftraces
 
 demo: deps-demo
 	@$(MAKE) -s all
@@ -490,6 +491,10 @@ TEXT_DIRS += tools/pictures tools
 # gdb looks for it there when it loads the library; for a program that the archive
 # was linked into it is to be named.
 GDB_SCRIPT := tools/gdb/baton-gdb.py
+# Those for other debuggers are always named.
+SCRIPTS := $(GDB_SCRIPT)
+SCRIPTS += tools/gdb/baton-drgn.py
+SCRIPTS += tools/gdb/baton_lldb.py
 GDB_DIR := $(datadir)/gdb/auto-load$(libdir)
 
 define install_wrap
@@ -535,7 +540,7 @@ install: all
 		"tools/package/baton-$$f.cmake.in") \
 		>$D$(libdir)/cmake/baton/baton-$$f.cmake" || exit; done
 	install -d $D$(GDB_DIR)" $D$(datadir)/baton"
-	install -m 644 $(GDB_SCRIPT) $D$(datadir)/baton"
+	install -m 644 $(SCRIPTS) $D$(datadir)/baton"
 	install -m 644 $(GDB_SCRIPT) $D$(GDB_DIR)/libbaton.so.$(VERSION)-gdb.py"
 	install -m 755 $(TOOLS:%=$(O)/%) $D$(bindir)"
 	$(call install_pages,$(PAGES3),man3)
@@ -576,7 +581,8 @@ uninstall:
 	rm -f $D$(libdir)/libbaton.so.0" $D$(libdir)/libbaton.so"
 	rm -f $D$(libdir)/libbaton-wrap.so.$(VERSION)"
 	rm -f $D$(libdir)/libbaton-wrap.so.0" $D$(libdir)/libbaton-wrap.so"
-	rm -f $D$(libdir)/pkgconfig/baton.pc" $D$(datadir)/baton/baton-gdb.py"
+	rm -f $D$(libdir)/pkgconfig/baton.pc"
+	rm -f $(patsubst tools/gdb/%,$D$(datadir)/baton/%",$(SCRIPTS))
 	rm -f $D$(GDB_DIR)/libbaton.so.$(VERSION)-gdb.py"
 	[ ! -d $D$(datadir)/baton" ] || \
 		rmdir --ignore-fail-on-non-empty $D$(datadir)/baton"
@@ -658,7 +664,7 @@ help:
 	@echo 'make check-debug  the module, on a kernel that looks for mistakes: an hour or more'
 	@echo 'make check-kernels  the module: more kernels, its other hook, checkers'
 	@echo 'make check-delays  the library, with threads that are late at random'
-	@echo 'make check-trace  trace-cmd and bpftrace on the module, in a VM'
+	@echo 'make check-trace  trace-cmd, bpftrace and drgn on the module, in a VM'
 	@echo 'make model       the protocols, in all states that they can get to'
 	@echo 'make bench       the benchmarks, here'
 	@echo 'make bench-peers other runtimes beside the library, and charts of it'

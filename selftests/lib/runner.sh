@@ -30,7 +30,7 @@ if [ $# -eq 0 ]; then
 	# What does not depend on the tier
 	case ${BATON_TIER:-} in
 	kmod|idle)	;;
-	*)		names+=(t_abi t_gdb t_porting t_refused t_tls) ;;
+	*)		names+=(t_abi t_gdb t_lldb t_porting t_refused t_tls) ;;
 	esac
 	set -- "${names[@]}"
 fi

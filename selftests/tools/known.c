@@ -10,6 +10,8 @@
  *	  known blocks N	N foreign calls of 3 ms each, and two
  *			fibers that wake each other as often, from standard
  *			input's end on
+ *	  known stays N	the same, after which it is ready once more, and
+ *			waits to be killed
  *	  known sites N	N foreign calls of 3 ms each; then it is ready, and
  *			says what baton_profile() has of them: count, total
  *			and longest
@@ -292,6 +294,20 @@ static void *site(void *arg)
 	return arg;
 }
 
+static void wait_killed(void *arg)
+{
+	(void)arg;
+	pause();
+}
+
+static void *stays(void *arg)
+{
+	site(arg);
+	ready();
+	baton_call(wait_killed, NULL);
+	return arg;
+}
+
 /* --- sites ------------------------------------------------------------- */
 
 #define PLACES	64
@@ -366,13 +382,14 @@ int main(int argc, char **argv)
 		      !strcmp(what, "cancels") ? cancels :
 		      !strcmp(what, "slices") ? slices :
 		      !strcmp(what, "blocks") ? site :
+		      !strcmp(what, "stays")  ? stays :
 		      !strcmp(what, "sites")  ? sites :
 		      !strcmp(what, "storm")  ? storm : NULL;
 
 	count = argc > 2 ? strtoul(argv[2], NULL, 0) : 100;
 	if (!fn) {
-		fputs("usage: known states|spawns|cancels|slices|blocks|sites|storm "
-		      "[N]\n", stderr);
+		fputs("usage: known states|spawns|cancels|slices|blocks|stays|sites|"
+		      "storm [N]\n", stderr);
 		return 2;
 	}
 	check(baton_config_create(&cfg), "options");

@@ -445,7 +445,7 @@ class Runtime:
             addr = None
         if addr in self.numbers:
             return self.numbers[addr]
-        raise gdb.GdbError("no fiber %s: info fibers lists them" % text)
+        raise gdb.GdbError("there is no fiber %s" % text)
 
 
 class Current:
@@ -590,6 +590,24 @@ class Selected:
 
 # --- commands ------------------------------------------------------------------------
 
+def table(rt, text):
+    """All fibers, or those whose line has this text."""
+    rows = [("", "Id", "State", "Age", "Name", "Where")]
+    main = rt.lay.field(rt.addr, "rt.main")
+    service = rt.lay.field(rt.addr, "rt.service")
+    for f in rt.load().values():
+        name = f.name or ("(first)" if f.addr == main else
+                          "(library's)" if f.addr == service else "")
+        row = ("*" if f is Current.fiber else " ", str(f.number),
+               f.does(), f.age(), name, f.where())
+        if not text or any(text in column for column in row):
+            rows.append(row)
+    wide = [max(len(r[i]) for r in rows) for i in range(5)]
+    return "".join(
+        " ".join(r[i].ljust(wide[i]) for i in range(5)) + " " + r[5] + "\n"
+        for r in rows) + "%d fibers\n" % (len(rows) - 1)
+
+
 class InfoFibers(gdb.Command):
     """List fibers: number, what each does, for how long, name, and where.
 An argument chooses: those whose line has this text."""
@@ -598,22 +616,7 @@ An argument chooses: those whose line has this text."""
         super().__init__("info fibers", gdb.COMMAND_STATUS)
 
     def invoke(self, arg, from_tty):
-        rt = runtime()
-        rows = [("", "Id", "State", "Age", "Name", "Where")]
-        main = rt.lay.field(rt.addr, "rt.main")
-        service = rt.lay.field(rt.addr, "rt.service")
-        for f in rt.load().values():
-            name = f.name or ("(first)" if f.addr == main else
-                              "(library's)" if f.addr == service else "")
-            row = ("*" if f is Current.fiber else " ", str(f.number),
-                   f.does(), f.age(), name, f.where())
-            if not arg or any(arg in column for column in row):
-                rows.append(row)
-        wide = [max(len(r[i]) for r in rows) for i in range(5)]
-        gdb.write("".join(
-            " ".join(r[i].ljust(wide[i]) for i in range(5)) + " " + r[5] + "\n"
-            for r in rows))
-        gdb.write("%d fibers\n" % (len(rows) - 1))
+        gdb.write(table(runtime(), arg))
 
 
 class FiberCommand(gdb.Command):
