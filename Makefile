@@ -584,6 +584,8 @@ uninstall:
 	rm -f $D$(libdir)/pkgconfig/baton.pc"
 	rm -f $(patsubst tools/gdb/%,$D$(datadir)/baton/%",$(SCRIPTS))
 	rm -f $D$(GDB_DIR)/libbaton.so.$(VERSION)-gdb.py"
+	[ ! -d $D$(GDB_DIR)" ] || { cd $D$(datadir)/gdb" && \
+		rmdir -p --ignore-fail-on-non-empty "auto-load$(libdir)"; }
 	[ ! -d $D$(datadir)/baton" ] || \
 		rmdir --ignore-fail-on-non-empty $D$(datadir)/baton"
 	rm -f $D$(bindir)/baton-bench" $D$(bindir)/baton-sum"
