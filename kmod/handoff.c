@@ -57,7 +57,7 @@ static bool blocked(struct task_struct *p)
 }
 
 /*
- * @p was blocked(), and has not run since: is it still? A waker alone ends that.
+ * @p was blocked(), and has not run since: is it still? Only a waker ends that.
  * A freezer does not: it writes a state over that of the sleep, and since
  * 8f0eed4a78a8 ("freezer,sched: Use saved_state to reduce some spurious
  * wakeups"), 6.7, puts that back without a wake-up.
@@ -181,7 +181,7 @@ static void pass_on(struct baton_instance *inst, u32 p,
 	raw_spin_unlock(&inst->lock);
 }
 
-/* --- now, or later --------------------------------------------------------- */
+/* --- now, or later -------------------------------------------------------- */
 
 /* h->due: the timer, which runs, will set a time when it fires. */
 #define DUE_LATER	1
@@ -345,7 +345,7 @@ void baton_handoff_out(struct baton_handoff *h, bool dead)
 		pass_on(inst, proc, h->block.site);
 }
 
-/* --- it is back ------------------------------------------------------------- */
+/* --- it is back ----------------------------------------------------------- */
 
 /*
  * Fiber code that goes on without a processor, which may be given to another one

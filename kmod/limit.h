@@ -12,7 +12,8 @@ struct baton_account;
  * -ENOMEM when his control group is full, and is neither killed for it nor able
  * to fill the kernel's log.
  */
-#define BATON_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+#define BATON_GFP	\
+	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 /*
  * One more instance, on the caller's account, which is returned, with a
