@@ -47,6 +47,21 @@ static inline long cgroup_number(struct cgroup *g, const char *name)
 	return file_number(path);
 }
 
+static inline bool cgroup_mount(struct cgroup *g, const char *type,
+				const char *options)
+{
+	memset(g, 0, sizeof(*g));
+	strcpy(g->root, "/tmp/baton-cgroup-XXXXXX");
+	return mkdtemp(g->root) && !mount("none", g->root, type, 0, options);
+}
+
+static inline bool cgroup_enter(struct cgroup *g, pid_t pid)
+{
+	snprintf(g->dir, sizeof(g->dir), "%s/baton-%d", g->root, pid);
+	return !mkdir(g->dir, 0700) && !access(g->dir, W_OK) &&
+		write_number(g->dir, "cgroup.procs", pid);
+}
+
 /*
  * Makes a group with the process in it and, unless it is NULL, a controller;
  * false if there are none.  Also then, cgroup_end().
@@ -56,18 +71,21 @@ static inline bool cgroup_make(struct cgroup *g, pid_t pid,
 {
 	char text[24];
 
-	memset(g, 0, sizeof(*g));
-	strcpy(g->root, "/tmp/baton-cgroup-XXXXXX");
-	if (!mkdtemp(g->root) || mount("none", g->root, "cgroup2", 0, NULL))
+	if (!cgroup_mount(g, "cgroup2", NULL))
 		return false;
 	if (controller) {
 		snprintf(text, sizeof(text), "+%s", controller);
 		if (!write_file(g->root, "cgroup.subtree_control", text))
 			return false;
 	}
-	snprintf(g->dir, sizeof(g->dir), "%s/baton-%d", g->root, pid);
-	return !mkdir(g->dir, 0700) && !access(g->dir, W_OK) &&
-		write_number(g->dir, "cgroup.procs", pid);
+	return cgroup_enter(g, pid);
+}
+
+/* The same in a hierarchy of version 1, with one controller */
+static inline bool cgroup_make_v1(struct cgroup *g, pid_t pid,
+				  const char *controller)
+{
+	return cgroup_mount(g, "cgroup", controller) && cgroup_enter(g, pid);
 }
 
 /* Its processes are dead */

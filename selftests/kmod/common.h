@@ -236,14 +236,14 @@ static inline int lock_memory(void)
 	return mlockall(MCL_CURRENT | MCL_FUTURE) ? -errno : 0;
 }
 
-/* The letter from /proc/self/task/TID/stat, or 0 */
+/* The letter from /proc/TID/stat, of any process's thread, or 0 */
 static inline char thread_state(pid_t tid)
 {
 	char path[64], buf[256], *s;
 	ssize_t n;
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return 0;

@@ -50,6 +50,8 @@ may_skip()
 	"no cgroup freezer")
 		# A kernel without control groups
 		[ ! -e /proc/self/cgroup ] ;;
+	"no freezer of cgroups, version 1")
+		! grep -q '^freezer.*1$' /proc/cgroups 2>/dev/null ;;
 	"no memory cgroup")
 		! grep -q '^memory.*1$' /proc/cgroups 2>/dev/null ;;
 	"no user namespaces")
