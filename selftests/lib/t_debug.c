@@ -552,8 +552,9 @@ static struct baton_mutex forked_mutex = BATON_MUTEX_INIT;
 static void *locks_on(void *arg)
 {
 	struct baton_mutex own = BATON_MUTEX_INIT;
+	int *over = arg;
 
-	while (!load(arg)) {
+	while (!load(over)) {
 		expect_eq(baton_mutex_lock(&own), 0);
 		expect_eq(baton_mutex_unlock(&own), 0);
 	}
