@@ -431,6 +431,16 @@ static void join_thread(void *arg)
 	expect_eq(pthread_join(*(pthread_t *)arg, NULL), 0);
 }
 
+/* Looks from outside, without the lock. */
+static bool __attribute__((noinline, no_sanitize("thread")))
+both_wait(const struct baton_group *g)
+{
+	const volatile struct baton_waitq *spawners = &g->baton_spawners;
+	const volatile struct baton_waitq *waiters = &g->baton_waiters;
+
+	return spawners->first && waiters->first;
+}
+
 static void *thread_feeds(void *arg)
 {
 	struct job j = fresh;
@@ -441,10 +451,7 @@ static void *thread_feeds(void *arg)
 	expect_eq(baton_group_spawn(&j.group, NULL, fails_later, &j), 0);
 	expect_eq(pthread_create(&t, NULL, spawns_as_thread, &j), 0);
 	f = spawn(waits_for_all, &j);
-	while (!__atomic_load_n(&j.group.baton_spawners.first,
-				__ATOMIC_ACQUIRE) ||
-	       !__atomic_load_n(&j.group.baton_waiters.first,
-				__ATOMIC_ACQUIRE))
+	while (!both_wait(&j.group))
 		baton_yield();
 	store(&j.go, 1);
 	join(f);
