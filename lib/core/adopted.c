@@ -153,8 +153,7 @@ int baton_adopted_create(struct baton_worker **worker)
 				  "the last of %u workers is to be the library's",
 				  rt->max_workers);
 	else if (rt->nworkers >= rt->max_workers)
-		err = baton_error(-EAGAIN, "all %u workers that may be are there",
-				  rt->max_workers);
+		err = baton_workers_all(rt);
 	else
 		err = adopt_locked(rt, worker);
 	baton_rt_unlock();

@@ -92,6 +92,12 @@ static int exit_key_set(struct baton_worker *w)
 
 /* --- being a worker ------------------------------------------------------ */
 
+int baton_workers_all(const struct baton_rt *rt)
+{
+	return baton_error(-EAGAIN, "all %u workers that may be are there",
+			   rt->max_workers);
+}
+
 /* With the lock, how many there are and were at most is of one instant. */
 int __baton_worker_attach(struct baton_worker *w)
 {
@@ -107,10 +113,9 @@ int __baton_worker_attach(struct baton_worker *w)
 	err = rt->tier->attach(w);
 	if (err) {
 		pthread_setspecific(exit_key, NULL);
-		return baton_error(err, err == -EAGAIN ?
-				   "all %u workers that may be are there" :
-				   "not a worker, of %u: error %d",
-				   rt->max_workers, -err);
+		return err == -EAGAIN ? baton_workers_all(rt) :
+			baton_error(err, "not a worker, of %u: error %d",
+				    rt->max_workers, -err);
 	}
 	/* Under the lock: __baton_fences_on() tells those in the table. */
 	WRITE_ONCE(w->rare, READ_ONCE(rt->fence) ? RARE_FENCE : 0);

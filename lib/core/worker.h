@@ -115,6 +115,9 @@ struct baton_worker *baton_worker_create(struct baton_rt *rt);
 /* @w, whose thread is gone, is like a new one of its scheduler's. */
 void baton_worker_renew(struct baton_worker *w);
 
+/* There are as many as may be: -EAGAIN, with the reason. */
+int baton_workers_all(const struct baton_rt *rt);
+
 /*
  * The calling thread is @w from now on, and has a slot. 0; -EAGAIN all slots
  * are taken; or another -errno. __baton_worker_attach() is for callers that
