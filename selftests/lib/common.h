@@ -12,6 +12,7 @@
 #include <baton/baton.h>
 #include <check.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -233,6 +234,16 @@ static inline unsigned int tier_threads(void)
 
 	return tier_is_kmod() || (tier && !strcmp(tier, "poll")) ? 0 :
 		(unsigned int)sysconf(_SC_NPROCESSORS_CONF);
+}
+
+/* A thread that is none of the scheduler's runs @fn(@arg): waits for it, as a
+ * thread does. */
+static inline void on_thread(void *(*fn)(void *), void *arg)
+{
+	pthread_t t;
+
+	expect_eq(pthread_create(&t, NULL, fn, arg), 0);
+	expect_eq(pthread_join(t, NULL), 0);
 }
 
 static inline TCase *test_case(Suite *s, const char *name)

@@ -194,10 +194,7 @@ static void *dump_thread(void *arg)
 
 static void thread_dumps(void *arg)
 {
-	pthread_t thread;
-
-	expect_eq(pthread_create(&thread, NULL, dump_thread, arg), 0);
-	expect_eq(pthread_join(thread, NULL), 0);
+	on_thread(dump_thread, arg);
 }
 
 static void by_thread(int fd)

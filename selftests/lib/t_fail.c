@@ -426,10 +426,7 @@ static void *calls_back(void *arg)
 
 static void foreign_thread(void *arg)
 {
-	pthread_t t;
-
-	expect_eq(pthread_create(&t, NULL, calls_back, arg), 0);
-	expect_eq(pthread_join(t, NULL), 0);
+	on_thread(calls_back, arg);
 }
 
 static void *calls_thread(void *arg)
@@ -454,10 +451,7 @@ static void *calls_back_at_limit(void *arg)
 
 static void foreign_thread_at_limit(void *arg)
 {
-	pthread_t t;
-
-	expect_eq(pthread_create(&t, NULL, calls_back_at_limit, arg), 0);
-	expect_eq(pthread_join(t, NULL), 0);
+	on_thread(calls_back_at_limit, arg);
 }
 
 static void *calls_thread_at_limit(void *arg)

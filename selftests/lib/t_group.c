@@ -250,10 +250,7 @@ static void *thread_outside(void *arg)
 
 static void thread_run(void *arg)
 {
-	pthread_t thread;
-
-	expect_eq(pthread_create(&thread, NULL, thread_outside, arg), 0);
-	expect_eq(pthread_join(thread, NULL), 0);
+	on_thread(thread_outside, arg);
 }
 
 static void *waits_elsewhere(void *arg)

@@ -383,10 +383,7 @@ static void *calls_back(void *arg)
 
 static void one_thread(void *arg)
 {
-	pthread_t thread;
-
-	expect_eq(pthread_create(&thread, NULL, calls_back, arg), 0);
-	expect_eq(pthread_join(thread, NULL), 0);
+	on_thread(calls_back, arg);
 }
 
 static void start_threads(void *arg)

@@ -255,10 +255,7 @@ static void *visitor(void *arg)
 
 static void visit(void *arg)
 {
-	pthread_t thread;
-
-	expect_eq(pthread_create(&thread, NULL, visitor, arg), 0);
-	expect_eq(pthread_join(thread, NULL), 0);
+	on_thread(visitor, arg);
 }
 
 static void *adopts(void *arg)
@@ -309,10 +306,7 @@ static void *visits_twice(void *arg)
 
 static void visit_twice(void *arg)
 {
-	pthread_t thread;
-
-	expect_eq(pthread_create(&thread, NULL, visits_twice, arg), 0);
-	expect_eq(pthread_join(thread, NULL), 0);
+	on_thread(visits_twice, arg);
 }
 
 static void *adopts_twice(void *arg)

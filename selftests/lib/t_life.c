@@ -376,10 +376,7 @@ static void *child_of_adopted(void *arg)
 
 static void starts_adopted(void *arg)
 {
-	pthread_t t;
-
-	expect_eq(pthread_create(&t, NULL, child_of_adopted, arg), 0);
-	expect_eq(pthread_join(t, NULL), 0);
+	on_thread(child_of_adopted, arg);
 }
 
 static void *adopted_in_child(void *arg)
@@ -521,10 +518,7 @@ static void *runs_in_child(void *arg)
 
 static void plain_thread(void *arg)
 {
-	pthread_t t;
-
-	expect_eq(pthread_create(&t, NULL, runs_in_child, arg), 0);
-	expect_eq(pthread_join(t, NULL), 0);
+	on_thread(runs_in_child, arg);
 }
 
 static void *starts_plain(void *arg)
@@ -590,10 +584,7 @@ static void late_keys(size_t first, size_t n)
 
 static void late_run(void *arg)
 {
-	pthread_t t;
-
-	expect_eq(pthread_create(&t, NULL, late_thread, arg), 0);
-	expect_eq(pthread_join(t, NULL), 0);
+	on_thread(late_thread, arg);
 }
 
 static void *late_main(void *arg)

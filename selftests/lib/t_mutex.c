@@ -137,10 +137,7 @@ static void *stranger(void *arg)
 
 static void thread_is_stranger(void *arg)
 {
-	pthread_t t;
-
-	expect_eq(pthread_create(&t, NULL, stranger, arg), 0);
-	expect_eq(pthread_join(t, NULL), 0);
+	on_thread(stranger, arg);
 }
 
 static void foreign_is_stranger(void *arg)
@@ -195,10 +192,7 @@ static void *calls_back(void *arg)
 
 static void adopt(void *arg)
 {
-	pthread_t t;
-
-	expect_eq(pthread_create(&t, NULL, calls_back, arg), 0);
-	expect_eq(pthread_join(t, NULL), 0);
+	on_thread(calls_back, arg);
 }
 
 static void *adopts(void *arg)

@@ -157,10 +157,7 @@ static void *forks(void *arg)
 
 static void in_plain_thread(void *arg)
 {
-	pthread_t t;
-
-	expect_eq(pthread_create(&t, NULL, forks, arg), 0);
-	expect_eq(pthread_join(t, NULL), 0);
+	on_thread(forks, arg);
 }
 
 static void *signals_forked_main(void *arg)

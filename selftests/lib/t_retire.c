@@ -471,10 +471,7 @@ static void *adopted_thread(void *arg)
 
 static void make_thread(void *arg)
 {
-	pthread_t t;
-
-	expect_eq(pthread_create(&t, NULL, adopted_thread, arg), 0);
-	expect_eq(pthread_join(t, NULL), 0);
+	on_thread(adopted_thread, arg);
 }
 
 static void *adopted_main(void *arg)

@@ -239,10 +239,7 @@ static void *calls_back(void *arg)
 
 static void make_thread(void *arg)
 {
-	pthread_t t;
-
-	expect_eq(pthread_create(&t, NULL, calls_back, arg), 0);
-	expect_eq(pthread_join(t, NULL), 0);
+	on_thread(calls_back, arg);
 }
 
 /* Each new one names itself, when it gets to run. */

@@ -620,10 +620,7 @@ static void *cancels_from_outside(void *arg)
 
 static void foreign_thread(void *arg)
 {
-	pthread_t t;
-
-	expect_eq(pthread_create(&t, NULL, cancels_from_outside, arg), 0);
-	expect_eq(pthread_join(t, NULL), 0);
+	on_thread(cancels_from_outside, arg);
 }
 
 static void sleeps_in_call(void *arg)
