@@ -242,7 +242,6 @@ TEST_F_TIMEOUT(quiet, migrated, TEST_SECONDS)
 	expect_nothing(_metadata, s);
 }
 
-/* Scheduler code keeps its processor, and so does a state nobody knows */
 /* It is switched off */
 
 FIXTURE(off) {
@@ -268,6 +267,7 @@ TEST_F_TIMEOUT(off, blocked, TEST_SECONDS)
 	expect_nothing(_metadata, &self->s);
 }
 
+/* Scheduler code keeps its processor, and so does a state nobody knows */
 TEST_F_TIMEOUT(quiet, runtime, TEST_SECONDS)
 {
 	self->s.state = BATON_RUNTIME;

@@ -3,12 +3,17 @@
  * short.c - where blocks are short they keep their processor
  *
  * Though there is work and somebody to do it; but for the one that lasts.
+ *
+ * What is short is a matter of time: on a machine that is emulated, and busy,
+ * no block is, and the tests are skipped. One that counts instructions is never
+ * busy: "make check" runs them there, too, where none may be skipped.
  */
 
 #include "cgroup.h"
 
 #define SHORT_KEPT	100
 #define LONG_LOST	60
+#define NONE_IS_SHORT	"no block is short here"
 
 struct keeper {
 	struct inst in;
@@ -17,6 +22,7 @@ struct keeper {
 	uint32_t kept;		/* when A blocked */
 	uint32_t lost;
 	uint32_t naps;		/* A's long ones, with the one about to begin */
+	uint32_t slow;		/* NONE_IS_SHORT */
 	uint32_t over;
 };
 
@@ -56,11 +62,11 @@ static int processor_after(struct worker *w, int p)
 	return slot_park(w->in, slot, BATON_PARK_PINNED);
 }
 
-/* A blocks for a moment until it has kept its processor so often */
+/* A blocks for a moment until it has kept its processor so often, or is slow */
 static int keep(struct worker *w, int p, uint32_t n)
 {
 	struct keeper *k = w->arg;
-	uint64_t end = now_ms() + DEADLINE_MS;
+	uint64_t end = now_ms() + DEADLINE_MS / 4;
 	uint32_t lost;
 	long before;
 
@@ -73,6 +79,8 @@ static int keep(struct worker *w, int p, uint32_t n)
 		if (k->lost == lost && blocks_so_far() > before)
 			k->kept++;
 	}
+	if (p >= 0 && k->kept < n)
+		store(&k->slow, 1);
 	return p;
 }
 
@@ -108,8 +116,11 @@ TEST(short_blocks)
 	ASSERT_TRUE(worker_join(&k.b));
 	EXPECT_EQ(0, k.a.ret);
 	EXPECT_EQ(0, k.b.ret);
-	EXPECT_EQ(SHORT_KEPT, k.kept);
 	inst_close(&k.in);
+	/* One in 64 keeps it to be learnt from, wherever they are long. */
+	if (k.slow || k.lost > SHORT_KEPT)
+		SKIP(return, NONE_IS_SHORT);
+	EXPECT_EQ(SHORT_KEPT, k.kept);
 }
 
 /*
@@ -117,7 +128,7 @@ TEST(short_blocks)
  * writes over the sleep's state. (That of version 2 wakes who sleeps.)
  */
 
-/* Long blocks, elsewhere, until a hand-off is known to be dear; then A naps */
+/* Long blocks, elsewhere, until a hand-off is known to be dear; then naps */
 static void run_napper(struct worker *w)
 {
 	struct keeper *k = w->arg;
@@ -133,11 +144,11 @@ static void run_napper(struct worker *w)
 	while (p >= 0 && !load(&k->over)) {
 		p = keep(w, p, n);
 		n = 5;
-		if (p < 0)
+		if (p < 0 || k->slow)
 			break;
 		slot_enter(worker_slot(w), p, BATON_FIBER);
 		inc(&k->naps);
-		block_ns(1000000ull * DEADLINE_MS);
+		block_ns(1000000ull * DEADLINE_MS / 2);
 		p = processor_after(w, p);
 	}
 	w->ret = p;
@@ -145,7 +156,7 @@ static void run_napper(struct worker *w)
 }
 
 FIXTURE(nap) {
-	struct keeper *k;	/* shared with the child, whose instance it is */
+	struct keeper *k;	/* shared with the child, whose it is */
 	struct cgroup group;
 	int up[2];
 	int down[2];
@@ -191,9 +202,7 @@ FIXTURE_TEARDOWN(nap)
 	write_file(self->group.dir, "freezer.state", "THAWED");
 	syscall(SYS_tgkill, self->pid, self->k->a.tid, SIGUSR1);
 	pipe_put(self->down[1], 1);
-	if (!load(&self->k->naps))
-		kill(self->pid, SIGKILL);
-	EXPECT_EQ(load(&self->k->naps) ? 0 : SIGKILL, wait_child(self->pid));
+	EXPECT_EQ(0, wait_child(self->pid));
 	cgroup_end(&self->group);
 	EXPECT_TRUE(wait_module_idle());
 }
@@ -222,11 +231,11 @@ TEST_F_TIMEOUT(nap, frozen, TEST_SECONDS)
 
 	if (!cgroup_make_v1(&self->group, self->pid, "freezer"))
 		SKIP(return, "no freezer of cgroups, version 1");
-	/* A machine that is too slow for short blocks shows nothing here. */
-	if (!spin_until(load(&k->naps)))
-		SKIP(return, "no block is short here");
 	while (!kept && now_ms() < end) {
-		ASSERT_TRUE(spin_until(load(&k->naps) > naps));
+		ASSERT_TRUE(spin_until(load(&k->naps) > naps ||
+				       load(&k->slow)));
+		if (load(&k->slow))
+			SKIP(return, NONE_IS_SHORT);
 		naps = load(&k->naps);
 		ASSERT_TRUE(spin_until(thread_blocked(k->a.tid)));
 		ASSERT_TRUE(write_file(self->group.dir, "freezer.state",
