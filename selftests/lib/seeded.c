@@ -2,7 +2,7 @@
 /*
  * seeded.c - faults in fibers, for sanitizers to find.
  *
- * usage: seeded race|overflow|leak|held|none
+ * usage: seeded race|overflow|shift|leak|held|none
  *
  * leak and held exit in a fiber, while memory is held by one stack of each
  * kind; that is no leak.
@@ -64,6 +64,13 @@ static void *overflow(void *arg)
 {
 	baton_yield();
 	baton_call(foreign, arg);
+	return arg;
+}
+
+static void *shift(void *arg)
+{
+	baton_yield();
+	shared = 1 << (shared + 40);
 	return arg;
 }
 
@@ -210,8 +217,8 @@ int main(int argc, char **argv)
 		const char *name;
 		baton_fn fn;
 	} seeds[] = { { "race", race }, { "overflow", overflow },
-		      { "leak", leak }, { "held", held },
-		      { "none", none } };
+		      { "shift", shift }, { "leak", leak },
+		      { "held", held }, { "none", none } };
 	struct baton_config *cfg;
 	int status = 2;
 
@@ -221,7 +228,8 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], seeds[i].name))
 			status = run_holding(cfg, seeds[i].fn);
 	if (status)
-		fprintf(stderr, "usage: seeded race|overflow|leak|held|none\n");
+		fprintf(stderr,
+			"usage: seeded race|overflow|shift|leak|held|none\n");
 	baton_config_destroy(cfg);
 	return status;
 }
