@@ -177,12 +177,20 @@ typedef void (*terminate_handler)(void);
 extern terminate_handler set_terminate(terminate_handler handler)
 	__asm__("_ZSt13set_terminatePFvvE") __attribute__((weak));
 
-static terminate_handler program_terminate;
+/*
+ * What the program had when ours came first, and what it has set since. The
+ * latter may well go on to what was there before it: that is ours, which then
+ * goes on to the first.
+ */
+static terminate_handler first_terminate, program_terminate;
 
 static void terminates(void)
 {
-	terminate_handler next = READ_ONCE(program_terminate);
+	static __thread bool passed __attribute__((tls_model("initial-exec")));
+	terminate_handler next = passed ? READ_ONCE(first_terminate) :
+					  READ_ONCE(program_terminate);
 
+	passed = true;
 	baton_unwinding_failed();
 	if (next)
 		next();
@@ -192,14 +200,16 @@ static void terminates(void)
 /* The program may have set another since the last panic. */
 static void watch_terminate(void)
 {
-	terminate_handler old;
+	terminate_handler old, none = NULL;
 
 	WRITE_ONCE(baton_unwinding_of, unwinding_of);
 	if (!set_terminate)
 		return;
 	old = set_terminate(terminates);
-	if (old != terminates)
-		WRITE_ONCE(program_terminate, old);
+	if (old == terminates)
+		return;
+	try_cmpxchg(&first_terminate, &none, old);
+	WRITE_ONCE(program_terminate, old);
 }
 
 /* --- the unwinding ------------------------------------------------------- */

@@ -176,8 +176,9 @@ static bool call_destructors(struct baton_fiber *f)
 		if (!value || !valid(key))
 			continue;
 		slot->value = NULL;
-		destructor = READ_ONCE(table[i].destructor);
-		/* It was deleted just now, and may be another already. */
+		/* Acquire: the generation is read after it. It may have been
+		 * deleted just now, and be another key's already. */
+		destructor = smp_load_acquire(&table[i].destructor);
 		if (!destructor || !valid(key))
 			continue;
 		destructor(value);

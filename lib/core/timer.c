@@ -166,6 +166,8 @@ void baton_timers_start(struct baton_rt *rt, unsigned int p, struct timer *t,
 	if (first)
 		catch_up_locked(ts);
 	start_locked(ts, t, deadline);
+	/* One that never comes is in no slot, and nobody is to look for it. */
+	first = first && t->pprev;
 	if (first) {
 		next = first_locked(ts, &level, &at);
 		WRITE_ONCE(ts->next, next);

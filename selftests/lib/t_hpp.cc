@@ -254,8 +254,19 @@ static void groups()
 
 	baton::group waits;
 	baton::scope until(std::chrono::milliseconds(1));
+	std::string what;
 
+	waits.limit(1);
 	waits.spawn(wait_for_ever);
+	try {
+		/* The reason of another error, which may be this thread's last. */
+		baton_key_create(nullptr, nullptr);
+		waits.spawn([] { });
+	} catch (const std::system_error &e) {
+		what = e.what();
+	}
+	report(what.find("baton::group::spawn") == 0,
+	       "a deadline that comes before there is a place");
 	report(throws(late, [&] { waits.wait(); }), "a deadline of a group");
 }
 

@@ -244,6 +244,40 @@ START_TEST(lone_yields)
 }
 END_TEST
 
+/* --- deadlines that never come ------------------------------------------- */
+
+#define WAITS	200
+
+static void *readies(void *main_fiber)
+{
+	for (int i = 0; i < WAITS; i++) {
+		expect_eq(baton_ready(main_fiber), 0);
+		expect_eq(baton_yield(), 0);
+	}
+	return main_fiber;
+}
+
+/* The watcher, which looks after deadlines, has none to look for. */
+static void *far_main(void *arg)
+{
+	const struct watch *watch = &baton_worker_self()->rt->watch;
+	struct baton_fiber *f = spawn(readies, baton_self());
+	uint32_t before = READ_ONCE(watch->kicks);
+
+	for (int i = 0; i < WAITS; i++)
+		expect_eq(baton_park_until(i % 2 ? INT64_MAX - 1 :
+						   INT64_MAX / 2), 0);
+	expect(READ_ONCE(watch->kicks) - before < WAITS / 2);
+	join(f);
+	return arg;
+}
+
+START_TEST(far_deadlines)
+{
+	run_on(1, far_main, NULL);
+}
+END_TEST
+
 /* --- the library is unloaded --------------------------------------------------- */
 
 static struct {
@@ -619,6 +653,7 @@ int main(void)
 	tcase_add_test(tc, handles);
 	tcase_add_loop_test(tc, joined_by_two, 0, ARRAY_SIZE(nprocs_list));
 	tcase_add_test(tc, lone_yields);
+	tcase_add_test(tc, far_deadlines);
 	tcase_add_test(tc, unloaded);
 	tcase_add_loop_test(tc, fork_ends_clearly, 0, ARRAY_SIZE(forked));
 	tcase_add_test(tc, fork_and_exit);

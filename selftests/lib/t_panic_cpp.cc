@@ -309,6 +309,20 @@ static void *own_terminate_main(void *arg)
 	return noexcept_main(arg);
 }
 
+/* One that goes on to what was there before it, which is the library's. */
+static std::terminate_handler before;
+
+static void *chained_terminate_main(void *arg)
+{
+	std::set_terminate([] {
+		if (write(STDERR_FILENO, "the first one\n", 14) == 14)
+			raise(SIGABRT);
+	});
+	baton_try(panic_body, nullptr, nullptr);
+	before = std::set_terminate([] { before(); });
+	return noexcept_main(arg);
+}
+
 static void *uncaught_main(void *)
 {
 	throw std::runtime_error("nobody");
@@ -326,6 +340,8 @@ int main()
 	     "so does one that meets a destructor");
 	dies(own_terminate_main, "baton: panic: out of noexcept (0x0): it cannot",
 	     "so does one with a terminate handler of the program's");
+	dies(chained_terminate_main, "the first one",
+	     "of several handlers each has its turn");
 	dies(passing_main, "it cannot leave a function that is noexcept, as "
 	     "destructors are, nor end a C++ exception in progress",
 	     "so does one in a destructor while an exception passes");

@@ -125,6 +125,9 @@ refused c "take(BATON_CALL(err, number, BATON_CALL_NOERR(half, 3)))" \
 
 wide=(-Wall -Wextra -Wconversion)
 accepted c "n = BATON_CALL(err, number, 3)" -std=gnu11 "${wide[@]}" -Wshadow
+accepted c "n = BATON_CALL(err, number, BATON_CALL_NOERR(number, 3))" \
+	-std=gnu11 "${wide[@]}" -Wshadow
+accepted c "n = BATON_CALL(err, number, 3)" -std=c99 -pedantic-errors
 accepted c "n = BATON_CALL(err, number, 3)" -std=c11 -pedantic-errors
 accepted c "BATON_CALL(err, kinds, nothing, TWO, (bool)1, \"\", (short)2, 3L)" \
 	-std=c11 -pedantic-errors "${wide[@]}"
@@ -151,9 +154,16 @@ accepted c++ "BATON_CALL(err, half, 3), BATON_CALL(err, takes, p)" \
 accepted c++ "err = baton::call([&] { n = 4; })" -std=c++20 "${wide[@]}" \
 	-Wold-style-cast
 
-# The headers for C++20 by themselves, and what a task must not await
+# The headers for C++20 by themselves, and what a task must not await; those of
+# C where a program takes them for no more than that
 for cc in "${cxx[@]}"; do
 	command -v "$cc" >/dev/null || continue
+	compile "$cc" -x c++ -std=c++11 "${wide[@]}" <<'END' && [ -z "$said" ]
+extern "C" {
+#include <baton/baton.h>
+}
+END
+	status $? "$cc: <baton/baton.h> in extern \"C\""
 	for std in c++20 c++2b; do
 		for h in baton run fiber sync task; do
 			compile "$cc" -x c++ "-std=$std" "${wide[@]}" -Wshadow \

@@ -208,9 +208,13 @@ int baton_call_args(struct baton_args *args);
  * Integers narrower than a register are sign- or zero-extended by their own
  * type, and the callee reads only the part it declared. So does the caller:
  * above a _Bool result the register may hold anything.
+ *
+ * An argument may be a call like this one, whose variables have the same names.
  */
 #define __BATON_DO(set, f, args, params, checks, ...) __extension__ ({	\
 	checks								\
+	_Pragma("GCC diagnostic push")					\
+	_Pragma("GCC diagnostic ignored \"-Wshadow\"")			\
 	_Static_assert(__BATON_IS_VOID((f) args) ||			\
 		       __BATON_FITS(__BATON_NOT_VOID((f) args)),	\
 		       "BATON_CALL(): the result is neither an integer nor a pointer, or is wider than a pointer: use baton_call()"); \
@@ -219,6 +223,7 @@ int baton_call_args(struct baton_args *args);
 		.arg = { __VA_ARGS__ },					\
 	};								\
 	int __baton_err = baton_call_args(&__baton_a);			\
+	_Pragma("GCC diagnostic pop")					\
 	set;								\
 	params								\
 	(__typeof__((f) args))(sizeof((f) args) == 1 ?			\

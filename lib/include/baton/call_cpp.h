@@ -10,17 +10,18 @@
 #ifndef BATON_CALL_CPP_H
 #define BATON_CALL_CPP_H
 
+#if defined(__cpp_exceptions) || defined(__EXCEPTIONS)
+#define __BATON_EXCEPTIONS 1
+#endif
+
+/* Whoever includes <baton/baton.h> may do so in an extern "C". */
+extern "C++" {
 #include <exception>
 #include <memory>
 #include <new>
 #include <type_traits>
 #include <utility>
 
-#if defined(__cpp_exceptions) || defined(__EXCEPTIONS)
-#define __BATON_EXCEPTIONS 1
-#endif
-
-extern "C++" {
 namespace baton {
 namespace detail {
 

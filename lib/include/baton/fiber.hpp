@@ -6,6 +6,7 @@
 #include <baton/run.hpp>
 
 #include <atomic>
+#include <cerrno>
 #include <concepts>
 #include <memory>
 #include <optional>
@@ -195,9 +196,12 @@ public:
 		using body = member<std::decay_t<F>>;
 		auto b = std::make_unique<body>(*this, std::forward<F>(fn));
 		detail::attr a(o);
+		int err = baton_group_spawn(&g, a.a, body::run, b.get());
 
-		detail::check_reason(baton_group_spawn(&g, a.a, body::run,
-						       b.get()));
+		/* A wait that was ended has no reason: that is another's. */
+		if (err == -ETIMEDOUT || err == -ECANCELED)
+			detail::fail(err, "baton::group::spawn");
+		detail::check_reason(err);
 		b.release();
 	}
 	/**

@@ -45,12 +45,7 @@ int baton_try(void (*fn)(void *arg), void *arg, void **value);
  *
  * Does not return. Not async-signal-safe.
  */
-#ifdef __cplusplus
-[[noreturn]]
-#else
-_Noreturn
-#endif
-void baton_panic(void *value, const char *why);
+void baton_panic(void *value, const char *why) __attribute__((noreturn));
 
 #ifdef __cplusplus
 }

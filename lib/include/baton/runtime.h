@@ -218,8 +218,9 @@ int baton_stop(int64_t cancel, int64_t deadline);
  * baton_reason() - why the last call on this thread that failed did
  *
  * Return: a sentence, valid until the next failure on this thread; "" when
- * there is none. Set by baton_config_set_*(), baton_attr_set_*(), baton_run()
- * and baton_spawn(). Blocks neither.
+ * there is none. Set by baton_config_set_*(), baton_attr_set_*(), baton_run(),
+ * baton_spawn(), and others where that is said; the rest leave it as it was.
+ * Blocks neither.
  */
 const char *baton_reason(void);
 
