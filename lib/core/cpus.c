@@ -3,6 +3,9 @@
  * cpus.c - how many CPUs this process may use: the affinity mask, and the
  * tightest quota on the way from its cgroup to the root, in both versions'
  * interfaces. Where nothing can be read nothing limits.
+ *
+ * Paths are on the heap: baton_run() may be called on a stack of 16 KiB, the
+ * smallest that a thread can have, of which two of PATH_MAX are a half.
  */
 #include "cpus.h"
 
@@ -34,14 +37,14 @@ static unsigned int affinity(void)
 
 static bool read_line(const char *dir, const char *file, char *buf, int size)
 {
-	char path[PATH_MAX];
+	char *path;
 	FILE *f;
 	bool ok;
 
-	if (snprintf(path, sizeof(path), "%s/%s", dir, file) >=
-	    (int)sizeof(path))
+	if (asprintf(&path, "%s/%s", dir, file) < 0)
 		return false;
 	f = fopen(path, "re");
+	free(path);
 	if (!f)
 		return false;
 	ok = fgets(buf, size, f);
@@ -71,24 +74,24 @@ static unsigned int quota(const char *dir)
 /* The tightest quota from @group, below @mount, up to the root. */
 static unsigned int tightest(const char *mount, const char *group)
 {
-	char dir[PATH_MAX];
 	size_t root = strlen(mount);
 	unsigned int min = UINT_MAX;
+	char *dir, *slash;
 
-	if (snprintf(dir, sizeof(dir), "%s%s", mount, group) >=
-	    (int)sizeof(dir))
+	if (asprintf(&dir, "%s%s", mount, group) < 0)
 		return min;
 	for (;;) {
 		unsigned int cpus = quota(dir);
-		char *slash;
 
 		if (cpus < min)
 			min = cpus;
 		slash = strrchr(dir, '/');
 		if (strlen(dir) <= root || !slash)
-			return min;
+			break;
 		*slash = '\0';
 	}
+	free(dir);
+	return min;
 }
 
 /* A line of /proc/self/cgroup: "0::/x" or "4:cpu,cpuacct:/x". */
@@ -119,14 +122,16 @@ unsigned int baton_cpus_allowed(void)
 {
 	unsigned int cpus = affinity();
 	FILE *f = fopen("/proc/self/cgroup", "re");
-	char line[PATH_MAX];
+	char *line = NULL;
+	size_t size = 0;
 
-	while (f && fgets(line, sizeof(line), f)) {
+	while (f && getline(&line, &size, f) >= 0) {
 		unsigned int q = line_quota(line);
 
 		if (q < cpus)
 			cpus = q;
 	}
+	free(line);
 	if (f)
 		fclose(f);
 	return cpus;

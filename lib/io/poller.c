@@ -41,16 +41,23 @@
 
 /* --- system calls, with errno let be -------------------------------------- */
 
+/* Fibers wait already, and cannot do without. */
+static _Noreturn void lost(int err)
+{
+	/* By a filter: open_fds() has found that it was allowed then. */
+	if (err == EPERM || err == ENOSYS)
+		baton_fatal("epoll_wait() has come to be forbidden");
+	baton_fatal("the program has closed a descriptor of the library's");
+}
+
 static int __attribute__((noinline))
 collect(const struct poller *p, struct epoll_event *events, int timeout)
 {
 	int saved = errno, n;
 
 	n = epoll_wait(p->epoll, events, EVENTS, timeout);
-	/* What the program closes that is ours cannot be done without. */
 	if (unlikely(n < 0 && errno != EINTR))
-		baton_fatal(
-			"the program has closed a descriptor of the library's");
+		lost(errno);
 	errno = saved;
 	probe2(poll, n, timeout);
 	return n < 0 ? 0 : n;
@@ -124,7 +131,8 @@ static int __attribute__((noinline)) open_fds(struct poller *p)
 	p->epoll = descriptor_keep(epoll_create1(EPOLL_CLOEXEC));
 	p->event = descriptor_keep(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	if (p->epoll < 0 || p->event < 0 ||
-	    epoll_ctl(p->epoll, EPOLL_CTL_ADD, p->event, &e))
+	    epoll_ctl(p->epoll, EPOLL_CTL_ADD, p->event, &e) ||
+	    epoll_wait(p->epoll, &e, 1, 0) < 0)
 		err = -errno;
 	errno = saved;
 	return err;

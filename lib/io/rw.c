@@ -78,6 +78,20 @@ static ssize_t __attribute__((noinline)) by_poll(struct op *op)
 	return op_result(write(op->fd, first.iov_base, first.iov_len), saved);
 }
 
+/*
+ * No places at all: 0, or why it can never be done. A descriptor that is not
+ * for reading, such as the writing end of a pipe, or an epoll one, would never
+ * become ready for it either.
+ */
+static ssize_t __attribute__((noinline)) by_nothing(const struct rw *a)
+{
+	int saved = errno;
+
+	return op_result(a->op.side == SIDE_READ ? readv(a->op.fd, a->iov, 0) :
+						   writev(a->op.fd, a->iov, 0),
+			 saved);
+}
+
 /* A file, which is always ready? Most others are told by lseek(), for less. */
 static bool __attribute__((noinline)) is_file(int fd)
 {
@@ -115,6 +129,8 @@ static ssize_t rw_attempt(struct op *op)
 		return OP_FILE;
 	}
 	ret = baton_op_ready(op->fd, op->side);
+	if (!ret)
+		ret = by_nothing(a);
 	return ret > 0 ? OP_CALL : ret < 0 ? ret : -EAGAIN;
 }
 

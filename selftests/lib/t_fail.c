@@ -587,6 +587,43 @@ START_TEST(no_preadv2)
 }
 END_TEST
 
+static void *reads_byte(void *arg)
+{
+	char byte;
+
+	expect_eq(baton_read(*(int *)arg, &byte, 1), 1);
+	return NULL;
+}
+
+static void *reads_and_writes(void *arg)
+{
+	struct baton_fiber *f;
+	int p[2];
+
+	expect_eq(pipe(p), 0);
+	expect_eq(baton_spawn(&f, NULL, reads_byte, p), 0);
+	expect_eq(baton_yield(), 0);
+	expect_eq(baton_write(p[1], "x", 1), 1);
+	expect_eq(baton_join(f, NULL), 0);
+	return arg;
+}
+
+/* An epoll descriptor can be made, but not waited for. */
+START_TEST(no_epoll_wait)
+{
+#ifdef SYS_epoll_wait
+	if (!refuse(SYS_epoll_wait, 0, EPERM)) {
+		skip("no_epoll_wait", "no seccomp");
+		return;
+	}
+#endif
+	if (refuse(SYS_epoll_pwait, 0, EPERM))
+		run_on(2, reads_and_writes, NULL);
+	else
+		skip("no_epoll_wait", "no seccomp");
+}
+END_TEST
+
 static void *syncs(void *arg)
 {
 	const char *why;
@@ -793,6 +830,7 @@ int main(void)
 	tcase_add_test(tc, cancel_reused);
 	tcase_add_test(tc, closed);
 	tcase_add_loop_test(tc, no_preadv2, 0, 2);
+	tcase_add_test(tc, no_epoll_wait);
 	tcase_add_test(tc, no_enter);
 	tcase_add_test(tc, no_enter_later);
 	tcase_add_test(tc, no_membarrier);

@@ -10,6 +10,7 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/resource.h>
 
 /* --- ends of a wait -------------------------------------------------------- */
@@ -157,6 +158,31 @@ static void *selects_one(void *arg)
 {
 	return (void *)(intptr_t)baton_select(arg, 1, BATON_NEVER);
 }
+
+/* What is not for reading says so, also under a number whose last owner was. */
+static void *not_for_reading(void *arg)
+{
+	int fd = inotify_init1(0), p[2];
+	char text[256];
+
+	expect_eq(pipe(p), 0);
+	expect_eq(baton_read_until(fd, text, sizeof(text), 0), -ETIMEDOUT);
+	close(fd);
+	expect_eq(epoll_create1(0), fd);
+	expect_eq(baton_read_until(fd, text, 1, 0), -EINVAL);
+	expect_eq(dup2(p[1], fd), fd);
+	expect_eq(baton_read_until(fd, text, 1, 0), -EBADF);
+	expect_eq(dup2(p[0], fd), fd);
+	expect_eq(baton_write_until(fd, text, 1, 0), -EBADF);
+	close(fd);
+	return arg;
+}
+
+START_TEST(another_kind)
+{
+	run_on(1, not_for_reading, NULL);
+}
+END_TEST
 
 static void *behind_main(void *arg)
 {
@@ -825,6 +851,7 @@ int main(void)
 	LOOP(ends);
 	LOOP(storms);
 	LOOP(behind);
+	tcase_add_test(tc, another_kind);
 	LOOP(duplex);
 	LOOP(polls);
 	LOOP(poll_closes);

@@ -4,6 +4,7 @@
 #include "common.h"
 
 #include <fenv.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -493,6 +494,46 @@ START_TEST(control_words)
 }
 END_TEST
 
+/* --- the thread of baton_run() ------------------------------------------- */
+
+static void call_nothing(void *arg)
+{
+	(void)arg;
+}
+
+static void *call_and_yield(void *arg)
+{
+	expect_eq(baton_call(call_nothing, NULL), 0);
+	expect_eq(baton_yield(), 0);
+	return arg;
+}
+
+static void *run_here(void *arg)
+{
+	expect_eq(baton_run(NULL, call_and_yield, NULL, NULL), 0);
+	return arg;
+}
+
+/* The smallest stack that a thread of glibc's may have. */
+START_TEST(small_thread)
+{
+	long least = sysconf(_SC_THREAD_STACK_MIN);
+	pthread_attr_t attr;
+	pthread_t t;
+
+#ifdef SANITIZED
+	skip("small_thread", "instrumented frames are larger");
+	return;
+#endif
+	expect_eq(pthread_attr_init(&attr), 0);
+	expect_eq(pthread_attr_setstacksize(&attr, least > 16384 ?
+						   (size_t)least : 16384), 0);
+	expect_eq(pthread_create(&t, &attr, run_here, NULL), 0);
+	expect_eq(pthread_join(t, NULL), 0);
+	expect_eq(pthread_attr_destroy(&attr), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("stack");
@@ -500,6 +541,7 @@ int main(void)
 	int n = ARRAY_SIZE(nprocs_list);
 
 	tcase_add_test(tc, stack_reuse);
+	tcase_add_test(tc, small_thread);
 	tcase_add_loop_test(tc, deep_stack, 0, n);
 	tcase_add_test(tc, huge_stacks);
 	tcase_add_test(tc, stack_used);
