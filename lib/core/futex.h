@@ -6,27 +6,53 @@
 #ifndef BATON_CORE_FUTEX_H
 #define BATON_CORE_FUTEX_H
 
+#include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-/* The one that reads a struct timespec as the C library has it: on 32 bits that
- * may have seconds of 64. */
-#ifdef SYS_futex_time64
-#define FUTEX (sizeof(time_t) > sizeof(long) ? SYS_futex_time64 : SYS_futex)
-#else
-#define FUTEX SYS_futex
-#endif
+/*
+ * SYS_futex, which all kernels have, reads a time as two longs, whatever the C
+ * library's struct timespec is. (On 32 bits SYS_futex_time64 is no older than
+ * Linux 5.1, and filters of system calls may not know it.) What is more than
+ * they can say, 68 years at least, ends as soon as that.
+ */
+static inline long futex_timed(uint32_t *word, int op, uint32_t val,
+			       const struct timespec *limit, uint32_t bits)
+{
+	long when[2] = { 0 };
+
+	if (limit) {
+		when[0] = (long)limit->tv_sec;
+		when[1] = limit->tv_nsec;
+		if (when[0] != limit->tv_sec)
+			when[0] = LONG_MAX;
+	}
+	return syscall(SYS_futex, word, op, val, limit ? when : NULL, NULL,
+		       bits);
+}
 
 /* While @word is @val, for @limit at most; NULL: for any time. It may return
  * sooner, too. */
 static inline void futex_wait(uint32_t *word, uint32_t val,
 			      const struct timespec *limit)
 {
-	syscall(FUTEX, word, FUTEX_WAIT_PRIVATE, val, limit, NULL, 0);
+	futex_timed(word, FUTEX_WAIT_PRIVATE, val, limit, 0);
+}
+
+/* The same until @deadline, of CLOCK_MONOTONIC; NULL: none. False: it has
+ * come. */
+static inline bool futex_wait_until(uint32_t *word, uint32_t val,
+				    const struct timespec *deadline)
+{
+	return futex_timed(word, FUTEX_WAIT_BITSET_PRIVATE, val, deadline,
+			   FUTEX_BITSET_MATCH_ANY) >= 0 ||
+	       errno != ETIMEDOUT;
 }
 
 /* One of those that wait at @word wakes. The word may be no more: nobody looks

@@ -128,5 +128,6 @@ void baton_rt_free(struct baton_rt *rt)
 		rt->tier->close(rt);
 	free(rt->workers);
 	baton_global_uninit(&rt->global);
+	pthread_mutex_destroy(&rt->ring_lock);
 	free(rt);
 }

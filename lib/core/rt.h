@@ -118,6 +118,7 @@ struct baton_rt {
 	struct polling *polling;	/* A: NULL: no fiber has used a
 					 * descriptor yet; see polling.h */
 	struct rt_aux *ring;		/* A: of lib/io; NULL: not needed yet */
+	pthread_mutex_t ring_lock;	/* had, in foreign code, by who makes it */
 	bool closing;			/* L: none is to be made any more */
 	bool calls_only;		/* C: nor ever: BATON_IO_CALL */
 };

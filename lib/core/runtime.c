@@ -215,6 +215,7 @@ static int create_and_run(const struct baton_config *cfg, baton_fn fn,
 	rt->users = 1;
 	rt->cxx = baton_cxx_find();
 	baton_global_init(&rt->global);
+	baton_lock_init(&rt->ring_lock);
 	baton_deadlock_init(&rt->deadlock, cfg->deadlock);
 	baton_stack_pool_init(&rt->stacks, cfg->stack_size,
 			      keep_ns(cfg->stack_keep));

@@ -222,10 +222,8 @@ block_thread(struct waiter *own, int64_t deadline)
 			err = -ECANCELED;
 			break;
 		}
-		if (syscall(FUTEX, &own->go, FUTEX_WAIT_BITSET_PRIVATE, 0,
-			    deadline == TIMER_NEVER ? NULL : &ts, NULL,
-			    FUTEX_BITSET_MATCH_ANY) < 0 &&
-		    errno == ETIMEDOUT) {
+		if (!futex_wait_until(&own->go, 0, deadline == TIMER_NEVER ?
+							   NULL : &ts)) {
 			/* Whoever has won it meanwhile is about to resume. */
 			if (waiter_win(own, WAITER_TIMEOUT))
 				err = -ETIMEDOUT;

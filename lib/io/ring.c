@@ -792,15 +792,17 @@ struct making {
 	struct ring *ring;
 };
 
-/* In a foreign call: a thread is started, and waited for. */
+/*
+ * In a foreign call: a thread is started, and waited for. The lock is the
+ * scheduler's: a child of fork() may begin another one meanwhile.
+ */
 static void make(void *arg)
 {
-	static pthread_mutex_t once = PTHREAD_MUTEX_INITIALIZER;
 	struct making *m = arg;
 	struct ring *r;
 	bool closing;
 
-	pthread_mutex_lock(&once);
+	pthread_mutex_lock(&m->rt->ring_lock);
 	r = (struct ring *)smp_load_acquire(&m->rt->ring);
 	if (!r && (r = ring_create(m->rt))) {
 		/* Either the end of the scheduler finds it, or it is told. */
@@ -815,7 +817,7 @@ static void make(void *arg)
 			r = NULL;
 		}
 	}
-	pthread_mutex_unlock(&once);
+	pthread_mutex_unlock(&m->rt->ring_lock);
 	m->ring = r;
 	errno = 0;	/* no cancel was heard of */
 }

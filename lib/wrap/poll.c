@@ -117,13 +117,25 @@ static int sets_look(struct sets *s)
 
 /*
  * poll() says of each descriptor that it has an error or has ended, select() of
- * a set does not of each set: of what is said of nothing else, which would be for
- * ever, nothing is to be had.
+ * a set does not of each set: what poll() says of @events, but no set.
+ */
+static short of_no_set(short events)
+{
+	return events & POLLIN	? 0 :
+	       events & POLLOUT ? POLLHUP :
+				  POLLHUP | POLLERR;
+}
+
+/*
+ * Of whom nothing else is said, which would be for ever, nothing is to be had.
+ * What has been over before select() looked is to be waited for again: a FIFO
+ * that had no writer, and has one.
  */
 static void sets_forget(struct pollfd *fds, nfds_t n)
 {
 	for (nfds_t i = 0; i < n; i++)
-		if (fds[i].revents && !(fds[i].revents & fds[i].events))
+		if (fds[i].revents &&
+		    !(fds[i].revents & ~of_no_set(fds[i].events)))
 			fds[i].fd = -1;
 }
 

@@ -11,10 +11,12 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -570,6 +572,79 @@ START_TEST(readiness)
 }
 END_TEST
 
+/* --- a FIFO that is opened anew ------------------------------------------- */
+
+#define ROUNDS	20
+
+/**
+ * struct fifo - its writers come and go while a fiber waits for a byte
+ * @path:  where it is
+ * @rests: the reader has had the byte
+ */
+struct fifo {
+	char path[64];
+	int rests;
+};
+
+static void *comes_and_goes(void *arg)
+{
+	struct fifo *f = arg;
+	int fd;
+
+	for (unsigned int i = scaled(ROUNDS); i; i--) {
+		store(&f->rests, 0);
+		/* Maybe while the reader is about to see that there is none */
+		for (int n = 0; n < 1000; n++)
+			close(open(f->path, O_WRONLY));
+		fd = open(f->path, O_WRONLY);
+		expect_eq(write(fd, "x", 1), 1);
+		while (!load(&f->rests))
+			sched_yield();
+		close(fd);
+	}
+	return NULL;
+}
+
+static void *reads_fifo(void *arg)
+{
+	struct fifo *f = arg;
+	ssize_t got = 0;
+	pthread_t t;
+	fd_set set;
+	char c;
+	int fd;
+
+	fd = open(f->path, O_RDONLY | O_NONBLOCK);
+	expect(fd >= 0);
+	expect_eq(pthread_create(&t, NULL, comes_and_goes, f), 0);
+	for (unsigned int i = scaled(ROUNDS); i; i--) {
+		do {
+			FD_ZERO(&set);
+			FD_SET(fd, &set);
+			expect_eq(select(fd + 1, &set, NULL, NULL, NULL), 1);
+			got = read(fd, &c, 1);
+		} while (got <= 0);
+		store(&f->rests, 1);
+		while (i > 1 && load(&f->rests))
+			sched_yield();
+	}
+	expect_eq(pthread_join(t, NULL), 0);
+	expect_eq(close(fd), 0);
+	return NULL;
+}
+
+/* An end that was seen is none for the next writer. */
+START_TEST(fifo)
+{
+	struct fifo f = { .rests = 0 };
+
+	snprintf(f.path, sizeof(f.path), "/tmp/baton-fifo-%d", getpid());
+	expect_eq(mkfifo(f.path, 0600), 0);
+	run_with(1, 2, reads_fifo, &f);
+	expect_eq(unlink(f.path), 0);
+}
+END_TEST
+
 /* --- connections --------------------------------------------------------- */
 
 #define CLIENTS	50
@@ -775,6 +850,7 @@ int main(void)
 	tcase_add_test(tc, waitall);
 	tcase_add_test(tc, sigpipe);
 	tcase_add_test(tc, readiness);
+	tcase_add_test(tc, fifo);
 	tcase_add_test(tc, connections);
 	tcase_add_test(tc, datagram);
 	tcase_add_test(tc, closing);
