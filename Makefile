@@ -618,16 +618,19 @@ modules_uninstall:
 # --- releases and packages -------------------------------------------------
 
 # The same archive from the same tree, whoever makes it: git's files as they are
-# here, or, in an archive unpacked, all but what was built.
+# here, whoever owns them; or, in an archive unpacked, all but what was built.
 DIST := baton-$(VERSION)
+GIT := git -c safe.directory='*'
 dist:
 	$(Q)mkdir -p "$(O)"
-	$(Q){ git ls-files 2>/dev/null || find * .[!.]* -path build -prune -o \
-		! -type d -print; } | LC_ALL=C sort | \
+	$(Q)files=$$(if [ -e .git ]; then $(GIT) ls-files; else \
+		find * .[!.]* -path build -prune -o ! -type d -print; fi) && \
+		time=$$([ -e .git ] && $(GIT) log -1 --format=%ct 2>/dev/null || \
+			stat -c %Y VERSION) && \
+		echo "$$files" | LC_ALL=C sort | \
 		tar -cf - -T - --transform 's|^|$(DIST)/|S' --owner=0 --group=0 \
 			--numeric-owner --mode=u=rwX,go=rX --format=ustar \
-			--mtime="@$$(git log -1 --format=%ct 2>/dev/null || \
-				stat -c %Y VERSION)" | \
+			--mtime="@$$time" | \
 		gzip -n9 >"$(O)/$(DIST).tar.gz"
 	$(call say,DIST,"$(O)/$(DIST).tar.gz")
 
