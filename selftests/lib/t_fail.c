@@ -26,11 +26,6 @@ static __thread struct fail own_memory;
 /* If there is one: whoever is about to make a thread cancels it. */
 static struct baton_fiber *canceled_at_birth;
 
-/* Before this thread makes another one, a third one forks. */
-static __thread bool fork_at_birth;
-
-static void *forks(void *arg);
-
 static bool fails(struct fail *f)
 {
 	if (load(&f->spared) > 0) {
@@ -58,11 +53,6 @@ int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *attr,
 
 	if (f)
 		expect_eq(baton_cancel(f), 0);
-	if (fork_at_birth) {
-		fork_at_birth = false;
-		expect_eq(__real_pthread_create(t, NULL, forks, NULL), 0);
-		expect_eq(pthread_join(*t, NULL), 0);
-	}
 	return fails(&threads) ? EAGAIN :
 				 __real_pthread_create(t, attr, fn, arg);
 }
@@ -190,60 +180,6 @@ static void *no_ring(void *arg)
 START_TEST(no_thread_for_ring)
 {
 	run_on(1, no_ring, _i ? &memory : &threads);
-}
-END_TEST
-
-/* --- a fork while the ring is made ----------------------------------------- */
-
-static void *asks(void *arg)
-{
-	expect(baton_io(NULL) != BATON_IO_AUTO);
-	return arg;
-}
-
-/* A thread of no fiber: its child may have a scheduler, and a ring, of its own. */
-static void *forks(void *arg)
-{
-	pid_t pid = fork();
-	int status;
-
-	expect(pid >= 0);
-	if (!pid) {
-		run_on(1, asks, arg);
-		_exit(9);
-	}
-	expect_eq(waitpid(pid, &status, 0), pid);
-	expect(WIFEXITED(status));
-	expect_eq(WEXITSTATUS(status), 9);
-	return arg;
-}
-
-static void *makes_ring(void *arg)
-{
-	bool *forked = arg;
-
-	/* The library makes the ring's thread on this one. */
-	expect_eq(baton_thread_lock(), 0);
-	fork_at_birth = true;
-	asks(arg);
-	*forked = !fork_at_birth;
-	fork_at_birth = false;
-	expect_eq(baton_thread_unlock(), 0);
-	return arg;
-}
-
-START_TEST(fork_beside_ring)
-{
-	bool forked = false;
-
-#ifdef SANITIZED
-	/* Sanitizers make no promise for a child of several threads. */
-	skip("fork_beside_ring", "under a sanitizer");
-	return;
-#endif
-	run_on(1, makes_ring, &forked);
-	if (!forked)
-		skip("fork_beside_ring", "there is no ring");
 }
 END_TEST
 
@@ -882,7 +818,6 @@ int main(void)
 	TCase *tc = test_case(s, "fail");
 
 	tcase_add_loop_test(tc, no_thread_for_ring, 0, 2);
-	tcase_add_test(tc, fork_beside_ring);
 	tcase_add_test(tc, no_thread_for_a_while);
 	tcase_add_test(tc, no_memory_for_a_while);
 	tcase_add_test(tc, no_thread_after_retired);
