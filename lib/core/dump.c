@@ -5,11 +5,11 @@
 #include <baton/runtime.h>
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include "list.h"
+#include "lock.h"
 #include "reason.h"
 #include "rt.h"
 #include "watch.h"
@@ -91,13 +91,15 @@ void baton_dump_forked(void)
 
 void baton_dump_remove(int signal)
 {
+	struct backoff b = { 0 };
+
 	if (!signal)
 		return;
 	put_back(signal);
 	/* Full barrier: baton_rt_running before handlers. */
 	smp_mb();
 	while (READ_ONCE(handlers))
-		sched_yield();
+		baton_backoff(&b);
 }
 
 void baton_dump_look(struct baton_rt *rt)

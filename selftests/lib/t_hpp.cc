@@ -112,7 +112,9 @@ static void results()
 		return std::string(name);
 	});
 	baton::fiber holds([c = counted(&gone)] { });
+	auto &same = f;
 
+	f = std::move(same);
 	report(f.join() == 7 && !f.joinable(), "a fiber's result");
 	report(s.join() == std::string(100, 'x'), "a string");
 	report(throws("thrown", [&] { t.join(); }), "an exception");

@@ -128,7 +128,9 @@ static void linger(struct client *c)
 	char unread[1024];
 
 	baton_shutdown(c->fd, SHUT_WR);
-	while (baton_recv_until(c->fd, unread, sizeof(unread), 0, deadline) > 0)
+	/* Who goes on and on sending has no longer either. */
+	while (baton_now() < deadline &&
+	       baton_recv_until(c->fd, unread, sizeof(unread), 0, deadline) > 0)
 		;
 }
 

@@ -107,9 +107,9 @@ public:
 	fiber(fiber &&) noexcept = default;
 	fiber &operator=(fiber &&from) noexcept
 	{
-		fiber old(std::move(*this));
+		fiber old(std::move(from));
 
-		s = std::move(from.s);
+		s.swap(old.s);
 		return *this;
 	}
 	~fiber()
