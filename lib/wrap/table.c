@@ -9,7 +9,8 @@
 
 /*
  * @lock is held for a few instructions, in which nothing is called. The holder
- * is not descheduled by the library then, but may be by the kernel.
+ * may be descheduled all the same: by the kernel; and, a fiber, by the end of its
+ * slice (hog.h), of which it hears by a signal. Who wants the lock yields.
  */
 struct bucket {
 	uint32_t lock;
