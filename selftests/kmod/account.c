@@ -155,6 +155,79 @@ TEST(computing)
 }
 
 /*
+ * User space has filled the table with what is almost the worker's place, or is
+ * not whole. So there is no room, and what blocks is among the rest; afterwards
+ * all is as before.
+ */
+
+enum lie { LIE_FN, LIE_PC, LIE_NR, LIE_FILLED, LIES };
+
+/* Until it has slept: it may be woken before it does */
+static uint32_t block_as(struct worker *w, uint64_t fn)
+{
+	struct baton_slot *slot = worker_slot(w);
+
+	store(&slot->fn, fn);
+	do {
+		slot_enter(slot, 0, BATON_FOREIGN);
+		block_ns(BLOCK_NS);
+	} while (slot_leave(slot) != BATON_TAKEN);
+	return load(&slot->site);
+}
+
+static void fill_table(struct inst *in, uint64_t fn, uint64_t pc, int32_t nr,
+		       uint32_t state)
+{
+	for (uint32_t i = 1; i < in->h->nsites; i++) {
+		struct baton_site *s = site_of(in, i);
+
+		s->fn = fn;
+		s->pc = pc;
+		s->nr = nr;
+		store(&s->state, state);
+	}
+}
+
+/* The sites of a block with each lie, and of one without, at last */
+static void run_among_lies(struct worker *w)
+{
+	uint32_t *site = w->arg;
+	struct baton_site s = *site_of(w->in, block_as(w, FN) - 1);
+
+	for (int i = 0; i <= LIES; i++) {
+		fill_table(w->in, s.fn + (i == LIE_FN), s.pc + (i == LIE_PC),
+			   s.nr + (i == LIE_NR), i == LIES ? BATON_SITE_FREE :
+			   i == LIE_FILLED ? BATON_SITE_FILLED :
+			   BATON_SITE_USED);
+		/* So that it is looked for anew */
+		block_as(w, FN + LIES);
+		site[i] = block_as(w, FN);
+	}
+}
+
+TEST(lies)
+{
+	uint32_t site[LIES + 1] = { 0 };
+	struct worker w = { .num = 0 };
+	struct inst in;
+	int i;
+
+	ASSERT_EQ(0, lock_memory());
+	ASSERT_EQ(0, inst_open(&in, 1, 8));
+	ASSERT_LE(0, worker_start(&w, &in, run_among_lies, site));
+	ASSERT_TRUE(worker_join(&w));
+	/* The first entry is for all that finds no other. */
+	for (i = 0; i < LIES; i++) {
+		EXPECT_EQ(1, site[i])
+			TH_LOG("with lie %d", i);
+	}
+	ASSERT_LT(1, site[LIES]);
+	ASSERT_GE(in.h->nsites, site[LIES]);
+	EXPECT_EQ(FN, site_of(&in, site[LIES] - 1)->fn);
+	inst_close(&in);
+}
+
+/*
  * Tracepoints. A tracer runs this program with BATON_TRACED set: then it blocks,
  * says how often, and runs no test. See also tracers.sh.
  */

@@ -655,6 +655,74 @@ TEST_F_TIMEOUT(many, work_elsewhere, TEST_SECONDS)
 	EXPECT_EQ(BATON_TAKEN, self->w[1].ret);
 }
 
+/*
+ * Of those who wait it is the last to park, or, of the last eight, one that ran
+ * on the CPU where the processor is lost
+ */
+
+#define WAITING	9
+
+static void run_waiting(struct worker *w)
+{
+	w->ret = pin_cpu(0, w->num);
+	if (!w->ret)
+		w->ret = slot_park(w->in, worker_slot(w), 0);
+}
+
+static void run_loser(struct worker *w)
+{
+	int *fd = w->arg;
+
+	w->ret = pin_cpu(0, w->num);
+	if (!w->ret)
+		w->ret = read_as_fiber(worker_slot(w), 0, fd[0]);
+}
+
+/* Who of them gets it, if @here alone, or none, ran on the loser's CPU */
+static int heir(struct __test_metadata *_metadata, int here)
+{
+	struct worker w[WAITING + 1] = { 0 };
+	int fd[2], i, ret = -1;
+	struct inst in;
+
+	ASSERT_EQ(0, pipe2(fd, O_CLOEXEC));
+	ASSERT_EQ(0, inst_open(&in, 1, WAITING + 1));
+	store(&in.h->nglobal, 1);
+	for (i = 0; i < WAITING; i++) {
+		w[i].num = i != here;
+		ASSERT_LE(0, worker_start(&w[i], &in, run_waiting, NULL));
+		ASSERT_TRUE(wait_standbys(&in, i + 1));
+	}
+	ASSERT_LE(0, worker_start(&w[i], &in, run_loser, fd));
+	ASSERT_TRUE(wait_standbys(&in, WAITING - 1));
+	pipe_put(fd[1], 1);
+	ASSERT_TRUE(worker_join(&w[i]));
+	EXPECT_EQ(BATON_TAKEN, w[i].ret);
+	ASSERT_EQ(0, inst_stop(&in));
+	while (i--) {
+		ASSERT_TRUE(worker_join(&w[i]));
+		if (w[i].ret != -ESHUTDOWN) {
+			EXPECT_EQ(0, w[i].ret);
+			ret = i;
+		}
+	}
+	inst_close(&in);
+	close(fd[0]);
+	close(fd[1]);
+	return ret;
+}
+
+TEST(who_is_chosen)
+{
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP(return, "only one CPU");
+	EXPECT_EQ(WAITING - 1, heir(_metadata, -1));
+	EXPECT_EQ(3, heir(_metadata, 3));
+	/* The eighth that is looked at, and the ninth, which is not */
+	EXPECT_EQ(1, heir(_metadata, 1));
+	EXPECT_EQ(WAITING - 1, heir(_metadata, 0));
+}
+
 #define ROUNDS	300
 
 /*

@@ -401,6 +401,64 @@ TEST_F_TIMEOUT(quiet, nothing_to_run_often, TEST_SECONDS)
 }
 
 /*
+ * Work comes and goes all the time, and another takes the processor, when it is
+ * idle, and lets it go. However the two looks of the hook turn out, it is idle
+ * once for each block.
+ */
+static void *run_flicker(void *arg)
+{
+	struct scene *s = arg;
+
+	while (!load(&s->stop)) {
+		store(&s->in.h->nglobal, 0);
+		spin(10);
+		store(&s->in.h->nglobal, 1);
+		if (idle_claim(&s->in, 0))
+			idle_set(&s->in, 0);
+	}
+	return NULL;
+}
+
+static void run_persistent(struct worker *w)
+{
+	int blocked = 0;
+
+	w->ret = 0;
+	while (blocked < 500) {
+		slot_enter(worker_slot(w), 0, BATON_FIBER);
+		block_ns(20000);
+		if (slot_leave(worker_slot(w)) != BATON_TAKEN)
+			continue;
+		blocked++;
+		if (!spin_until(idle_claim(w->in, 0))) {
+			w->ret = blocked;
+			return;
+		}
+	}
+}
+
+TEST(work_flickers)
+{
+	struct scene s = { .stop = 0 };
+	struct baton_counts c;
+	pthread_t flicker;
+
+	ASSERT_EQ(0, scene_open(&s, 0));
+	ASSERT_EQ(0, thread_start(&flicker, run_flicker, &s));
+	ASSERT_LE(0, worker_start(&s.a, &s.in, run_persistent, &s));
+	ASSERT_TRUE(worker_join(&s.a));
+	store(&s.stop, 1);
+	ASSERT_TRUE(thread_join(flicker));
+	EXPECT_EQ(0, s.a.ret);
+	ASSERT_EQ(0, inst_counts(&s.in, &c));
+	EXPECT_EQ(500, c.idled);
+	EXPECT_EQ(500, s.in.procs[0].idled);
+	EXPECT_GE(500, c.starved);
+	EXPECT_EQ(0, c.handoffs);
+	inst_close(&s.in);
+}
+
+/*
  * Stops: of a child, by us.  A spins in the child; while it is stopped it does
  * not run and yet has not blocked.  B is a standby again before each stop, for
  * the signal may have interrupted its wait.
