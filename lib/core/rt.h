@@ -118,6 +118,8 @@ struct baton_rt {
 	struct polling *polling;	/* A: NULL: no fiber has used a
 					 * descriptor yet; see polling.h */
 	struct rt_aux *ring;		/* A: of lib/io; NULL: not needed yet */
+	pthread_mutex_t making;		/* of lib/io: who makes that. Not
+					 * static: a child of fork() has none */
 	bool closing;			/* L: none is to be made any more */
 	bool calls_only;		/* C: nor ever: BATON_IO_CALL */
 };

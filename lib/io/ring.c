@@ -795,12 +795,11 @@ struct making {
 /* In a foreign call: a thread is started, and waited for. */
 static void make(void *arg)
 {
-	static pthread_mutex_t once = PTHREAD_MUTEX_INITIALIZER;
 	struct making *m = arg;
 	struct ring *r;
 	bool closing;
 
-	pthread_mutex_lock(&once);
+	pthread_mutex_lock(&m->rt->making);
 	r = (struct ring *)smp_load_acquire(&m->rt->ring);
 	if (!r && (r = ring_create(m->rt))) {
 		/* Either the end of the scheduler finds it, or it is told. */
@@ -815,7 +814,7 @@ static void make(void *arg)
 			r = NULL;
 		}
 	}
-	pthread_mutex_unlock(&once);
+	pthread_mutex_unlock(&m->rt->making);
 	m->ring = r;
 	errno = 0;	/* no cancel was heard of */
 }
