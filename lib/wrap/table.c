@@ -160,11 +160,9 @@ void baton_table_wake(const void *addr, bool all)
 	struct place *p, *next, *woken = NULL, **last = &woken;
 	/* A fiber that is cut off in here is no more when the table is emptied. */
 	bool thread = !wrap_fiber();
-	struct bucket *b;
+	/* After that: in a child of fork() it empties the table. */
+	struct bucket *b = bucket_lock(addr);
 
-	/* A child of fork() has the table as it was, with locks that are held. */
-	wrap_forked();
-	b = bucket_lock(addr);
 	if (thread)
 		atomic_fetch_add(&wakers, 1);
 	for (p = b->first; p && (all || !woken); p = next) {

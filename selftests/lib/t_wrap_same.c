@@ -456,8 +456,8 @@ END_TEST
 
 /* --- handlers of fork() -------------------------------------------------- */
 
-static pthread_mutex_t kept[] = { PTHREAD_MUTEX_INITIALIZER,
-				  PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP };
+static pthread_mutex_t kept[] = { PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP,
+				  PTHREAD_MUTEX_INITIALIZER };
 static bool handled;
 static int forks_left;
 
