@@ -182,6 +182,7 @@ LIB_SRC :=			\
 	# EOL
 LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o) $(O)/asm/$(ARCH)/switch.o $(DELAY)
 WRAP_SRC :=			\
+	lib/wrap/c11.c		\
 	lib/wrap/cond.c		\
 	lib/wrap/fortify.c	\
 	lib/wrap/init.c		\

@@ -238,12 +238,29 @@ static bool busy;	/* a scheduler runs, begins or ends */
 /* What the forking thread did, for the child: its region may be gone. */
 static __thread uint32_t state_before;
 
+/*
+ * Others' handlers may wait, for a mutex of fibers say: what a thread has noted
+ * in this one it has to find in the next. Where there is one thread, that does.
+ */
+static bool may_move(const struct baton_worker *w)
+{
+	return w && sched_on_fiber(w) && w->rt->max_workers > 1;
+}
+
 static void before_fork(void)
 {
 	const struct baton_worker *w = baton_worker_self();
 
+	if (may_move(w))
+		baton_thread_lock();
 	if (w)
 		state_before = slot_state(w->slot);
+}
+
+static void after_fork_parent(void)
+{
+	if (may_move(baton_worker_self()))
+		baton_thread_unlock();
 }
 
 /*
@@ -287,7 +304,8 @@ static int fork_error;
 
 static void fork_prepare(void)
 {
-	fork_error = -pthread_atfork(before_fork, NULL, after_fork);
+	fork_error = -pthread_atfork(before_fork, after_fork_parent,
+				     after_fork);
 }
 
 int baton_run(const struct baton_config *cfg, baton_fn fn, void *arg,

@@ -159,13 +159,6 @@ struct accept {
 	int flags;
 };
 
-static ssize_t accept_attempt(struct op *op)
-{
-	int ready = baton_op_ready(op->fd, SIDE_READ);
-
-	return ready > 0 ? OP_CALL : ready < 0 ? ready : -EAGAIN;
-}
-
 /* Errors of the connection, not of the socket: it is passed over. */
 static bool aborted(ssize_t err)
 {
@@ -195,6 +188,26 @@ static ssize_t __attribute__((noinline)) accept_call(struct op *op)
 		ret = op_result(accept4(op->fd, a->a, a->len, a->flags), saved);
 	} while (aborted(ret) && baton_op_ready(op->fd, SIDE_READ) > 0);
 	return aborted(ret) ? -EAGAIN : ret;
+}
+
+/* Does it wait for connections? What does not says so at once. */
+static bool __attribute__((noinline)) listens(int fd)
+{
+	socklen_t len = sizeof(int);
+	int saved = errno, yes = 0;
+
+	getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len);
+	errno = saved;
+	return yes;
+}
+
+static ssize_t accept_attempt(struct op *op)
+{
+	int ready = baton_op_ready(op->fd, SIDE_READ);
+
+	if (ready)
+		return ready > 0 ? OP_CALL : ready;
+	return listens(op->fd) ? -EAGAIN : accept_call(op);
 }
 
 static bool exhausted(ssize_t err)
@@ -363,7 +376,8 @@ int baton_connect_until(int fd, const struct sockaddr *a, socklen_t len,
 		if (pause < 32 * BATON_MSEC)
 			pause *= 2;
 	}
-	if (c.ret != -EINPROGRESS && c.ret != -EINTR)
+	/* -EALREADY: one that was given up, or was another's, goes on. */
+	if (c.ret != -EINPROGRESS && c.ret != -EINTR && c.ret != -EALREADY)
 		return c.ret;
 	return (int)baton_op(&op, deadline);
 }

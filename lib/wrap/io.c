@@ -60,12 +60,16 @@ static bool wait_begin(struct wait_io *io, int fd, int option)
 	return false;
 }
 
-/* The result; of a socket that ran into its time-out, @late. */
-static ssize_t wait_over(const struct wait_io *io, ssize_t ret, int late)
+/* The result; of a socket that ran into its time-out, -@err. */
+static ssize_t late(const struct wait_io *io, ssize_t ret, int err)
 {
-	if (ret == -ETIMEDOUT && io->deadline <= baton_now())
-		ret = -late;
-	return baton_wrap_result(&io->e, ret);
+	return ret == -ETIMEDOUT && io->deadline <= baton_now() ? -err : ret;
+}
+
+/* The same as POSIX returns it. */
+static ssize_t wait_over(const struct wait_io *io, ssize_t ret, int err)
+{
+	return baton_wrap_result(&io->e, late(io, ret, err));
 }
 
 /* What is said of @done bytes, or messages, if it ended by @ret: that, if there
@@ -79,10 +83,29 @@ static ssize_t part(ssize_t done, ssize_t ret)
 	return done;
 }
 
-/* Never inline: errno is where the fiber is now. */
-static bool __attribute__((noinline)) errno_is(int err)
+/* Never inline, as the next ones: errno is where the fiber is now. */
+static int __attribute__((noinline)) errno_now(void)
 {
-	return errno == err || (err == EAGAIN && errno == EWOULDBLOCK);
+	return errno;
+}
+
+/* What a try has returned, or -errno; errno is what it @was before. */
+static ssize_t __attribute__((noinline)) tried(ssize_t ret, int was)
+{
+	if (likely(ret >= 0))
+		return ret;
+	ret = -errno;
+	errno = was;
+	return ret;
+}
+
+/* What POSIX returns. */
+static ssize_t __attribute__((noinline)) posix(ssize_t ret)
+{
+	if (likely(ret >= 0))
+		return ret;
+	errno = (int)-ret;
+	return -1;
 }
 
 static size_t iov_bytes(const struct iovec *iov, size_t n)
@@ -101,6 +124,7 @@ static size_t iov_bytes(const struct iovec *iov, size_t n)
 
 WRAP ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 {
+	int was = errno_now();
 	struct wait_io io;
 	ssize_t ret;
 
@@ -108,9 +132,9 @@ WRAP ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 		return real(recvmsg)(fd, m, flags);
 	if (flags & MSG_WAITALL)
 		return wrap_foreign(&real(recvmsg), fd, m, flags);
-	ret = real(recvmsg)(fd, m, flags | MSG_DONTWAIT);
-	if (ret >= 0 || !errno_is(EAGAIN) || !wait_begin(&io, fd, SO_RCVTIMEO))
-		return ret;
+	ret = tried(real(recvmsg)(fd, m, flags | MSG_DONTWAIT), was);
+	if (ret != -EAGAIN || !wait_begin(&io, fd, SO_RCVTIMEO))
+		return posix(ret);
 	ret = baton_recvmsg_until(fd, m, flags, io.deadline);
 	return wait_over(&io, ret, EAGAIN);
 }
@@ -120,6 +144,7 @@ WRAP ssize_t recvfrom(int fd, void *restrict buf, size_t n, int flags,
 {
 	struct iovec iov = { buf, n };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	int was = errno_now();
 	struct wait_io io;
 	ssize_t ret;
 
@@ -129,9 +154,10 @@ WRAP ssize_t recvfrom(int fd, void *restrict buf, size_t n, int flags,
 	if (flags & MSG_WAITALL && ((a && len) || flags & MSG_PEEK))
 		return wrap_foreign(&real(recvfrom), fd, buf, n, flags, a, len);
 	if (!(flags & MSG_WAITALL)) {
-		ret = real(recvfrom)(fd, buf, n, flags | MSG_DONTWAIT, a, len);
-		if (ret >= 0 || !errno_is(EAGAIN))
-			return ret;
+		ret = tried(real(recvfrom)(fd, buf, n, flags | MSG_DONTWAIT, a,
+					   len), was);
+		if (ret != -EAGAIN)
+			return posix(ret);
 	}
 	if (!wait_begin(&io, fd, SO_RCVTIMEO))
 		return real(recvfrom)(fd, buf, n, flags, a, len);
@@ -155,35 +181,40 @@ WRAP ssize_t recv(int fd, void *buf, size_t n, int flags)
 WRAP int recvmmsg(int fd, struct mmsghdr *m, unsigned int n, int flags,
 		  struct timespec *ts)
 {
+	int was = errno_now();
 	struct wait_io io;
-	int ret;
+	int ret, more;
 
 	if ((flags & NO_WAIT) || !wrap_waiter())
 		return real(recvmmsg)(fd, m, n, flags, ts);
-	ret = real(recvmmsg)(fd, m, n, flags | MSG_DONTWAIT, ts);
+	ret = (int)tried(real(recvmmsg)(fd, m, n, flags | MSG_DONTWAIT, ts),
+			 was);
 	if (ret > 0 && ((unsigned int)ret == n || (flags & MSG_WAITFORONE)))
 		return ret;
-	if ((ret < 0 && !errno_is(EAGAIN)) || !wait_begin(&io, fd, SO_RCVTIMEO))
-		return ret;
+	if ((ret < 0 && ret != -EAGAIN) || !wait_begin(&io, fd, SO_RCVTIMEO))
+		return (int)posix(ret);
 	baton_wrap_leave(&io.e, 0);
 	/* What there is counts: the rest is waited for as long as it takes. */
 	if (ret < 0)
 		return wrap_foreign(&real(recvmmsg), fd, m, n, flags, ts);
-	n = (unsigned int)wrap_foreign(&real(recvmmsg), fd, m + ret,
-				       n - (unsigned int)ret, flags, ts);
-	return (int)n < 0 ? ret : ret + (int)n;
+	baton_wrap_enter(&io.e);
+	more = wrap_foreign(&real(recvmmsg), fd, m + ret,
+			    n - (unsigned int)ret, flags, ts);
+	baton_wrap_leave(&io.e, 0);
+	return more < 0 ? ret : ret + more;
 }
 
 WRAP ssize_t read(int fd, void *buf, size_t n)
 {
+	int was = errno_now();
 	struct wait_io io;
 	ssize_t ret;
 
 	if (!n || !wrap_waiter())
 		return real(read)(fd, buf, n);
-	ret = real(recv)(fd, buf, n, MSG_DONTWAIT);
-	if (ret >= 0 || !(errno_is(EAGAIN) || errno_is(ENOTSOCK)))
-		return ret;
+	ret = tried(real(recv)(fd, buf, n, MSG_DONTWAIT), was);
+	if (ret != -EAGAIN && ret != -ENOTSOCK)
+		return posix(ret);
 	if (!wait_begin(&io, fd, SO_RCVTIMEO))
 		return real(read)(fd, buf, n);
 	return wait_over(&io, baton_read_until(fd, buf, n, io.deadline),
@@ -242,13 +273,14 @@ static ssize_t send_rest(const struct wait_io *io, int fd,
 		next.msg_iov = (struct iovec *)iov;
 		if (done >= 0 && !next.msg_iovlen)
 			return done;
-		ret = baton_sendmsg_until(fd, &next, flags, io->deadline);
 		/* It has gone with the first bytes. */
-		if (ret >= 0) {
-			done = (done > 0 ? done : 0) + ret;
+		if (done > 0) {
 			next.msg_control = NULL;
 			next.msg_controllen = 0;
 		}
+		ret = baton_sendmsg_until(fd, &next, flags, io->deadline);
+		if (ret >= 0)
+			done = (done > 0 ? done : 0) + ret;
 	} while (ret > 0);
 	if (done >= 0)
 		return done ? part(done, ret) : 0;
@@ -257,26 +289,29 @@ static ssize_t send_rest(const struct wait_io *io, int fd,
 	return ret;
 }
 
-/* To a socket. *@not: it is none, and nothing was done. */
+/* To a socket; or -errno. errno is as it was. */
 static ssize_t send_all(int fd, const struct msghdr *m, int flags)
 {
 	size_t bytes = iov_bytes(m->msg_iov, m->msg_iovlen);
+	int was = errno_now();
 	struct wait_io io;
 	ssize_t ret;
 
-	ret = real(sendmsg)(fd, m, flags | MSG_DONTWAIT);
-	if (ret < 0 ? !errno_is(EAGAIN) : (size_t)ret >= bytes)
+	ret = tried(real(sendmsg)(fd, m, flags | MSG_DONTWAIT), was);
+	if (ret < 0 ? ret != -EAGAIN : (size_t)ret >= bytes)
 		return ret;
 	if (!wait_begin(&io, fd, SO_SNDTIMEO))
 		return ret;
-	return wait_over(&io, send_rest(&io, fd, m, flags, ret), EAGAIN);
+	ret = late(&io, send_rest(&io, fd, m, flags, ret), EAGAIN);
+	baton_wrap_leave(&io.e, 0);
+	return ret;
 }
 
 WRAP ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 {
 	if ((flags & MSG_DONTWAIT) || !wrap_waiter())
 		return real(sendmsg)(fd, m, flags);
-	return send_all(fd, m, flags);
+	return posix(send_all(fd, m, flags));
 }
 
 WRAP ssize_t sendto(int fd, const void *buf, size_t n, int flags,
@@ -292,7 +327,7 @@ WRAP ssize_t sendto(int fd, const void *buf, size_t n, int flags,
 
 	if ((flags & MSG_DONTWAIT) || !wrap_waiter())
 		return real(sendto)(fd, buf, n, flags, a, len);
-	return send_all(fd, &m, flags);
+	return posix(send_all(fd, &m, flags));
 }
 
 WRAP ssize_t send(int fd, const void *buf, size_t n, int flags)
@@ -313,9 +348,7 @@ WRAP int sendmmsg(int fd, struct mmsghdr *m, unsigned int n, int flags)
 			break;
 		m[i].msg_len = (unsigned int)ret;
 	}
-	if (ret < 0 && i && errno_is(ECANCELED))
-		part(i, -ECANCELED);
-	return i || ret >= 0 ? (int)i : -1;
+	return (int)(ret < 0 ? posix(part(i, ret)) : i);
 }
 
 /* Is there room now? What a pipe takes at once is written as a whole. */
@@ -353,11 +386,13 @@ WRAP ssize_t writev(int fd, const struct iovec *iov, int n)
 	struct msghdr m = { .msg_iov = (struct iovec *)iov };
 	ssize_t ret;
 
-	if (n <= 0 || n > IOV_MAX || !wrap_waiter())
+	/* Of nothing it sends no datagram. */
+	if (n <= 0 || n > IOV_MAX || !wrap_waiter() ||
+	    !iov_bytes(iov, (size_t)n))
 		return real(writev)(fd, iov, n);
 	m.msg_iovlen = (size_t)n;
 	ret = send_all(fd, &m, 0);
-	return ret < 0 && errno_is(ENOTSOCK) ? write_all(fd, iov, n) : ret;
+	return ret == -ENOTSOCK ? write_all(fd, iov, n) : posix(ret);
 }
 
 WRAP ssize_t write(int fd, const void *buf, size_t n)
@@ -396,8 +431,10 @@ WRAP int connect(int fd, const struct sockaddr *a, socklen_t len)
 
 	if (!wrap_waiter() || !wait_begin(&io, fd, SO_SNDTIMEO))
 		return real(connect)(fd, a, len);
+	/* What is in progress then goes on; the wait for room does not. */
 	return (int)wait_over(&io, baton_connect_until(fd, a, len, io.deadline),
-			      EINPROGRESS);
+			      a && a->sa_family == AF_UNIX ? EAGAIN :
+							     EINPROGRESS);
 }
 
 WRAP int close(int fd)

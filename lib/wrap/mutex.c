@@ -38,7 +38,7 @@ uintptr_t baton_wrap_caller(void)
 	 * thread.
 	 */
 	struct baton_mutex probe = BATON_MUTEX_INIT;
-	uintptr_t self = READ_ONCE(baton_wrap_real.forked);
+	uintptr_t self = wrap_forked();
 
 	if (unlikely(self))
 		return self;
@@ -274,11 +274,14 @@ static bool cond_known(clockid_t clock, int shared, unsigned int refs)
 
 static bool rwlock_known(const struct wrap_real *r)
 {
-	pthread_rwlock_t l = PTHREAD_RWLOCK_INITIALIZER;
+	pthread_rwlock_t l = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 
-	return !r->pthread_rwlock_wrlock(&l) &&
+	l.__data.RWLOCK_FREE = gettid();
+	return l.__data.__flags == PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP &&
+	       !r->pthread_rwlock_wrlock(&l) &&
 	       l.__data.__cur_writer == gettid() &&
-	       !r->pthread_rwlock_unlock(&l) && !l.__data.__cur_writer;
+	       !r->pthread_rwlock_unlock(&l) && !l.__data.__cur_writer &&
+	       l.__data.RWLOCK_FREE == (uintptr_t)gettid();
 }
 
 bool baton_wrap_locks_known(const struct wrap_real *r)

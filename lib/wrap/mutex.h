@@ -66,6 +66,13 @@ static inline uintptr_t mutex_fiber(const pthread_mutex_t *m)
 #endif
 }
 
+/* Of a rwlock, what the C library does not use: room for a pointer */
+#if __WORDSIZE == 64
+#define RWLOCK_FREE	__pad2
+#else
+#define RWLOCK_FREE	__pad3
+#endif
+
 /* The fiber whose code, or foreign call, the caller is in; or some thread. */
 uintptr_t baton_wrap_caller(void);
 

@@ -43,7 +43,7 @@ static int poll_until(struct pollfd *fds, nfds_t n, int64_t deadline)
 
 WRAP int poll(struct pollfd *fds, nfds_t n, int ms)
 {
-	if (!ms || !wrap_waiter())
+	if (!ms || (!fds && n) || !wrap_waiter())
 		return real(poll)(fds, n, ms);
 	return poll_until(fds, n, after_ms(ms));
 }
@@ -51,7 +51,8 @@ WRAP int poll(struct pollfd *fds, nfds_t n, int ms)
 WRAP int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *ts,
 	       const sigset_t *mask)
 {
-	if (!wrap_waiter() || (ts && (ts->tv_sec < 0 || !wrap_valid(ts))))
+	if ((!fds && n) || !wrap_waiter() ||
+	    (ts && (ts->tv_sec < 0 || !wrap_valid(ts))))
 		return real(ppoll)(fds, n, ts, mask);
 	if (mask)
 		return wrap_foreign(&real(ppoll), fds, n, ts, mask);
@@ -104,14 +105,20 @@ static struct pollfd *sets_fds(const struct sets *s, nfds_t *n)
 	return s->fds;
 }
 
+/* As the caller has asked. */
+static void sets_ask(struct sets *s)
+{
+	for (unsigned int i = 0; i < 3; i++)
+		if (s->saved[i])
+			memcpy(s->set[i], s->saved[i], set_size(s->n));
+}
+
 /* What is ready now, as select(). */
 static int sets_look(struct sets *s)
 {
 	struct timeval none = { 0 };
 
-	for (unsigned int i = 0; i < 3; i++)
-		if (s->saved[i])
-			memcpy(s->set[i], s->saved[i], set_size(s->n));
+	sets_ask(s);
 	return real(select)(s->n, s->set[0], s->set[1], s->set[2], &none);
 }
 
@@ -188,6 +195,9 @@ static int select_until(int n, fd_set *in, fd_set *out, fd_set *except,
 	ret = sets_look(&s);
 	if (!ret && baton_now() < deadline)
 		ret = sets_wait(&s, deadline);
+	/* A failure leaves the sets as they were. */
+	if (ret < 0)
+		sets_ask(&s);
 	free(s.fds);
 	return ret;
 }

@@ -108,6 +108,7 @@
  * @ready:  the pointers are valid
  * @forked: this is a child of fork(), made by this fiber, or its foreign code;
  *          there it is none, and the library is not to be asked
+ * @rare:   how many threads are in fork(), and whether @forked is set
  * @locks:  mutexes and conditions look as mutex.h expects
  * @pid:    the process; who shares its memory and has another is a vfork()'s
  *          child
@@ -116,6 +117,7 @@
 struct wrap_real {
 	bool ready;
 	uintptr_t forked;
+	uint32_t rare;
 	bool locks;
 	pid_t pid;
 	uintptr_t own;
@@ -149,12 +151,22 @@ static __always_inline bool wrap_own(void)
 	       baton_wrap_real.own_size;
 }
 
+/* As wrap_forked(), @rare being set; sees to it if this is a child just now. */
+uintptr_t baton_wrap_forked(void);
+
+/* The fiber that has made this child of fork(); 0: it is none, or a thread's. */
+static __always_inline uintptr_t wrap_forked(void)
+{
+	return unlikely(READ_ONCE(baton_wrap_real.rare)) ? baton_wrap_forked() :
+							   0;
+}
+
 /* The fiber whose code the caller is; NULL: the C library's own is wanted. */
 static __always_inline struct baton_fiber *wrap_fiber(void)
 {
 	struct baton_fiber *f;
 
-	if (unlikely(READ_ONCE(baton_wrap_real.forked)))
+	if (unlikely(wrap_forked()))
 		return NULL;
 	f = baton_self();
 	return unlikely(f && wrap_own()) ? NULL : f;

@@ -4,11 +4,35 @@
  *
  * The C library tells by the writer's thread whether who unlocks has read or
  * written. Of a fiber that writes it finds its own thread there, then.
+ *
+ * A writer that waits in the table keeps no reader out. Where it is to, by the
+ * lock's attribute, it waits as a thread.
  */
 #include "mutex.h"
 #include "table.h"
 
-static int try(pthread_rwlock_t *l, bool write)
+/* The caller has locked it to write, for fiber @f. Release: the handle first. */
+static void claim(pthread_rwlock_t *l, uintptr_t f)
+{
+	WRITE_ONCE(l->__data.RWLOCK_FREE, f);
+	smp_store_release(&l->__data.__cur_writer, OWNER_FIBER);
+}
+
+/* Does the fiber that the caller is part of write? */
+static bool has_it(const pthread_rwlock_t *l)
+{
+	return unlikely(smp_load_acquire(&l->__data.__cur_writer) ==
+			OWNER_FIBER) &&
+	       READ_ONCE(l->__data.RWLOCK_FREE) == baton_wrap_caller();
+}
+
+static bool prefers_writers(const pthread_rwlock_t *l)
+{
+	return READ_ONCE(l->__data.__flags) ==
+	       PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP;
+}
+
+static int try(struct baton_fiber *f, pthread_rwlock_t *l, bool write)
 {
 	int err;
 
@@ -16,20 +40,20 @@ static int try(pthread_rwlock_t *l, bool write)
 		return real(pthread_rwlock_tryrdlock)(l);
 	err = real(pthread_rwlock_trywrlock)(l);
 	if (!err)
-		WRITE_ONCE(l->__data.__cur_writer, OWNER_FIBER);
+		claim(l, (uintptr_t)f);
 	return err;
 }
 
 /* Until it is had, or @clock shows @at: ETIMEDOUT. */
-static int wait_for(pthread_rwlock_t *l, bool write, clockid_t clock,
-		    int64_t at)
+static int wait_for(struct baton_fiber *f, pthread_rwlock_t *l, bool write,
+		    clockid_t clock, int64_t at)
 {
 	struct place place;
 	int err;
 
 	for (;;) {
 		baton_table_add(&place, l);
-		err = try(l, write);
+		err = try(f, l, write);
 		if (err != EBUSY) {
 			baton_table_del(&place);
 			return err;
@@ -43,24 +67,30 @@ static int wait_for(pthread_rwlock_t *l, bool write, clockid_t clock,
 static int take(pthread_rwlock_t *l, bool write, clockid_t clock,
 		const struct timespec *ts)
 {
+	struct baton_fiber *f = wrap_locker();
 	int err;
 
-	if (!wrap_locker() ||
-	    (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC))
+	if ((clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC) ||
+	    (ts && !wrap_valid(ts)))
+		return EINVAL;
+	if (has_it(l))
+		return EDEADLK;
+	if (!f || READ_ONCE(l->__data.__shared))
 		return -1;
-	if (READ_ONCE(l->__data.__shared))
-		return -1;
-	err = try(l, write);
+	err = try(f, l, write);
 	if (err != EBUSY)
 		return err;
-	if (ts && !wrap_valid(ts))
-		return EINVAL;
-	return wait_for(l, write, clock, ts ? wrap_ns(ts) : BATON_NEVER);
+	if (write && prefers_writers(l))
+		return -1;
+	return wait_for(f, l, write, clock, ts ? wrap_ns(ts) : BATON_NEVER);
 }
 
-/* What take() leaves over: by a foreign call, if a fiber calls. */
+/*
+ * What take() leaves over: by a foreign call, if a fiber calls. A writer that
+ * has waited in vain has kept readers out.
+ */
 #define TAKE_AS_THREAD(l, write, f, ...) __extension__ ({		\
-	bool __fiber = wrap_locker();					\
+	struct baton_fiber *__fiber = wrap_locker();			\
 	int __taken;							\
 									\
 	if (__fiber)							\
@@ -68,7 +98,9 @@ static int take(pthread_rwlock_t *l, bool write, clockid_t clock,
 	else								\
 		__taken = real(f)(l, ##__VA_ARGS__);			\
 	if (__fiber && (write) && !__taken)				\
-		WRITE_ONCE((l)->__data.__cur_writer, OWNER_FIBER);	\
+		claim(l, (uintptr_t)__fiber);				\
+	else if ((write) && __taken)					\
+		table_wake(l, true);					\
 	__taken;							\
 })
 
@@ -89,7 +121,9 @@ WRAP int pthread_rwlock_wrlock(pthread_rwlock_t *l)
 
 WRAP int pthread_rwlock_trywrlock(pthread_rwlock_t *l)
 {
-	return wrap_locker() ? try(l, true) : real(pthread_rwlock_trywrlock)(l);
+	struct baton_fiber *f = wrap_locker();
+
+	return f ? try(f, l, true) : real(pthread_rwlock_trywrlock)(l);
 }
 
 WRAP int pthread_rwlock_timedrdlock(pthread_rwlock_t *l,

@@ -111,10 +111,14 @@ WRAP int pthread_join(pthread_t thread, void **result)
  */
 WRAP int sem_wait(sem_t *sem)
 {
+	struct wrap_errno e;
+
 	if (!wrap_fiber())
 		return real(sem_wait)(sem);
+	baton_wrap_enter(&e);
 	if (!real(sem_trywait)(sem))
 		return 0;
+	baton_wrap_leave(&e, 0);
 	return wrap_foreign(&real(sem_wait), sem);
 }
 

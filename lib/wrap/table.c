@@ -161,6 +161,7 @@ void baton_table_wake(const void *addr, bool all)
 	struct place *p, *next, *woken = NULL, **last = &woken;
 	/* A fiber that is cut off in here is no more when the table is emptied. */
 	bool thread = !wrap_fiber();
+	/* After that: in a child of fork() it empties the table. */
 	struct bucket *b = bucket_lock(addr);
 
 	if (thread)
@@ -200,9 +201,45 @@ void baton_wrap_ended(void)
 		sched_yield();
 }
 
-void baton_table_forked(void)
+/* --- fork() -------------------------------------------------------------- */
+
+/*
+ * Who forks: after that, what tells it is no more; and is this thread in a
+ * fork()? The library keeps a fiber on its thread meanwhile.
+ */
+static __thread uintptr_t forker;
+static __thread unsigned int forking;
+
+void baton_wrap_fork_begins(uintptr_t caller)
 {
-	memset(buckets, 0, sizeof(buckets));
-	baton_table_used = 0;
-	wakers = 0;
+	forker = caller;
+	forking++;
+	atomic_fetch_add(&baton_wrap_real.rare, 1u);
+}
+
+void baton_wrap_fork_over(void)
+{
+	forking--;
+	atomic_fetch_sub(&baton_wrap_real.rare, 1u);
+}
+
+/*
+ * A child that a fiber makes has no scheduler, ever: baton(7). Handlers of
+ * others come before ours, and before the library's own: they may lock and
+ * unlock, and so whoever is the first to look sees to all of it.
+ */
+uintptr_t baton_wrap_forked(void)
+{
+	/* The child of vfork(), which shares the memory, is in no fork(). */
+	if (forking && getpid() != baton_wrap_real.pid) {
+		forking = 0;
+		if (forker != (uintptr_t)pthread_self())
+			WRITE_ONCE(baton_wrap_real.forked, forker);
+		WRITE_ONCE(baton_wrap_real.rare, baton_wrap_real.forked != 0);
+		baton_wrap_real.pid = getpid();
+		memset(buckets, 0, sizeof(buckets));
+		baton_table_used = 0;
+		wakers = 0;
+	}
+	return READ_ONCE(baton_wrap_real.forked);
 }

@@ -52,8 +52,9 @@ void baton_table_wake(const void *addr, bool all);
  */
 WRAP void baton_wrap_ended(void);
 
-/* In the child of fork() nobody waits. */
-void baton_table_forked(void);
+/* Around fork(), by @caller, a fiber or a thread. In the child nobody waits. */
+void baton_wrap_fork_begins(uintptr_t caller);
+void baton_wrap_fork_over(void);
 
 /*
  * Wake who waits at @addr, the one that has waited longest, or @all. After a

@@ -436,6 +436,53 @@ START_TEST(fork_ends_clearly)
 }
 END_TEST
 
+/*
+ * A handler that waits, and was there before the library's: what that has noted
+ * of the thread it finds again.
+ */
+static void waits_in_handler(void)
+{
+	pid_t thread = gettid();
+
+	for (unsigned int i = 0; i < 100 && baton_self(); i++)
+		expect_eq(baton_sleep(10 * BATON_USEC), 0);
+	expect_eq(gettid(), thread);
+}
+
+static void *forks_often(void *arg)
+{
+	for (int i = 0; i < 5; i++) {
+		pid_t pid = fork();
+
+		expect(pid >= 0);
+		if (!pid)
+			_exit(7);
+		expect_eq(WEXITSTATUS(child_status(pid)), 7);
+	}
+	/* And it is let go of. */
+	expect_eq(baton_thread_unlock(), -EINVAL);
+	return arg;
+}
+
+static void *forks_beside_others(void *arg)
+{
+	struct baton_fiber *f[4];
+
+	for (size_t i = 0; i < ARRAY_SIZE(f); i++)
+		f[i] = spawn(forks_often, arg);
+	for (size_t i = 0; i < ARRAY_SIZE(f); i++)
+		join(f[i]);
+	return arg;
+}
+
+START_TEST(fork_handler_waits)
+{
+	expect_eq(pthread_atfork(waits_in_handler, NULL, NULL), 0);
+	run_on(3, forks_beside_others, NULL);
+	run_with(1, 1, forks_beside_others, NULL);
+}
+END_TEST
+
 /* What was allowed: another program, or none. */
 static void *child_exits(void *arg)
 {
@@ -656,6 +703,7 @@ int main(void)
 	tcase_add_test(tc, far_deadlines);
 	tcase_add_test(tc, unloaded);
 	tcase_add_loop_test(tc, fork_ends_clearly, 0, ARRAY_SIZE(forked));
+	tcase_add_test(tc, fork_handler_waits);
 	tcase_add_test(tc, fork_and_exit);
 	tcase_add_test(tc, fork_beside_io);
 	tcase_add_test(tc, run_in_child);

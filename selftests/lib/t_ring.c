@@ -13,6 +13,7 @@
 #include <grp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #ifdef HAVE_URING
 #include <liburing.h>
 #endif
@@ -28,6 +29,8 @@ static unsigned int refusals;	/* every so many times the kernel is short */
 static unsigned int asked;	/* how often the kernel was entered */
 static int gate;		/* it is not, until this is 0 again */
 static int at_gate;		/* somebody waits for that */
+static int making;		/* nor is a ring made */
+static int at_making;
 
 #ifdef HAVE_URING
 
@@ -38,6 +41,10 @@ int __wrap_io_uring_queue_init_params(unsigned int n, struct io_uring *r,
 int __wrap_io_uring_queue_init_params(unsigned int n, struct io_uring *r,
 				      struct io_uring_params *p)
 {
+	while (load(&making)) {
+		store(&at_making, 1);
+		sched_yield();
+	}
 	if (entries) {
 		n = entries;
 		p->cq_entries = 2 * entries;
@@ -339,6 +346,53 @@ START_TEST(handed)
 }
 END_TEST
 
+/* --- a child of fork() -------------------------------------------------------- */
+
+static void *reads_in_child(void *arg)
+{
+	struct blocks b = { .fd = fd };
+
+	reads_block(&b);
+	expect_eq(b.got, BLOCK);
+	expect_eq(b.buf[0], 1);
+	return arg;
+}
+
+/* A thread forks while a ring is being made; its child makes one of its own. */
+static void *forks_child(void *arg)
+{
+	int status;
+	pid_t pid;
+
+	while (!load(&at_making))
+		sched_yield();
+	pid = fork();
+	expect(pid >= 0);
+	if (!pid) {
+		alarm(10);
+		store(&making, 0);
+		run_on(1, reads_in_child, NULL);
+		_exit(6);
+	}
+	store(&making, 0);
+	expect_eq(waitpid(pid, &status, 0), pid);
+	expect(WIFEXITED(status));
+	expect_eq(WEXITSTATUS(status), 6);
+	return arg;
+}
+
+START_TEST(fork_beside)
+{
+	pthread_t thread;
+
+	file_make();
+	making = 1;
+	expect_eq(pthread_create(&thread, NULL, forks_child, NULL), 0);
+	run_on(1, reads_in_child, NULL);
+	expect_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("ring");
@@ -349,6 +403,11 @@ int main(void)
 	tcase_add_loop_test(tc, tiny_and_short, 0, (int)ARRAY_SIZE(sizes));
 	tcase_add_test(tc, stale);
 	tcase_add_test(tc, handed);
+#if defined(HAVE_URING) && !defined(SANITIZED)
+	/* Without a ring none is made; a sanitizer says nothing of a child. */
+	if (!getenv("BATON_IO") && !under_valgrind())
+		tcase_add_test(tc, fork_beside);
+#endif
 	if (geteuid() || under_qemu_user() || under_valgrind())
 		skip("no_threads", "not root, or there is no ring");
 	else

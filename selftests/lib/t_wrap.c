@@ -573,9 +573,16 @@ static void *read_shelf(void *arg)
 	return NULL;
 }
 
-static void *use_shelf(void *arg)
+static void *read_late(void *arg)
 {
 	struct timespec ts = in_ms(CLOCK_REALTIME, 5);
+
+	expect_eq(pthread_rwlock_timedrdlock(arg, &ts), ETIMEDOUT);
+	return NULL;
+}
+
+static void *use_shelf(void *arg)
+{
 	struct baton_fiber *f[20];
 	struct shelf *s = arg;
 
@@ -585,7 +592,7 @@ static void *use_shelf(void *arg)
 		join(f[i]);
 	expect(s->most > 1);
 	expect_eq(pthread_rwlock_wrlock(&s->lock), 0);
-	expect_eq(pthread_rwlock_timedrdlock(&s->lock, &ts), ETIMEDOUT);
+	join(spawn(read_late, &s->lock));
 	expect_eq(pthread_rwlock_unlock(&s->lock), 0);
 	return NULL;
 }
