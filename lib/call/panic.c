@@ -178,29 +178,46 @@ extern terminate_handler set_terminate(terminate_handler handler)
 	__asm__("_ZSt13set_terminatePFvvE") __attribute__((weak));
 
 /*
- * What the program had when ours came first, and what it has set since. The
- * latter may well go on to what was there before it: that is ours, which then
- * goes on to the first.
+ * What the program has set, the first one first. Ours is put back before each
+ * panic, so the program gets it from set_terminate() when it sets another, which
+ * may well go on to what was there before it. So, called once more, ours goes on
+ * to the one before.
  */
-static terminate_handler first_terminate, program_terminate;
+#define HANDLERS 8
+
+static terminate_handler handlers[HANDLERS];
+static uint32_t added;
+
+static uint32_t nhandlers(void)
+{
+	uint32_t n = READ_ONCE(added);
+
+	return n < HANDLERS ? n : HANDLERS;
+}
 
 static void terminates(void)
 {
-	static __thread bool passed __attribute__((tls_model("initial-exec")));
-	terminate_handler next = passed ? READ_ONCE(first_terminate) :
-					  READ_ONCE(program_terminate);
+	static __thread uint32_t passed __attribute__((tls_model("initial-exec")));
+	terminate_handler next = NULL;
+	uint32_t n = nhandlers();
 
-	passed = true;
+	if (passed < n)
+		next = READ_ONCE(handlers[n - 1 - passed]);
+	passed++;
 	baton_unwinding_failed();
 	if (next)
 		next();
 	abort();
 }
 
-/* The program may have set another since the last panic. */
+/*
+ * The program may have set another since the last panic. If there are too many
+ * it is the last one that counts.
+ */
 static void watch_terminate(void)
 {
-	terminate_handler old, none = NULL;
+	terminate_handler old;
+	uint32_t n;
 
 	WRITE_ONCE(baton_unwinding_of, unwinding_of);
 	if (!set_terminate)
@@ -208,8 +225,11 @@ static void watch_terminate(void)
 	old = set_terminate(terminates);
 	if (old == terminates)
 		return;
-	try_cmpxchg(&first_terminate, &none, old);
-	WRITE_ONCE(program_terminate, old);
+	n = nhandlers();
+	if (n && READ_ONCE(handlers[n - 1]) == old)
+		return;
+	n = atomic_fetch_add(&added, 1u);
+	WRITE_ONCE(handlers[n < HANDLERS ? n : HANDLERS - 1], old);
 }
 
 /* --- the unwinding ------------------------------------------------------- */
