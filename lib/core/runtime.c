@@ -247,14 +247,20 @@ static bool may_move(const struct baton_worker *w)
 	return w && sched_on_fiber(w) && w->rt->max_workers > 1;
 }
 
-static void before_fork(void)
+/* Never inline: of the thread on which the fiber is locked. */
+static void __attribute__((noinline)) note_state(void)
 {
 	const struct baton_worker *w = baton_worker_self();
 
-	if (may_move(w))
-		baton_thread_lock();
 	if (w)
 		state_before = slot_state(w->slot);
+}
+
+static void before_fork(void)
+{
+	if (may_move(baton_worker_self()))
+		baton_thread_lock();
+	note_state();
 }
 
 static void after_fork_parent(void)
