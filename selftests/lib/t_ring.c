@@ -29,10 +29,11 @@ static unsigned int refusals;	/* every so many times the kernel is short */
 static unsigned int asked;	/* how often the kernel was entered */
 static int gate;		/* it is not, until this is 0 again */
 static int at_gate;		/* somebody waits for that */
-static int making;		/* nor is a ring made */
-static int at_making;
 
 #ifdef HAVE_URING
+
+static int making;		/* no ring is made, until this is 0 again */
+static int at_making;		/* somebody waits for that */
 
 int __real_io_uring_queue_init_params(unsigned int n, struct io_uring *r,
 				      struct io_uring_params *p);
@@ -348,6 +349,11 @@ END_TEST
 
 /* --- a child of fork() -------------------------------------------------------- */
 
+#if defined(HAVE_URING) && !defined(SANITIZED)
+
+/* Without a ring none is made; a sanitizer says nothing of a child. */
+#define FORKS_BESIDE 1
+
 static void *reads_in_child(void *arg)
 {
 	struct blocks b = { .fd = fd };
@@ -393,6 +399,8 @@ START_TEST(fork_beside)
 }
 END_TEST
 
+#endif
+
 int main(void)
 {
 	Suite *s = suite_create("ring");
@@ -403,8 +411,7 @@ int main(void)
 	tcase_add_loop_test(tc, tiny_and_short, 0, (int)ARRAY_SIZE(sizes));
 	tcase_add_test(tc, stale);
 	tcase_add_test(tc, handed);
-#if defined(HAVE_URING) && !defined(SANITIZED)
-	/* Without a ring none is made; a sanitizer says nothing of a child. */
+#ifdef FORKS_BESIDE
 	if (!getenv("BATON_IO") && !under_valgrind())
 		tcase_add_test(tc, fork_beside);
 #endif
