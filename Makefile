@@ -106,6 +106,7 @@ LIB_SRC :=			\
 	lib/core/cxx.c		\
 	lib/core/deadlock.c	\
 	lib/core/debug.c	\
+	lib/core/descriptor.c	\
 	lib/core/door.c		\
 	lib/core/dump.c	\
 	lib/core/fatal.c	\

@@ -29,4 +29,10 @@ static inline int descriptor_keep(int fd)
 	return kept;
 }
 
+/* One of them is none any more, or another: who waits for it would for good. */
+_Noreturn void baton_descriptor_lost(void);
+
+/* Wakes who waits for eventfd @fd. Leaves errno as it is. */
+void baton_event_set(int fd);
+
 #endif /* BATON_CORE_DESCRIPTOR_H */

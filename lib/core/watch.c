@@ -36,18 +36,16 @@ void baton_watch_close(struct watch *t)
 		close(t->event);
 }
 
-void baton_watch_kick(struct watch *t)
+/* Never inline: errno is that of the thread where the fiber is now. */
+void __attribute__((noinline)) baton_watch_kick(struct watch *t)
 {
-	uint64_t one = 1;
 	int saved = errno;
 
 	atomic_fetch_add(&t->kicks, 1);
 	if (t->event < 0)
 		futex_wake(&t->kicks);
-	else	/* It cannot block; at the limit it is readable anyway. */
-		while (write(t->event, &one, sizeof(one)) < 0 &&
-		       errno == EINTR)
-			;
+	else
+		baton_event_set(t->event);
 	errno = saved;
 }
 
@@ -72,8 +70,7 @@ void baton_watch_want(struct watch *t)
 static void check_open(const struct pollfd *fds)
 {
 	if ((fds[0].revents | fds[1].revents) & POLLNVAL)
-		baton_fatal(
-			"the program has closed a descriptor of the library's");
+		baton_descriptor_lost();
 }
 
 /* The tier's descriptor or a kick; at most @ns, or, if negative, for ever. */

@@ -47,6 +47,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../core/descriptor.h"
+
 #define READ_EVENTS	(EPOLLIN | EPOLLRDHUP | EPOLLPRI)
 #define BOTH_EVENTS	(EPOLLHUP | EPOLLERR)
 
@@ -77,14 +79,9 @@ bool __attribute__((noinline)) baton_desc_is_stream(int fd)
 	return type == SOCK_STREAM;
 }
 
-void __attribute__((noinline)) baton_desc_kick(const struct poller *p)
+void baton_desc_kick(const struct poller *p)
 {
-	uint64_t one = 1;
-	int saved = errno;
-
-	while (write(p->event, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-	errno = saved;
+	baton_event_set(p->event);
 }
 
 static int __attribute__((noinline)) close_fd(int fd)

@@ -47,7 +47,7 @@ static _Noreturn void lost(int err)
 	/* By a filter: open_fds() has found that it was allowed then. */
 	if (err == EPERM || err == ENOSYS)
 		baton_fatal("epoll_wait() has come to be forbidden");
-	baton_fatal("the program has closed a descriptor of the library's");
+	baton_descriptor_lost();
 }
 
 static int __attribute__((noinline))

@@ -164,18 +164,6 @@ static const uint8_t opcodes[RING_OPS] = {
 
 /* --- the fiber's side ----------------------------------------------------- */
 
-/* Also on the way into a wait: errno is the thread's, and stays as it was. */
-static void __attribute__((noinline)) wake_thread(struct ring *r)
-{
-	uint64_t one = 1;
-	int saved = errno;
-
-	/* It cannot fail but by a signal, and never blocks at such counts. */
-	while (write(r->event, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-	errno = saved;
-}
-
 /* If the list is closed, who waits for that waits for good. */
 static void push(struct ring *r, struct ring_node *node)
 {
@@ -188,7 +176,7 @@ static void push(struct ring *r, struct ring_node *node)
 		/* Full barrier: the list before asleep; pairs with doze(). */
 	} while (!try_cmpxchg(&r->handed, &old, node));
 	if (READ_ONCE(r->asleep) != AWAKE && xchg(&r->asleep, AWAKE) != AWAKE)
-		wake_thread(r);
+		baton_event_set(r->event);
 }
 
 /*
@@ -506,6 +494,9 @@ static void enter(struct ring *r, bool wait)
 	if (unlikely(forbidden(n)))
 		baton_fatal(
 			"io_uring_enter() has come to be forbidden: BATON_IO=call, or forbid it before");
+	/* It is no descriptor, or another's. */
+	if (unlikely(n == -EBADF || n == -EOPNOTSUPP))
+		baton_descriptor_lost();
 	/* Without memory for one: those in flight give some back. */
 	if ((n == -EAGAIN || n == -EBUSY || n == -ENOMEM) &&
 	    !io_uring_cq_ready(&r->uring))
@@ -695,7 +686,7 @@ static void ring_stop(struct rt_aux *aux)
 	if (*r->why)
 		return;
 	smp_store_mb(r->closing, 1);
-	wake_thread(r);
+	baton_event_set(r->event);
 	pthread_join(r->thread, NULL);
 }
 
@@ -705,7 +696,7 @@ static void ring_kick(struct rt_aux *aux)
 	struct ring *r = (struct ring *)aux;
 
 	if (!*r->why)
-		wake_thread(r);
+		baton_event_set(r->event);
 }
 
 /* A fiber on its way into a wait may have written to the eventfd until now. */

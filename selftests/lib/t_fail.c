@@ -517,15 +517,43 @@ END_TEST
 
 /* --- the program closes what is not its own ---------------------------------- */
 
+#define OURS	200	/* and below: the library's */
+#define SKIPPED	77	/* exit status */
+
 static void *closes_all(void *arg)
 {
-	for (int fd = 3; fd < 100; fd++)
+	for (int fd = 3; fd < OURS; fd++)
 		close(fd);
 	baton_park();
 	return arg;
 }
 
-#define SKIPPED	77	/* exit status */
+/* Its eventfds, by which a ring's thread is woken, and who waits for others */
+static void close_events(void)
+{
+	char link[64], name[64];
+	ssize_t n;
+
+	for (int fd = 3; fd < OURS; fd++) {
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		n = readlink(link, name, sizeof(name));
+		if (n > 17 && !memcmp(name, "anon_inode:[event", 17))
+			close(fd);
+	}
+}
+
+static void *closes_ring(void *arg)
+{
+	char byte;
+
+	if (baton_io(NULL) != BATON_IO_URING)
+		_exit(SKIPPED);
+	expect_eq(dup2(open("/proc/self/exe", O_RDONLY), OURS), OURS);
+	expect_eq(baton_pread(OURS, &byte, 1, 0), 1);
+	close_events();
+	baton_pread(OURS, &byte, 1, 0);
+	return arg;
+}
 
 /* False: it could not be tried. */
 static bool aborts(baton_fn fn, const char *says)
@@ -546,6 +574,13 @@ START_TEST(closed)
 		aborts(closes_all, "has closed");
 	else
 		skip("closed", "this tier has no descriptor");
+}
+END_TEST
+
+START_TEST(ring_closed)
+{
+	if (!aborts(closes_ring, "has closed"))
+		skip("ring_closed", "there is no ring");
 }
 END_TEST
 
@@ -829,6 +864,7 @@ int main(void)
 	tcase_add_test(tc, callback_at_limit);
 	tcase_add_test(tc, cancel_reused);
 	tcase_add_test(tc, closed);
+	tcase_add_test(tc, ring_closed);
 	tcase_add_loop_test(tc, no_preadv2, 0, 2);
 	tcase_add_test(tc, no_epoll_wait);
 	tcase_add_test(tc, no_enter);
