@@ -348,7 +348,7 @@ WRAP int sendmmsg(int fd, struct mmsghdr *m, unsigned int n, int flags)
 			break;
 		m[i].msg_len = (unsigned int)ret;
 	}
-	return (int)(ret < 0 ? posix(part(i, ret)) : i);
+	return (int)(ret < 0 ? posix(part(i, ret)) : (ssize_t)i);
 }
 
 /* Is there room now? What a pipe takes at once is written as a whole. */
