@@ -436,10 +436,11 @@ static void *use_c11(void *arg)
 
 	expect_eq(mtx_init(&b.mutex, mtx_timed | mtx_recursive), thrd_success);
 	expect_eq(cnd_init(&b.more), thrd_success);
-	for (int i = 0; i < 4; i++)
-		f[i] = spawn(put_items, &b);
+	/* While nobody else has it, or signals */
 	expect_eq(mtx_timedlock(&b.mutex, &past), thrd_success);
 	expect_eq(cnd_timedwait(&b.more, &b.mutex, &past), thrd_timedout);
+	for (int i = 0; i < 4; i++)
+		f[i] = spawn(put_items, &b);
 	while (b.items < 40)
 		expect_eq(cnd_wait(&b.more, &b.mutex), thrd_success);
 	expect_eq(mtx_unlock(&b.mutex), thrd_success);
