@@ -237,6 +237,8 @@ static bool busy;	/* a scheduler runs, begins or ends */
 
 /* What the forking thread did, for the child: its region may be gone. */
 static __thread uint32_t state_before;
+/* Whether before_fork() has locked its fiber to it. */
+static __thread bool locked_before;
 
 /*
  * Others' handlers may wait, for a mutex of fibers say: what a thread has noted
@@ -244,28 +246,36 @@ static __thread uint32_t state_before;
  */
 static bool may_move(const struct baton_worker *w)
 {
-	return w && sched_on_fiber(w) && w->rt->max_workers > 1;
+	return w && sched_on_fiber(w) && !w->pinned && w->rt->max_workers > 1;
 }
 
-/* Never inline: of the thread on which the fiber is locked. */
-static void __attribute__((noinline)) note_state(void)
+/* Never inline, both: of the thread on which the fiber stays. */
+static void __attribute__((noinline)) note(bool locked)
 {
 	const struct baton_worker *w = baton_worker_self();
 
+	locked_before = locked;
 	if (w)
 		state_before = slot_state(w->slot);
 }
 
+static bool __attribute__((noinline)) was_locked(void)
+{
+	return locked_before;
+}
+
 static void before_fork(void)
 {
-	if (may_move(baton_worker_self()))
+	bool lock = may_move(baton_worker_self());
+
+	if (lock)
 		baton_thread_lock();
-	note_state();
+	note(lock);
 }
 
 static void after_fork_parent(void)
 {
-	if (may_move(baton_worker_self()))
+	if (was_locked())
 		baton_thread_unlock();
 }
 
