@@ -44,7 +44,6 @@
  */
 #include "poller.h"
 
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../core/descriptor.h"
@@ -69,19 +68,14 @@ control(const struct poller *p, int op, int fd, uint32_t events)
 	return err;
 }
 
-bool __attribute__((noinline)) baton_desc_is_stream(int fd)
+int __attribute__((noinline)) baton_desc_option(int fd, int option)
 {
 	socklen_t len = sizeof(int);
-	int saved = errno, type = 0;
+	int saved = errno, value = 0;
 
-	getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
+	getsockopt(fd, SOL_SOCKET, option, &value, &len);
 	errno = saved;
-	return type == SOCK_STREAM;
-}
-
-void baton_desc_kick(const struct poller *p)
-{
-	baton_event_set(p->event);
+	return value;
 }
 
 static int __attribute__((noinline)) close_fd(int fd)
@@ -182,7 +176,7 @@ static int register_for(struct poller *p, struct desc *d, uint32_t gen,
 	if (!err)
 		err = put(p, d, events | before, !before, &fresh);
 	if (!err && fresh)
-		stream = baton_desc_is_stream(d->fd);
+		stream = desc_is_stream(d->fd);
 	lock_take(&d->lock);
 	if (!err && d->gen == gen) {
 		if (fresh && before)
@@ -399,7 +393,7 @@ void baton_desc_listed(struct baton_rt *rt, struct desc *d,
 	}
 	/* Full barriers above: on the list before asleep. */
 	if (unlikely(READ_ONCE(p->asleep)))
-		baton_desc_kick(p);
+		baton_event_set(p->event);
 }
 
 int baton_desc_wait(struct baton_rt *rt, struct desc *d, enum side side,

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include "../core/wait.h"
 
@@ -179,8 +180,14 @@ void baton_desc_call_end(struct desc *d, enum side side, uint32_t gen);
 int baton_desc_register(struct baton_rt *rt, struct desc *d, enum side side,
 			uint32_t gen, unsigned char *confirmed);
 
-/* Is it a socket whose messages have no bounds? Never inline: errno is let be. */
-bool baton_desc_is_stream(int fd);
+/* A socket's @option, an int; 0 where it is none. Leaves errno as it is. */
+int baton_desc_option(int fd, int option);
+
+/* Is it a socket whose messages have no bounds? */
+static inline bool desc_is_stream(int fd)
+{
+	return baton_desc_option(fd, SO_TYPE) == SOCK_STREAM;
+}
 
 /* That failed for want of room in the set, which is limited for each user: a
  * thread can wait for it. */
@@ -228,8 +235,5 @@ struct waiter *baton_desc_confirm_all(struct poller *p);
 /* @n events have come. The same. */
 struct waiter *baton_desc_events(const struct poller *p,
 				 const struct epoll_event *e, int n);
-
-/* Who sleeps in the role, or is about to, looks around. */
-void baton_desc_kick(const struct poller *p);
 
 #endif /* BATON_IO_DESC_H */

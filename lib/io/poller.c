@@ -296,7 +296,7 @@ static void poller_wait(struct baton_worker *w)
 
 static void poller_kick(struct baton_rt *rt)
 {
-	baton_desc_kick(poller_of(rt));
+	baton_event_set(poller_of(rt)->event);
 }
 
 static void poller_end(struct baton_rt *rt)

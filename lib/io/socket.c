@@ -101,7 +101,7 @@ ssize_t baton_recv_until(int fd, void *buf, size_t n, int flags,
 {
 	if (unlikely(flags & MSG_WAITALL && n &&
 		     !(flags & (MSG_DONTWAIT | UNUSUAL)) &&
-		     baton_desc_is_stream(fd)))
+		     desc_is_stream(fd)))
 		return recv_all(fd, buf, n, flags & ~MSG_WAITALL, deadline);
 	return message(fd, SIDE_READ, buf, n, NULL, flags, deadline);
 }
@@ -190,24 +190,15 @@ static ssize_t __attribute__((noinline)) accept_call(struct op *op)
 	return aborted(ret) ? -EAGAIN : ret;
 }
 
-/* Does it wait for connections? What does not says so at once. */
-static bool __attribute__((noinline)) listens(int fd)
-{
-	socklen_t len = sizeof(int);
-	int saved = errno, yes = 0;
-
-	getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len);
-	errno = saved;
-	return yes;
-}
-
 static ssize_t accept_attempt(struct op *op)
 {
 	int ready = baton_op_ready(op->fd, SIDE_READ);
 
 	if (ready)
 		return ready > 0 ? OP_CALL : ready;
-	return listens(op->fd) ? -EAGAIN : accept_call(op);
+	/* What does not wait for connections says so at once. */
+	return baton_desc_option(op->fd, SO_ACCEPTCONN) ? -EAGAIN :
+							  accept_call(op);
 }
 
 static bool exhausted(ssize_t err)
