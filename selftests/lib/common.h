@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -244,6 +245,15 @@ static inline void on_thread(void *(*fn)(void *), void *arg)
 
 	expect_eq(pthread_create(&t, NULL, fn, arg), 0);
 	expect_eq(pthread_join(t, NULL), 0);
+}
+
+/* How a child has ended, once it has */
+static inline int child_status(pid_t pid)
+{
+	int status;
+
+	expect_eq(waitpid(pid, &status, 0), pid);
+	return status;
 }
 
 static inline TCase *test_case(Suite *s, const char *name)

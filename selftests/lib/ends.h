@@ -36,15 +36,13 @@ static inline int ends_said(pid_t pid, int fd, char *said, size_t size)
 {
 	size_t len = 0;
 	ssize_t n;
-	int status;
 
 	while (len < size - 1 &&
 	       (n = read(fd, said + len, size - 1 - len)) > 0)
 		len += (size_t)n;
 	said[len] = 0;
 	close(fd);
-	expect_eq(waitpid(pid, &status, 0), pid);
-	return status;
+	return child_status(pid);
 }
 
 /* Run it in a process of its own: its status, and what it said. */

@@ -636,10 +636,10 @@ static void *reads_and_writes(void *arg)
 	int p[2];
 
 	expect_eq(pipe(p), 0);
-	expect_eq(baton_spawn(&f, NULL, reads_byte, p), 0);
+	f = spawn(reads_byte, p);
 	expect_eq(baton_yield(), 0);
 	expect_eq(baton_write(p[1], "x", 1), 1);
-	expect_eq(baton_join(f, NULL), 0);
+	join(f);
 	return arg;
 }
 

@@ -335,14 +335,6 @@ END_TEST
 
 /* --- the child of a fork() ------------------------------------------------------ */
 
-static int child_status(pid_t pid)
-{
-	int status;
-
-	expect_eq(waitpid(pid, &status, 0), pid);
-	return status;
-}
-
 static void *yields_in_child(void *arg)
 {
 	pid_t pid = fork();

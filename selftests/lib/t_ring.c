@@ -13,7 +13,6 @@
 #include <grp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #ifdef HAVE_URING
 #include <liburing.h>
 #endif
@@ -381,7 +380,7 @@ static void *forks_child(void *arg)
 		_exit(6);
 	}
 	store(&making, 0);
-	expect_eq(waitpid(pid, &status, 0), pid);
+	status = child_status(pid);
 	expect(WIFEXITED(status));
 	expect_eq(WEXITSTATUS(status), 6);
 	return arg;

@@ -3,7 +3,7 @@
  * t_wrap_io.c - libbaton-wrap.so: descriptors. Each test has one processor and
  * as few threads as may be: who blocks its thread hangs.
  */
-#include "common.h"
+#include "wrapped.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -25,24 +25,6 @@ static void run(baton_fn fn)
 {
 	run_with(1, 2, fn, NULL);
 }
-
-static void pair(int fd[2], int type)
-{
-	expect_eq(socketpair(AF_UNIX, type, 0, fd), 0);
-}
-
-static void close_both(const int fd[2])
-{
-	expect_eq(close(fd[0]), 0);
-	expect_eq(close(fd[1]), 0);
-}
-
-/* What has to fail at once, or soon, and with this */
-#define fails(call, err) do {						\
-	errno = 0;							\
-	expect_eq(call, -1);						\
-	expect_eq(errno, err);						\
-} while (0)
 
 static int listener(struct sockaddr_in *a)
 {

@@ -3,7 +3,7 @@
  * t_wrap_same.c - libbaton-wrap.so: what threads see of the C library's calls
  * fibers see, too: errors that need no wait, errno, locks that prefer, fork().
  */
-#include "common.h"
+#include "wrapped.h"
 
 #include <netinet/in.h>
 #include <poll.h>
@@ -20,23 +20,6 @@ static void run(baton_fn fn)
 {
 	run_with(1, 3, fn, NULL);
 }
-
-static void pair(int fd[2], int type)
-{
-	expect_eq(socketpair(AF_UNIX, type, 0, fd), 0);
-}
-
-static void close_both(const int fd[2])
-{
-	expect_eq(close(fd[0]), 0);
-	expect_eq(close(fd[1]), 0);
-}
-
-#define fails(call, err) do {						\
-	errno = 0;							\
-	expect_eq(call, -1);						\
-	expect_eq(errno, err);						\
-} while (0)
 
 /* --- errno --------------------------------------------------------------- */
 
@@ -524,7 +507,7 @@ static void *fork_on(void *arg)
 			unlock_kept();
 			_exit(5);
 		}
-		expect_eq(waitpid(pid, &status, 0), pid);
+		status = child_status(pid);
 		expect(WIFEXITED(status));
 		expect_eq(WEXITSTATUS(status), 5);
 	}
